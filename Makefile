@@ -1,0 +1,57 @@
+# One word per chore, the same here and in CI. The README explains the first two.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+ROOTS := meshkit services gateway cli sandbox
+
+.PHONY: help run chat test lint gen gen-check lock bench soak promises clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+run: ## Start the whole mesh on this machine (Ctrl-C stops it)
+	@scripts/env.sh sandbox
+	@$(BIN)/python -m sandbox.up
+
+chat: ## A guest's phone in this terminal, talking to the mesh of `make run`
+	@./conserje chat
+
+test: ## Every test, against a real Postgres and Redis that it starts itself
+	@scripts/env.sh dev
+	@$(BIN)/pytest -m "not soak"
+
+soak: ## The long tests at full size
+	@scripts/env.sh dev
+	@$(BIN)/pytest -m soak
+
+lint: ## Formatting, lint, types, import rules, contracts
+	@scripts/env.sh dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy $(ROOTS) tests bench
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code
+	$(BIN)/buf breaking --against protos/baseline.binpb
+
+gen: ## Generate gen/ from protos/
+	@scripts/env.sh dev
+	@scripts/gen.sh
+
+gen-check: ## Check that gen/ matches protos/
+	@scripts/env.sh dev
+	@tmp=$$(mktemp -d) && scripts/gen.sh "$$tmp" && diff -r "$$tmp" gen && rm -r "$$tmp"
+
+lock: ## Pin requirements/*.in to requirements/*.txt
+	@scripts/env.sh dev
+	@scripts/lock.sh
+
+bench: ## Ratios against ceilings, to bench/report.json and a table
+	@scripts/env.sh dev
+	@$(BIN)/python -m bench
+
+promises: ## Check that every promise of docs/promises.md has a test that ran
+	@$(BIN)/python scripts/promises.py
+
+clean: ## Remove the environment and the sandbox's data
+	rm -rf $(VENV) .conserje

@@ -1,0 +1,1 @@
+"""Plumbing shared by every process of the mesh. It knows no hotel."""

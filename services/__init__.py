@@ -1,0 +1,1 @@
+"""Behaviour: one package per service. No service imports another."""
