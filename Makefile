@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ROOTS := meshkit services gateway cli sandbox
 
-.PHONY: help run chat test lint gen gen-check lock bench soak promises clean
+.PHONY: help run chat test lint gen gen-check lock bench soak release promises clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,7 +18,7 @@ chat: ## A guest's phone in this terminal, talking to the mesh of `make run`
 
 test: ## Every test, against a real Postgres and Redis that it starts itself
 	@scripts/env.sh dev
-	@$(BIN)/pytest -m "not soak"
+	@$(BIN)/pytest -m "not soak" --junitxml=build/tests.xml
 
 soak: ## The long tests at full size
 	@scripts/env.sh dev
@@ -32,7 +32,9 @@ lint: ## Formatting, lint, types, import rules, contracts
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code
-	$(BIN)/buf breaking --against protos/baseline.binpb
+	@mkdir -p build
+	$(BIN)/buf build --path protos/conserje -o build/protos.binpb
+	$(BIN)/buf breaking build/protos.binpb --against protos/baseline.binpb
 
 gen: ## Generate gen/ from protos/
 	@scripts/env.sh dev
@@ -49,6 +51,10 @@ lock: ## Pin requirements/*.in to requirements/*.txt
 bench: ## Ratios against ceilings, to bench/report.json and a table
 	@scripts/env.sh dev
 	@$(BIN)/python -m bench
+
+release: ## Take today's protos as the baseline that later changes must not break
+	@scripts/env.sh dev
+	$(BIN)/buf build --path protos/conserje -o protos/baseline.binpb
 
 promises: ## Check that every promise of docs/promises.md has a test that ran
 	@$(BIN)/python scripts/promises.py
