@@ -2,8 +2,8 @@
 
 A promise is a table row whose last cell names what would fail, separated by commas:
 
-* ``tests/...py::test_name``: a test that ran in the last ``make test`` and was neither skipped nor failed
-  (read from build/tests.xml);
+* ``tests/...py::test_name``: a test that ran in the last ``make test`` and was neither skipped
+  nor failed (read from build/tests.xml);
 * ``make TARGET``: a gate that .ci/run calls;
 * ``bench NAME``: an entry of bench/report.json, the last committed measurement.
 """
@@ -60,7 +60,7 @@ def outcomes(path: Path) -> tuple[set[str], set[str]]:
         sys.exit("promises: build/tests.xml is not there; run `make test` first")
     passed: set[str] = set()
     others: set[str] = set()
-    for case in ElementTree.parse(path).iter("testcase"):  # noqa: S314, our own pytest wrote it
+    for case in ElementTree.parse(path).iter("testcase"):
         bucket = (
             others
             if len(case)
@@ -74,7 +74,7 @@ def outcomes(path: Path) -> tuple[set[str], set[str]]:
 
 
 def name_of(classname: str, name: str) -> str:
-    """``tests.unit.x.test_y.TestZ`` and ``test_w[1]`` → ``tests/unit/x/test_y.py::TestZ::test_w``."""
+    """``tests.unit.test_y.TestZ``, ``test_w[1]`` → ``tests/unit/test_y.py::TestZ::test_w``."""
     parts = classname.split(".")
     at = next((i for i, part in enumerate(parts) if part.startswith("test_")), len(parts) - 1)
     return "::".join(["/".join(parts[: at + 1]) + ".py", *parts[at + 1 :], name.partition("[")[0]])
