@@ -1,0 +1,1 @@
+"""Everything to run the mesh on one machine; nothing here runs in production."""
