@@ -1,0 +1,102 @@
+"""What became of a command.
+
+A *refusal* is booking's definite no; its `reason` is the one of the ErrorInfo.
+`CommandFailed` means that nobody knows or that nothing was done for a reason
+that may pass; the guest may try again.
+"""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from meshkit.money import Money
+
+
+@dataclass(frozen=True)
+class LockGranted:
+    """A room is kept until `expire_time`, an aware instant."""
+
+    lock_id: str
+    owner_token: str
+    fencing_number: int
+    room_type_id: str
+    check_in: date
+    check_out: date
+    nightly: tuple[Money, ...]
+    total: Money
+    expire_time: datetime
+
+
+@dataclass(frozen=True)
+class LockRefused:
+    """`SOLD_OUT`, `TOO_MANY_GUESTS`, `TOO_MANY_LOCKS`, `ROOM_TYPE_UNKNOWN`, `CHECK_IN_PAST`...
+
+    `last_night` comes with `BEYOND_HORIZON`.
+    """
+
+    reason: str
+    last_night: date | None = None
+
+
+@dataclass(frozen=True)
+class Released:
+    """The room is free again."""
+
+
+@dataclass(frozen=True)
+class ReleaseRefused:
+    """`LOCK_UNKNOWN`, `NOT_LOCK_OWNER` or `LOCK_CONVERTED`."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class ReservationConfirmed:
+    """The room is sold to the guest, who is told `code`."""
+
+    reservation_id: str
+    code: str
+    room_type_id: str
+    check_in: date
+    check_out: date
+    total: Money
+
+
+@dataclass(frozen=True)
+class ConfirmRefused:
+    """`LOCK_EXPIRED`, `PRICE_CHANGED`, `LOCK_RELEASED`, `LOCK_CONVERTED`, `LOCK_UNKNOWN`..."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    """The reservation is cancelled and its nights are free."""
+
+    reservation_id: str
+
+
+@dataclass(frozen=True)
+class CancelRefused:
+    """`RESERVATION_UNKNOWN`."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class CommandFailed:
+    """The command has no definite answer; `reason` is for logs, never for the guest."""
+
+    reason: str
+
+
+Outcome = (
+    LockGranted
+    | LockRefused
+    | Released
+    | ReleaseRefused
+    | ReservationConfirmed
+    | ConfirmRefused
+    | Cancelled
+    | CancelRefused
+    | CommandFailed
+)
