@@ -1,0 +1,106 @@
+"""A bounded pool of Redis connections that gives up soon.
+
+Redis decides nothing here, so nobody waits for it: 250 ms for a connection and
+for an answer. Callers catch `REDIS_ERRORS`, count, and go on without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Gauge
+from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import AbstractConnection
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+TIMEOUT_SECONDS = 0.25
+CONNECTIONS = 20
+PING_AFTER_SECONDS = 30
+CHECK_SECONDS = 2.0
+
+REDIS_ERRORS = (RedisError, OSError, TimeoutError)
+"""What a call may raise when Redis is away, slow, full or told to refuse."""
+
+
+class _CountingPool(BlockingConnectionPool):
+    """The library's pool, which does not tell how much of it is in use."""
+
+    lent = 0
+
+    async def get_connection(self, *args: Any, **kwargs: Any) -> AbstractConnection:
+        connection: AbstractConnection
+        connection = await super().get_connection(*args, **kwargs)  # type: ignore[no-untyped-call]
+        self.lent += 1
+        return connection
+
+    async def release(self, connection: AbstractConnection) -> None:
+        self.lent -= 1
+        await super().release(connection)
+
+
+def _make_pool(url: str, connections: int) -> _CountingPool:
+    return _CountingPool.from_url(
+        url,
+        max_connections=connections,
+        timeout=TIMEOUT_SECONDS,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+        health_check_interval=PING_AFTER_SECONDS,
+        # Trying again would wait twice; what is lost here is read from Postgres.
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+def make_redis(url: str, *, connections: int = CONNECTIONS) -> Redis:
+    """A client that waits 250 ms at most for anything and opens nothing yet."""
+    return Redis.from_pool(_make_pool(url, connections))
+
+
+class RedisPool:
+    """A client, and somebody who looks every two seconds whether Redis answers."""
+
+    def __init__(self, url: str, *, registry: CollectorRegistry | None = None) -> None:
+        pool = _make_pool(url, CONNECTIONS)
+        self.client = Redis.from_pool(pool)
+        self._problem: str | None = "Redis was not asked yet."
+        self._watch: asyncio.Task[None] | None = None
+        registry = registry or CollectorRegistry()
+        Gauge(
+            "redis_up", "1 when the last ping was answered in time.", registry=registry
+        ).set_function(lambda: float(self._problem is None))
+        Gauge(
+            "redis_pool_in_use", "Redis connections lent at the moment.", registry=registry
+        ).set_function(lambda: pool.lent)
+
+    async def start(self) -> None:
+        """Look once, and from then on in the background; never fails."""
+        await self._check()
+        self._watch = asyncio.create_task(self._keep_checking(), name="redis-check")
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.wait([self._watch])
+        await self.client.aclose(close_connection_pool=True)
+
+    def problem(self) -> str | None:
+        """Why Redis is of no use at the moment; None when it answers."""
+        return self._problem
+
+    async def _keep_checking(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_SECONDS * random.uniform(0.8, 1.2))
+            await self._check()
+
+    async def _check(self) -> None:
+        try:
+            await self.client.ping()
+        except REDIS_ERRORS as error:
+            self._problem = f"Redis does not answer ({type(error).__name__})."
+        else:
+            self._problem = None

@@ -1,0 +1,1 @@
+"""The plumbing of Postgres and Redis, against real servers."""
