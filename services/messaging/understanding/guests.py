@@ -1,0 +1,89 @@
+"""How many people a text speaks of. The days are masked already."""
+
+import re
+
+from services.messaging.understanding.meaning import MAX_GUESTS, Guests
+
+_COUNT = r"(?P<n>\d{1,3}|una?|an?)"
+_ADULTS = re.compile(rf"\b{_COUNT}\s*(?:adult\w*|mayores|grown-?ups)\b")
+_CHILDREN = re.compile(
+    rf"\b{_COUNT}\s*(?:nin[oa]s?|hij[oa]s?|beb[ea]s?|menor(?:es)?|child(?:ren)?|kids?|bab(?:y|ies)"
+    r"|infants?|toddlers?|sons?|daughters?)\b"
+)
+_NO_CHILDREN = re.compile(
+    r"\b(?:sin|ningun|no|without)\s+(?:nin[oa]s?|hijos|menores|children|kids)\b"
+)
+_PEOPLE = re.compile(
+    rf"\b{_COUNT}\s*(?:personas?|pax|huesped(?:es)?|people|ppl|persons?|guests?|viajeros|amig[oa]s"
+    r"|friends|of us)\b"
+)
+_FOR = re.compile(
+    r"\b(?:para|for|somos|seremos|seriamos|we are|we're|we will be|we'll be|family of"
+    r"|familia de|party of|group of|grupo de)\s+(?:solo\s+|only\s+|just\s+)?(?P<n>\d{1,3})\b"
+    r"(?!\s*[\d/:€$%-])"
+)
+_ALONE = re.compile(
+    r"\b(?:para mi|solo yo|yo solo|yo sola|voy sol[oa]|viajo sol[oa]|just me|only me|myself"
+    r"|for me|by myself)\b"
+)
+_COUPLE = re.compile(
+    r"\b(?:mi (?:pareja|mujer|esposa|esposo|marido|novi[oa]) y yo"
+    r"|(?:yo )?(?:y|con) mi (?:pareja|mujer|esposa|esposo|marido|novi[oa])"
+    r"|my (?:wife|husband|partner|girlfriend|boyfriend) and (?:i|me)"
+    r"|(?:me and|with) my (?:wife|husband|partner|girlfriend|boyfriend)"
+    r"|(?:una|en|somos) pareja|a couple|couple)\b"
+)
+_BARE = re.compile(r"^\W*(?P<n>\d{1,3})\W*(?:(?:y|and|\+|mas|plus)\W*(?P<c>\d{1,3})\W*)?$")
+
+
+def read(rest: str, *, asked: bool) -> Guests:
+    """The guests that were named; `asked` when a bare number can only mean them."""
+    adults, children = _sum(_ADULTS, rest), _sum(_CHILDREN, rest)
+    if children is None and _NO_CHILDREN.search(rest):
+        children = 0
+    if adults is None:
+        adults = _adults_of_party(_party(rest), children)
+    if asked and adults is None and children is None:
+        adults, children = _bare(rest)
+    return _checked(adults, children)
+
+
+def _sum(pattern: re.Pattern[str], rest: str) -> int | None:
+    """`1 niño y 1 bebé` are two children."""
+    counts = [_number(found["n"]) for found in pattern.finditer(rest)]
+    return sum(counts) if counts else None
+
+
+def _number(written: str) -> int:
+    return int(written) if written.isdecimal() else 1
+
+
+def _party(rest: str) -> int | None:
+    for pattern in (_PEOPLE, _FOR):
+        found = pattern.search(rest)
+        if found:
+            return _number(found["n"])
+    if _COUPLE.search(rest):
+        return 2
+    return 1 if _ALONE.search(rest) else None
+
+
+def _adults_of_party(party: int | None, children: int | None) -> int | None:
+    """`4 people, 2 kids`: the children are part of the party, unless there would be no adult."""
+    if party is None or not children or children >= party:
+        return party
+    return party - children
+
+
+def _bare(rest: str) -> tuple[int | None, int | None]:
+    found = _BARE.match(rest)
+    if not found:
+        return None, None
+    return int(found["n"]), int(found["c"]) if found["c"] else None
+
+
+def _checked(adults: int | None, children: int | None) -> Guests:
+    too_few = adults is not None and adults < 1
+    if too_few or (adults or 0) > MAX_GUESTS or (children or 0) > MAX_GUESTS:
+        return Guests(impossible=True)
+    return Guests(adults, children)

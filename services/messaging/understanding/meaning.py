@@ -1,0 +1,97 @@
+"""What was understood of one text."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum, auto
+
+MAX_NIGHTS = 90
+MAX_GUESTS = 20
+
+
+class Intent(Enum):
+    """What a guest may want besides telling dates and guests."""
+
+    GREET = auto()
+    HELP = auto()
+    BOOK = auto()
+    AFFIRM = auto()
+    DENY = auto()
+    CANCEL = auto()
+    CANCEL_RESERVATION = auto()
+    SHOW_RESERVATION = auto()
+    CHANGE = auto()
+    RETRY = auto()
+    RESTART = auto()
+    THANKS = auto()
+    CHEAPEST = auto()
+
+
+class DateProblem(Enum):
+    """Why the dates that were named are no stay."""
+
+    NO_SUCH_DAY = auto()
+    REVERSED = auto()
+    PAST = auto()
+    TOO_LONG = auto()
+    TOO_FAR = auto()
+
+
+@dataclass(frozen=True)
+class Dates:
+    """The days that were named. With a problem nothing else is set."""
+
+    check_in: date | None = None
+    check_out: date | None = None
+    nights: int | None = None
+    problem: DateProblem | None = None
+
+    def __bool__(self) -> bool:
+        return self != Dates()
+
+
+@dataclass(frozen=True)
+class Guests:
+    """How many sleep in the room; `impossible` when it is none or more than 20."""
+
+    adults: int | None = None
+    children: int | None = None
+    impossible: bool = False
+
+    def __bool__(self) -> bool:
+        return self != Guests()
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a text is read against: the hotel's today and what is known or asked already."""
+
+    today: date
+    check_in: date | None = None
+    check_out: date | None = None
+    asking_nights: bool = False
+    asking_guests: bool = False
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What was understood.
+
+    `language` is what it is written in, `wanted_language` the one asked for; both
+    may be empty. `rooms` is how many were asked for, `number` a text that is one
+    number, `choice` the index of a row that was named by its place, `words` what
+    may name a room.
+    """
+
+    language: str = ""
+    wanted_language: str = ""
+    intents: frozenset[Intent] = frozenset()
+    dates: Dates = Dates()
+    guests: Guests = Guests()
+    rooms: int = 1
+    number: int | None = None
+    choice: int | None = None
+    words: tuple[str, ...] = ()
+
+    def wants(self, *intents: Intent) -> bool:
+        """Whether any of these was meant."""
+        return not self.intents.isdisjoint(intents)

@@ -1,0 +1,29 @@
+"""From a text to its meaning."""
+
+import re
+
+from services.messaging.understanding import guests, intents, language, mentions, rooms, stays
+from services.messaging.understanding.meaning import Context, Meaning
+from services.messaging.understanding.words import normal
+
+_ROOMS = re.compile(r"\b(?P<n>\d{1,2})\s+(?:habitacion(?:es)?|cuartos?|rooms?)\b")
+_NUMBER = re.compile(r"^\W*(?P<n>\d{1,3})\W*$")
+
+
+def understand(text: str, context: Context) -> Meaning:
+    """Reads any text; what it does not understand is simply not in the meaning."""
+    plain = normal(text)
+    found = mentions.find(plain, context.today)
+    several = _ROOMS.search(found.rest)
+    number = _NUMBER.match(plain)
+    return Meaning(
+        language=language.written_in(text[:1000], plain),
+        wanted_language=language.asked_for(plain),
+        intents=intents.read(plain),
+        dates=stays.read(found, context),
+        guests=guests.read(found.rest, asked=context.asking_guests),
+        rooms=int(several["n"]) if several else 1,
+        number=int(number["n"]) if number else None,
+        choice=rooms.ordinal(plain),
+        words=rooms.telling_words(found.rest),
+    )

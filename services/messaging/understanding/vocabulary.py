@@ -1,0 +1,81 @@
+"""The words and fragments of patterns that dates are told with, in both languages."""
+
+from services.messaging.understanding.words import any_of, listed
+
+MONTHS = {
+    name: number
+    for number, names in enumerate(
+        (
+            "enero ene january jan",
+            "febrero feb february",
+            "marzo mar march",
+            "abril abr april apr",
+            "mayo may",
+            "junio jun june",
+            "julio jul july",
+            "agosto ago august aug",
+            "septiembre setiembre sept sep set september",
+            "octubre oct october",
+            "noviembre nov november",
+            "diciembre dic december dec",
+        ),
+        start=1,
+    )
+    for name in names.split()
+}
+_LONG_WEEKDAYS = (
+    "lunes monday",
+    "martes tuesday",
+    "miercoles wednesday",
+    "jueves thursday",
+    "viernes friday",
+    "sabado saturday",
+    "domingo sunday",
+)
+# These are other words too (a room with sun), so they count after a word of time only.
+_SHORT_WEEKDAYS = (
+    "mon lun",
+    "tues tue",
+    "wed mie",
+    "thurs thur thu jue",
+    "fri vie",
+    "sat sab",
+    "sun dom",
+)
+WEEKDAYS = {
+    name: number
+    for names_by_day in (_LONG_WEEKDAYS, _SHORT_WEEKDAYS)
+    for number, names in enumerate(names_by_day)
+    for name in names.split()
+}
+
+MONTH = rf"(?P<m>{any_of(*MONTHS)})\b\.?"
+ANY_MONTH = rf"{any_of(*MONTHS)}\b"
+WEEKDAY = rf"(?P<w>{any_of(*WEEKDAYS)})\b"
+LONG_WEEKDAY = rf"(?P<w>{any_of(*' '.join(_LONG_WEEKDAYS).split())})\b"
+TIME_WORD = (
+    r"(?:on|from|to|till|until|through|next|this|coming|del?|al|el|este|proximo|y|and|-|por|for)"
+)
+
+_UNIT = any_of(
+    *listed(
+        """
+        noche night nt adult nin child kid person pax people ppl guest huesped habitac room dia
+        day semana week menor bebe hij baby babies infant amig friend eur usd mxn peso dollar € %
+        hora hrs
+        """
+    ),
+    *("of us", r"am\b", r"pm\b", r"hs?\b"),
+)
+# A number with a unit after it is a count, not a day.
+NO_UNIT = rf"(?!\d)(?![\s-]*{_UNIT})"
+_ORDINAL = r"(?:st|nd|rd|th|ero|ro|o)?\b"
+DAY = rf"(?P<d>\d{{1,2}}){_ORDINAL}"
+DAY2 = rf"(?P<d2>\d{{1,2}}){_ORDINAL}"
+OF = r"(?:\s+(?:de|del|of)(?:\s+mes\s+de)?)?\s*"
+YEAR = r"(?:,?\s*(?:de\s+|del\s+)?(?P<y>20\d\d)\b)?"
+TO = (
+    r"\s*(?:-|\b(?:al?|hasta|to|until|till|til|through|thru|y|and)\b)"
+    r"\s*(?:el\s+|the\s+)?(?:dia\s+)?"
+)
+COMING = r"(?:\s+(?:que viene|proximo|siguiente))?"
