@@ -15,6 +15,7 @@ import asyncio
 import hashlib
 import random
 import re
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -33,7 +34,8 @@ NON_TRANSACTIONAL = "-- conserje: non-transactional"
 FILE_NAME = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 STATEMENT_END = re.compile(r";[ \t]*(?:\n|$)")
 
-ATTEMPTS = 100
+# Longer than a big table takes to be rewritten by another migrator.
+PATIENCE_SECONDS = 600.0
 PAUSE_SECONDS = 0.2
 # A migrator in the queue for a table makes everyone behind it wait, so it
 # leaves the queue soon and comes back.
@@ -177,13 +179,15 @@ def schema_check(package: str) -> Callable[[AnyConnection], Awaitable[str | None
 
 async def _persist(step: Callable[[], Awaitable[bool]], what: str) -> bool:
     """Run `step` until nobody stands in its way."""
-    for attempt in range(1, ATTEMPTS + 1):
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
         try:
             return await step()
         except AGAIN as error:
-            log.info("migration_waits", what=what, attempt=attempt, reason=type(error).__name__)
-            await asyncio.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.5))
-    raise MigrationError(f"Gave up on {what}: what it needs stayed locked.")
+            if time.monotonic() > deadline:
+                raise MigrationError(f"Gave up on {what}: what it needs stayed locked.") from error
+            log.debug("migration_waits", what=what, reason=type(error).__name__)
+        await asyncio.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.5))
 
 
 async def _apply(connection: AnyConnection, migration: Migration) -> bool:

@@ -21,6 +21,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
 from meshkit import deadlines
+from meshkit.clock import Clock, SystemClock
 from meshkit.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -107,14 +108,14 @@ def _translated() -> Iterator[None]:
 class _PooledConnection(_Connection):
     """A connection that knows its age and counts its statements."""
 
-    __slots__ = ("_fd", "idle_since", "replace_at", "statements")
+    __slots__ = ("_born", "_fd", "_idle_since", "_life", "statements")
 
     def __init__(self, protocol: Any, transport: Any, *others: Any) -> None:
         super().__init__(protocol, transport, *others)
         self._fd: int = transport.get_extra_info("socket").fileno()
-        now = time.monotonic()
-        self.idle_since = now
-        self.replace_at = now + LIFE_SECONDS * random.uniform(0.9, 1.1)
+        self._life = LIFE_SECONDS * random.uniform(0.9, 1.1)
+        self._born: float | None = None
+        self._idle_since = 0.0
         self.statements = 0
 
     async def _execute(self, *args: Any, **kwargs: Any) -> Any:
@@ -125,17 +126,25 @@ class _PooledConnection(_Connection):
         self.statements += not args
         return await super().execute(query, *args, timeout=timeout)
 
-    def begin_idling(self) -> int:
+    def begin_idling(self, now: float) -> int:
         """Note the time; return how many statements were sent since the last call."""
-        self.idle_since = time.monotonic()
+        self._idle_since = now
         statements, self.statements = self.statements, 0
         return statements
 
-    def has_input(self) -> bool:
-        """Whether the server sent something unasked: of an idle connection, its end."""
+    def end_idling(self, now: float) -> float | None:
+        """Seconds of silence; None when the connection is of no use any more.
+
+        What an idle connection has to read is its end, even when the event
+        loop had no turn yet to find out.
+        """
+        if self._born is None:
+            self._born = self._idle_since = now
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
-        return bool(poll.poll(0))
+        if now - self._born > self._life or poll.poll(0):
+            return None
+        return now - self._idle_since
 
 
 async def _leave_as_is(_connection: object) -> None:
@@ -166,10 +175,12 @@ class Postgres:
         application_name: str = "conserje",
         kept: int = KEPT,
         overflow: int = OVERFLOW,
+        clock: Clock | None = None,
     ) -> None:
         self._url = url
         self._ready_check = ready_check
         self._application_name = application_name
+        self._clock = clock or SystemClock()
         self._kept_size = kept
         self._size = kept + overflow
         self._turns = asyncio.Semaphore(self._size)
@@ -328,12 +339,9 @@ class Postgres:
             self._kept_lent += count
 
     async def _usable(self, connection: Connection) -> bool:
-        pooled = cast(_PooledConnection, connection)
-        now = time.monotonic()
-        if now > pooled.replace_at or pooled.has_input():
-            return False
-        if now - pooled.idle_since < PING_AFTER_SECONDS:
-            return True
+        silence = cast(_PooledConnection, connection).end_idling(self._clock.monotonic())
+        if silence is None or silence < PING_AFTER_SECONDS:
+            return silence is not None
         try:
             await connection.execute("SELECT 1", timeout=PING_SECONDS)
         except (*BUSY, *AWAY):
@@ -341,7 +349,8 @@ class Postgres:
         return True
 
     async def _give_back(self, connection: Connection, pool: _Pool) -> None:
-        self._statements += cast(_PooledConnection, connection).begin_idling()
+        pooled = cast(_PooledConnection, connection)
+        self._statements += pooled.begin_idling(self._clock.monotonic())
         try:
             await pool.release(connection, timeout=WAIT_SECONDS)
         finally:
