@@ -1,0 +1,239 @@
+"""The server side of every RPC: one wrapper around each handler.
+
+In order: the caller's trace is continued, a budget too small for the work is
+refused, the request is validated, the handler runs, whatever it raises becomes
+an honest status, and the call is counted. Handlers are wrapped when they are
+registered, so a call costs one coroutine more and no interceptor machinery.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Any, NoReturn, TypeVar
+
+import grpc
+import structlog
+from google.protobuf.message import Message
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import CollectorRegistry
+
+from meshkit import contract, deadlines
+from meshkit.contract import Method
+from meshkit.errors import DeadlineExceeded, Internal, MeshError, Unavailable
+from meshkit.metrics import MethodMetrics, RpcMetrics
+from meshkit.status import DETAILS_KEY, to_grpc_code, to_status
+from meshkit.telemetry import Span, Tracing
+from meshkit.transport import Transport
+from meshkit.validation import validate
+
+TRACEPARENT = "traceparent"
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+
+Context = grpc.aio.ServicerContext[Any, Any]
+Handler = Any  # grpc types handlers as synchronous ones
+Unary = Callable[[Any, Context], Awaitable[Any]]
+Stream = Callable[[Any, Context], AsyncIterator[Any]]
+ServicerT = TypeVar("ServicerT")
+
+log = structlog.get_logger()
+
+
+class Server:
+    """This process's gRPC server, with health and reflection."""
+
+    def __init__(
+        self, *, tracing: Tracing, registry: CollectorRegistry, transport: Transport | None = None
+    ) -> None:
+        """Needs a running event loop, like every `grpc.aio` object."""
+        self._tracing = tracing
+        self._metrics = RpcMetrics(registry, "server")
+        self._server = grpc.aio.server(options=(transport or Transport()).server_options())
+        self._health = health.aio.HealthServicer()
+        self._services: list[str] = []
+        self.port = 0
+
+    def add(
+        self, add_fn: Callable[[ServicerT, Any], None], servicer: ServicerT, service: str
+    ) -> None:
+        """Register `servicer` with the generated `add_…Servicer_to_server`."""
+        recorder = _Recorder()
+        add_fn(servicer, recorder)
+        described = contract.methods(service)
+        domain = contract.domain(service)
+        wrapped = {
+            name: self._wrap(handler, described[f"/{service}/{name}"], domain)
+            for name, handler in recorder.handlers.items()
+        }
+        self._server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(service, wrapped),)
+        )
+        self._services.append(service)
+
+    async def start(self, listen: str) -> int:
+        """Listen; everything is NOT_SERVING until told otherwise. OSError when it cannot."""
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
+        names = (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, self._server)
+        await self.set_serving(False)
+        try:
+            self.port = self._server.add_insecure_port(listen)
+        except RuntimeError:
+            raise OSError(f"cannot listen on {listen} for gRPC: is the port taken?") from None
+        await self._server.start()
+        return self.port
+
+    async def set_serving(self, serving: bool) -> None:
+        """Tell health clients, for the whole process and for each service."""
+        state = SERVING if serving else NOT_SERVING
+        for service in ("", *self._services):
+            await self._health.set(service, state)
+
+    async def leave(self) -> None:
+        """NOT_SERVING for good, while calls go on being served."""
+        await self._health.enter_graceful_shutdown()
+
+    async def stop(self, grace: float) -> None:
+        """Refuse new calls; give the running ones `grace` seconds."""
+        await self._server.stop(grace)
+
+    def _wrap(self, handler: Handler, method: Method, domain: str) -> Handler:
+        call = _Call(method, domain, self._metrics.method(method.name), self._tracing)
+        if handler.unary_unary is not None:
+            return _with(handler, unary_unary=call.unary(handler.unary_unary))
+        if handler.unary_stream is not None:
+            return _with(handler, unary_stream=call.stream(handler.unary_stream))
+        raise ValueError(f"{method.path}: the contract has unary calls and server streams only")
+
+
+class _Call:
+    """The wrapper around one method."""
+
+    def __init__(
+        self, method: Method, domain: str, metrics: MethodMetrics, tracing: Tracing
+    ) -> None:
+        self._name = method.name
+        self._domain = domain
+        self._floor = deadlines.READ_FLOOR if method.read else deadlines.WRITE_FLOOR
+        self._validates = not method.batch
+        self._metrics = metrics
+        self._tracing = tracing
+
+    def unary(self, behaviour: Unary) -> Unary:
+        """Around a coroutine."""
+        metrics = self._metrics
+
+        async def handle(request: Message, context: Context) -> Any:
+            started = time.perf_counter()
+            span = self._continue_trace(context)
+            try:
+                with span:
+                    self._admit(request, context)
+                    response = await behaviour(request, context)
+                metrics.count("OK")
+                return response
+            except BaseException as error:
+                await self._end(error, context, span)
+            finally:
+                metrics.observe(time.perf_counter() - started)
+
+        return handle
+
+    def stream(self, behaviour: Stream) -> Stream:
+        """Around an asynchronous generator; a watch has no deadline unless the caller set one."""
+
+        async def handle(request: Message, context: Context) -> AsyncIterator[Any]:
+            span = self._continue_trace(context)
+            try:
+                with span:
+                    self._admit(request, context)
+                    async for response in behaviour(request, context):
+                        yield response
+                self._metrics.count("OK")
+            except GeneratorExit:
+                self._metrics.count("CANCELLED")
+                raise
+            except BaseException as error:
+                await self._end(error, context, span)
+
+        return handle
+
+    def _continue_trace(self, context: Context) -> Span:
+        return self._tracing.start_span(
+            self._name, kind="server", traceparent=_traceparent(context)
+        )
+
+    def _admit(self, request: Message, context: Context) -> None:
+        left = context.time_remaining()
+        if left is not None:
+            left -= deadlines.RESERVE
+            if left < self._floor:
+                raise DeadlineExceeded("BUDGET_TOO_SMALL", "Too little time is left to do it.")
+        deadlines.start(left)
+        if self._validates:
+            validate(request)
+
+    async def _end(self, error: BaseException, context: Context, span: Span) -> NoReturn:
+        """Turn what the handler raised into the status of the call."""
+        if isinstance(error, grpc.aio.AbortError):
+            self._metrics.count(_code_name(context.code()))
+            raise error
+        if isinstance(error, asyncio.CancelledError) and context.cancelled():
+            self._metrics.count("CANCELLED")
+            raise error
+        known = self._explain(error, span)
+        code = to_grpc_code(known)
+        self._metrics.count(code.name)
+        status = to_status(known, self._domain)
+        trailing = ((DETAILS_KEY, status.SerializeToString()),)
+        await context.abort(code, status.message, trailing)
+
+    def _explain(self, error: BaseException, span: Span) -> MeshError:
+        if isinstance(error, MeshError) and not isinstance(error, Internal):
+            return error
+        if isinstance(error, asyncio.CancelledError):
+            # The caller still waits: something inside was cancelled, such as at a stop.
+            return Unavailable("CANCELLED_INSIDE", "The work was cancelled on its way.")
+        error_id = uuid.uuid4().hex[:16]
+        with_trace = {"trace_id": span.traceparent[3:35]} if span.traceparent else {}
+        log.error("rpc failed", rpc=self._name, error_id=error_id, exc_info=error, **with_trace)
+        return Internal("INTERNAL", "Something went wrong on our side.", error_id=error_id)
+
+
+class _Recorder:
+    """Stands in for a server, to learn which handlers a generated `add_…` registers."""
+
+    def __init__(self) -> None:
+        self.handlers: dict[str, Handler] = {}
+
+    def add_generic_rpc_handlers(self, handlers: Sequence[object]) -> None:
+        """Not needed: the same handlers come by name."""
+
+    def add_registered_method_handlers(
+        self, _service: str, handlers: Mapping[str, Handler]
+    ) -> None:
+        """Keep the handlers by method name."""
+        self.handlers.update(handlers)
+
+
+def _with(handler: Handler, **behaviour: object) -> Handler:
+    """A copy of the handler, a named tuple, with another behaviour."""
+    return handler._replace(**behaviour)
+
+
+def _traceparent(context: Context) -> str:
+    for key, value in context.invocation_metadata() or ():
+        if key == TRACEPARENT:
+            return value if isinstance(value, str) else ""
+    return ""
+
+
+def _code_name(code: object) -> str:
+    """`context.code()` is a number or a StatusCode, depending on who set it."""
+    if isinstance(code, grpc.StatusCode):
+        return code.name
+    return next((known.name for known in grpc.StatusCode if known.value[0] == code), "UNKNOWN")
