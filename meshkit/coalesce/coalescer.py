@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Generic, TypeAlias, TypeVar
 
 from meshkit.coalesce.metrics import CoalescerMetrics
-from meshkit.coalesce.room import Batch, Caller, Limits, Ticket, WaitingRoom
+from meshkit.coalesce.room import Answer, Batch, Bundle, Limits, Ticket, WaitingRoom
 from meshkit.errors import (
     DeadlineExceeded,
     Internal,
@@ -84,10 +84,11 @@ class Coalescer(Generic[ItemT, ResultT]):
         self._size_of = size_of
         self._tenant_of = tenant_of
         self._traceparent = traceparent
-        self._limits = limits if limits is not None else Limits()
-        self._room: WaitingRoom[ItemT, ResultT] = WaitingRoom(self._limits)
+        limits = limits if limits is not None else Limits()
+        self._in_flight = limits.in_flight
+        self._room: WaitingRoom[ItemT, ResultT] = WaitingRoom(limits)
         self._batches: set[Batch[ItemT, ResultT]] = set()
-        self._flush_is_due = False
+        self._departing = False
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_time = 0.0
         self._closed = False
@@ -105,7 +106,13 @@ class Coalescer(Generic[ItemT, ResultT]):
 
     async def submit(self, item: ItemT, timeout: float) -> ResultT:
         """The answer to `item`, or its error raised; `timeout` in seconds."""
-        (outcome,) = await self.submit_all((item,), timeout)
+        answer: asyncio.Future[ResultT | MeshError] = asyncio.get_running_loop().create_future()
+        ticket = self._admit(item, answer, monotonic(), timeout)
+        try:
+            outcome = await answer
+        except asyncio.CancelledError:
+            self._give_up(ticket)
+            raise
         if isinstance(outcome, MeshError):
             raise outcome
         return outcome
@@ -119,17 +126,17 @@ class Coalescer(Generic[ItemT, ResultT]):
         """
         if not items:
             return ()
-        caller: Caller[ResultT] = Caller(len(items))
-        tickets = self._tickets(items, caller, timeout)
-        for ticket in tickets:
-            self._admit(ticket)
+        now = monotonic()
+        bundle: Bundle[ResultT] = Bundle(len(items))
+        tickets = [
+            self._admit(item, bundle.place(index), now, timeout) for index, item in enumerate(items)
+        ]
         try:
-            await caller.arrived
+            return await bundle.complete
         except asyncio.CancelledError:
             for ticket in tickets:
                 self._give_up(ticket)
             raise
-        return caller.outcomes
 
     async def aclose(self) -> None:
         """Take nothing more, and return when all that was taken is answered or given up."""
@@ -141,59 +148,46 @@ class Coalescer(Generic[ItemT, ResultT]):
             self._alarm.cancel()
             self._alarm = None
 
-    def _tickets(
-        self, items: Sequence[ItemT], caller: Caller[ResultT], timeout: float
-    ) -> list[Ticket[ItemT, ResultT]]:
-        now = monotonic()
-        traceparent = self._traceparent()
-        return [
-            Ticket(
-                item,
-                caller,
-                index,
-                tenant=self._tenant_of(item),
-                size=self._size_of(item),
-                entered=now,
-                expires=now + timeout,
-                traceparent=traceparent,
-            )
-            for index, item in enumerate(items)
-        ]
-
-    def _admit(self, ticket: Ticket[ItemT, ResultT]) -> None:
-        has_slot = len(self._batches) < self._limits.in_flight
-        refusal = self._refusal(ticket, has_slot)
+    def _admit(
+        self, item: ItemT, answer: Answer[ResultT], now: float, timeout: float
+    ) -> Ticket[ItemT, ResultT]:
+        size, tenant, expires = self._size_of(item), self._tenant_of(item), now + timeout
+        ticket = Ticket(item, answer, tenant, size, now, expires, self._traceparent())
+        has_place = len(self._batches) < self._in_flight
+        refusal = self._refusal(ticket, has_place)
         if refusal is not None:
             ticket.settle(refusal)
-            return
+            return ticket
         self._room.add(ticket)
-        self._set_alarm(ticket.expires)
-        if has_slot:
-            if self._room.fills_batch:
-                self._flush()
-            else:
-                self._flush_soon()
+        if self._alarm is None or expires < self._alarm_time:
+            self._set_alarm(expires)
+        if has_place:
+            self._depart()
+        return ticket
 
-    def _refusal(self, ticket: Ticket[ItemT, ResultT], has_slot: bool) -> MeshError | None:
+    def _refusal(self, ticket: Ticket[ItemT, ResultT], has_place: bool) -> MeshError | None:
         if self._closed:
             return Unavailable("SHUTTING_DOWN", "this process is about to stop")
         if ticket.expires <= ticket.entered:
             return DeadlineExceeded("NOT_ANSWERED", "no time was left to send this")
-        if has_slot:
+        if has_place:
             return None
         refusal = self._room.refusal(ticket)
         if refusal is not None:
             self._refused(refusal.reason).inc()
         return refusal
 
-    def _flush_soon(self) -> None:
-        if not self._flush_is_due:
-            self._flush_is_due = True
+    def _depart(self) -> None:
+        """Let what waits leave at the end of this turn of the loop, or now if it fills a batch."""
+        if self._room.fills_batch:
+            self._flush()
+        elif not self._departing:
+            self._departing = True
             asyncio.get_running_loop().call_soon(self._flush)
 
     def _flush(self) -> None:
-        self._flush_is_due = False
-        while self._room and (free := self._limits.in_flight - len(self._batches)) > 0:
+        self._departing = False
+        while self._room and (free := self._in_flight - len(self._batches)) > 0:
             share = -(-len(self._room) // free)
             self._launch(Batch(self._room.take(max(share, _WORTH_A_BATCH))))
 
@@ -265,40 +259,37 @@ class Coalescer(Generic[ItemT, ResultT]):
     def _give_up(self, ticket: Ticket[ItemT, ResultT]) -> None:
         if ticket.settled:
             return
+        batch = ticket.batch
         ticket.close()
-        if ticket.batch is None:
+        if batch is None:
             self._room.remove(ticket)
             self._given_up_before.inc()
             return
         self._given_up_after.inc()
-        if not ticket.batch.awaited and ticket.batch.task is not None:
-            ticket.batch.task.cancel()
+        if not batch.awaited and batch.task is not None:
+            batch.task.cancel()
 
     def _set_alarm(self, expires: float) -> None:
         """One timer for all callers: one each would cost as much as the rest of an item."""
-        if self._alarm is None or expires < self._alarm_time:
-            if self._alarm is not None:
-                self._alarm.cancel()
-            self._alarm_time = expires
-            loop = asyncio.get_running_loop()
-            self._alarm = loop.call_later(max(0.0, expires - monotonic()), self._sweep)
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm_time = expires
+        delay = max(0.0, expires - monotonic())
+        self._alarm = asyncio.get_running_loop().call_later(delay, self._sweep)
 
     def _sweep(self) -> None:
         """Send away those whose time is over, and set the alarm for whoever is next."""
         self._alarm = None
         now = monotonic() + _EARLY
-        live = [ticket for batch in self._batches for ticket in batch.tickets]
-        live = [ticket for ticket in (*self._room, *live) if not ticket.settled]
-        for ticket in live:
+        left = [ticket for batch in self._batches for ticket in batch.tickets]
+        left = [ticket for ticket in (*self._room, *left) if not ticket.settled]
+        for ticket in left:
             if ticket.expires <= now:
                 self._give_up(ticket)
-                ticket.caller.put(
-                    ticket.index,
-                    DeadlineExceeded("NOT_ANSWERED", "the answer did not come in time"),
-                )
-        left = [ticket.expires for ticket in live if not ticket.settled]
-        if left:
-            self._set_alarm(min(left))
+                ticket.deliver(DeadlineExceeded("NOT_ANSWERED", "no answer came in time"))
+        expiries = [ticket.expires for ticket in left if not ticket.settled]
+        if expiries:
+            self._set_alarm(min(expiries))
 
 
 def _may_be_about_content(error: MeshError) -> bool:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from meshkit.errors import MeshError, ResourceExhausted
 
 ItemT = TypeVar("ItemT")
 ResultT = TypeVar("ResultT")
+ResultT_contra = TypeVar("ResultT_contra", contravariant=True)
 
 MIB = 1024 * 1024
 
@@ -41,40 +42,18 @@ class Limits:
             raise ValueError("half of what may wait, a tenant's share, must hold a whole batch")
 
 
-class Caller(Generic[ResultT]):
-    """One call and its answers; `arrived` is done when the last of them is there."""
-
-    __slots__ = ("arrived", "missing", "outcomes")
-
-    def __init__(self, count: int) -> None:
-        self.arrived: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.outcomes: list[ResultT | MeshError] = [_NOT_YET] * count
-        self.missing = count
-
-    def put(self, index: int, outcome: ResultT | MeshError) -> None:
-        """Hand over the answer of one item."""
-        self.outcomes[index] = outcome
-        self.missing -= 1
-        if not self.missing and not self.arrived.done():
-            self.arrived.set_result(None)
-
-
-_NOT_YET = MeshError("NOT_YET", "the batch is still under way")
-
-
 class Ticket(Generic[ItemT, ResultT]):
     """One item on its way, and what travels with it.
 
     `expires` and `entered` are readings of `time.monotonic`; `traceparent` is the W3C trace
-    context of the caller, or empty.
+    context of the caller, or empty. `batch` is set from when it left until it is settled.
     """
 
     __slots__ = (
+        "answer",
         "batch",
-        "caller",
         "entered",
         "expires",
-        "index",
         "item",
         "settled",
         "size",
@@ -85,9 +64,7 @@ class Ticket(Generic[ItemT, ResultT]):
     def __init__(
         self,
         item: ItemT,
-        caller: Caller[ResultT],
-        index: int,
-        *,
+        answer: Answer[ResultT],
         tenant: str,
         size: int,
         entered: float,
@@ -95,8 +72,7 @@ class Ticket(Generic[ItemT, ResultT]):
         traceparent: str,
     ) -> None:
         self.item = item
-        self.caller = caller
-        self.index = index
+        self.answer = answer
         self.tenant = tenant
         self.size = size
         self.entered = entered
@@ -109,13 +85,71 @@ class Ticket(Generic[ItemT, ResultT]):
         """Give the caller its answer; the second answer of an item is thrown away."""
         if not self.settled:
             self.close()
-            self.caller.put(self.index, outcome)
+            self.deliver(outcome)
+
+    def deliver(self, outcome: ResultT | MeshError) -> None:
+        """Wake the caller, unless it was cancelled and has not had its turn to say so."""
+        answer = self.answer
+        if not answer.done():
+            answer.set_result(outcome)
 
     def close(self) -> None:
         """Nobody waits for this item any more."""
         self.settled = True
         if self.batch is not None:
             self.batch.awaited -= 1
+            self.batch = None
+
+
+class Answer(Protocol[ResultT_contra]):
+    """Where the outcome of an item goes: the future of its caller, or a place in a `Bundle`."""
+
+    def done(self) -> bool:
+        """It takes no outcome any more."""
+        ...
+
+    def set_result(self, outcome: ResultT_contra | MeshError, /) -> None:
+        """Take the outcome."""
+        ...
+
+
+class Bundle(Generic[ResultT]):
+    """The answers of items submitted together; `complete` is done when the last one is there."""
+
+    def __init__(self, count: int) -> None:
+        self.complete: asyncio.Future[list[ResultT | MeshError]]
+        self.complete = asyncio.get_running_loop().create_future()
+        self._outcomes: dict[int, ResultT | MeshError] = {}
+        self._count = count
+
+    def place(self, index: int) -> Answer[ResultT]:
+        """Where the outcome of the item at `index` goes."""
+        return _Place(self, index)
+
+    def put(self, index: int, outcome: ResultT | MeshError) -> None:
+        """Take the outcome of the item at `index`."""
+        outcomes = self._outcomes
+        outcomes[index] = outcome
+        if len(outcomes) == self._count and not self.complete.done():
+            self.complete.set_result([outcomes[index] for index in range(self._count)])
+
+
+class _Place(Generic[ResultT]):
+    """One item's place in a bundle."""
+
+    __slots__ = ("_bundle", "_index")
+
+    def __init__(self, bundle: Bundle[ResultT], index: int) -> None:
+        self._bundle = bundle
+        self._index = index
+
+    def done(self) -> bool:
+        """A bundle keeps taking what comes."""
+        return False
+
+    def set_result(self, outcome: ResultT | MeshError, /) -> None:
+        """Take the outcome."""
+        self._bundle.put(self._index, outcome)
 
 
 class Batch(Generic[ItemT, ResultT]):
@@ -226,6 +260,14 @@ class WaitingRoom(Generic[ItemT, ResultT]):
             if taken and (len(taken) == most or weight > self._limits.batch_bytes):
                 break
             taken.append(ticket)
-        for ticket in taken:
-            self.remove(ticket)
+        if len(taken) == len(self._tickets):
+            self._clear()
+        else:
+            for ticket in taken:
+                self.remove(ticket)
         return taken
+
+    def _clear(self) -> None:
+        self._tickets.clear()
+        self._shares.clear()
+        self._bytes = 0
