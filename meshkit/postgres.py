@@ -220,6 +220,11 @@ class Postgres:
         return self._problem
 
     @property
+    def in_use(self) -> int:
+        """Connections lent at the moment."""
+        return self._lent
+
+    @property
     def statements(self) -> int:
         """Statements that were sent on connections given back so far."""
         return self._statements
