@@ -142,10 +142,14 @@ async def migrate(owner_url: str, package: str, app_role: str) -> list[str]:
     """Apply what is missing and let `app_role` use it; return the names of the applied files.
 
     Safe to run twice and from several places at once. Raises `MigrationError`
-    when a file that was applied has changed, or a table stays locked.
+    when a file fails, has changed since it was applied, or needs what stays
+    locked.
     """
     migrations = migrations_of(package)
-    connection = await asyncpg.connect(owner_url)
+    try:
+        connection = await asyncpg.connect(owner_url)
+    except asyncpg.PostgresError as error:
+        raise MigrationError(f"The database refuses its owner: {error}") from error
     try:
         await _persist(lambda: _create_history(connection), "the history of the schema")
         applied = [one.file_name for one in migrations if await _apply(connection, one)]
@@ -193,7 +197,10 @@ async def _persist(step: Callable[[], Awaitable[bool]], what: str) -> bool:
 async def _apply(connection: AnyConnection, migration: Migration) -> bool:
     """Apply one file unless it was; True when it was applied here."""
     run = _apply_transactional if migration.transactional else _apply_in_steps
-    applied = await _persist(lambda: run(connection, migration), migration.file_name)
+    try:
+        applied = await _persist(lambda: run(connection, migration), migration.file_name)
+    except asyncpg.PostgresError as error:
+        raise MigrationError(f"{migration.file_name} failed: {error}") from error
     if applied:
         log.info("migration_applied", file=migration.file_name)
     return applied

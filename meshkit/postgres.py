@@ -14,6 +14,7 @@ import select
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import asyncpg
@@ -126,6 +127,10 @@ class _PooledConnection(_Connection):
         self.statements += not args
         return await super().execute(query, *args, timeout=timeout)
 
+    def itself(self) -> _PooledConnection:
+        """Reach the connection behind asyncpg's proxy, which lets go of one that is lost."""
+        return self
+
     def begin_idling(self, now: float) -> int:
         """Note the time; return how many statements were sent since the last call."""
         self._idle_since = now
@@ -145,6 +150,15 @@ class _PooledConnection(_Connection):
         if now - self._born > self._life or poll.poll(0):
             return None
         return now - self._idle_since
+
+
+@dataclass(frozen=True, slots=True)
+class _Lent:
+    """A connection that is out, and where it belongs."""
+
+    connection: Connection
+    pooled: _PooledConnection
+    pool: _Pool
 
 
 async def _leave_as_is(_connection: object) -> None:
@@ -236,11 +250,11 @@ class Postgres:
         Leave no session state on it (SET, LISTEN, session advisory locks).
         """
         with _translated():
-            connection, pool = await self._borrow(timeout)
+            lent = await self._borrow(timeout)
             try:
-                yield connection
+                yield lent.connection
             finally:
-                await self._give_back(connection, pool)
+                await self._give_back(lent)
 
     @asynccontextmanager
     async def transaction(self, timeout: float | None = None) -> AsyncIterator[Connection]:
@@ -303,7 +317,7 @@ class Postgres:
     def _open(self) -> int:
         return self._kept.get_size() + self._overflow.get_size()
 
-    async def _borrow(self, timeout: float | None) -> tuple[Connection, _Pool]:
+    async def _borrow(self, timeout: float | None) -> _Lent:
         started = time.monotonic()
         bound = deadlines.bounded(WAIT_SECONDS if timeout is None else min(timeout, WAIT_SECONDS))
         async with asyncio.timeout(bound):
@@ -323,15 +337,16 @@ class Postgres:
         finally:
             self._waiting -= 1
 
-    async def _connection(self) -> tuple[Connection, _Pool]:
+    async def _connection(self) -> _Lent:
         """A connection that answered lately; kept ones go first so that the others get idle."""
         pool = self._kept if self._kept_lent < self._kept_size else self._overflow
         self._lend(pool, 1)
         try:
             while True:
                 connection = await pool.acquire()
-                if await self._usable(connection):
-                    return connection, pool
+                pooled = cast(_PooledConnection, connection).itself()
+                if await self._usable(pooled):
+                    return _Lent(connection, pooled, pool)
                 connection.terminate()
                 await pool.release(connection)
         except BaseException:
@@ -343,23 +358,22 @@ class Postgres:
         if pool is self._kept:
             self._kept_lent += count
 
-    async def _usable(self, connection: Connection) -> bool:
-        silence = cast(_PooledConnection, connection).end_idling(self._clock.monotonic())
+    async def _usable(self, pooled: _PooledConnection) -> bool:
+        silence = pooled.end_idling(self._clock.monotonic())
         if silence is None or silence < PING_AFTER_SECONDS:
             return silence is not None
         try:
-            await connection.execute("SELECT 1", timeout=PING_SECONDS)
+            await pooled.execute("SELECT 1", timeout=PING_SECONDS)
         except (*BUSY, *AWAY):
             return False
         return True
 
-    async def _give_back(self, connection: Connection, pool: _Pool) -> None:
-        pooled = cast(_PooledConnection, connection)
-        self._statements += pooled.begin_idling(self._clock.monotonic())
+    async def _give_back(self, lent: _Lent) -> None:
+        self._statements += lent.pooled.begin_idling(self._clock.monotonic())
         try:
-            await pool.release(connection, timeout=WAIT_SECONDS)
+            await lent.pool.release(lent.connection, timeout=WAIT_SECONDS)
         finally:
-            self._lend(pool, -1)
+            self._lend(lent.pool, -1)
             self._turns.release()
 
     async def _keep_checking(self) -> None:

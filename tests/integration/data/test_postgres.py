@@ -272,6 +272,15 @@ async def test_a_schema_that_is_behind_is_not_ready(urls: DatabaseUrls) -> None:
     await pool.close()
 
 
+async def test_a_connection_lost_in_the_middle_is_away(pool: Postgres) -> None:
+    for _ in range(30):
+        with pytest.raises(Unavailable) as caught:
+            await pool.execute("SELECT pg_terminate_backend(pg_backend_pid())")
+        assert caught.value.reason == "DATABASE_AWAY"
+        assert pool.in_use == 0
+    assert await pool.fetchval("SELECT 1") == 1
+
+
 async def test_a_crowded_pool_stays_ready(pool: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres, "CHECK_SECONDS", 0.05)
     held = await fill(pool, 20)
