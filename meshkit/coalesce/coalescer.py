@@ -252,8 +252,7 @@ class Coalescer(Generic[ItemT, ResultT]):
             middle = len(part) // 2
             return [part[middle:], part[:middle]]
         for ticket in part:
-            # Each caller raises its own exception: a shared one would gather their tracebacks.
-            ticket.settle(copy.copy(error))
+            ticket.settle(_twin(error))
         return []
 
     def _give_up(self, ticket: Ticket[ItemT, ResultT]) -> None:
@@ -296,3 +295,10 @@ def _may_be_about_content(error: MeshError) -> bool:
     if isinstance(error, ResourceExhausted):
         return error.retry_after is None
     return not isinstance(error, _NOT_ABOUT_CONTENT)
+
+
+def _twin(error: MeshError) -> MeshError:
+    """Each caller raises its own exception: a shared one would gather all their tracebacks."""
+    twin = copy.copy(error)
+    twin.__cause__ = error.__cause__
+    return twin
