@@ -8,19 +8,21 @@ from conserje.messaging.v1.messaging_service_pb2 import (
     IngestEventRequest,
 )
 from conserje.messaging.v1.messaging_service_pb2_grpc import MessagingServiceStub
-from meshkit.kit import Kit
 
 from gateway import problems
 from gateway.metrics import GatewayMetrics
 from gateway.settings import GatewaySettings
 from gateway.webhook import MAX_BODY, PATH, Webhook
 from meshkit.coalesce import CoalescerMetrics, rpc_coalescer
+from meshkit.kit import Kit
 from meshkit.telemetry import current_traceparent
 
 
 async def build(kit: Kit, settings: GatewaySettings) -> None:
     """The webhook over HTTP, in front of one coalescer for the messaging service."""
-    stub = kit.channel("messaging", settings.target_messaging).stub(MessagingServiceStub)
+    stub = kit.channel("messaging", settings.target_messaging, retries=True).stub(
+        MessagingServiceStub
+    )
     coalescer = rpc_coalescer(
         stub.BatchIngestEvents,
         BatchIngestEventsRequest,
@@ -29,12 +31,12 @@ async def build(kit: Kit, settings: GatewaySettings) -> None:
         metrics=CoalescerMetrics(kit.registry),
         traceparent=current_traceparent,
     )
-    kit.on_close(coalescer.aclose)
+    kit.stack.push_async_callback(coalescer.aclose)
     webhook = Webhook(
         secrets=settings.secrets(),
         verify_token=settings.verify_token.get_secret_value(),
         ingest=coalescer.submit_all,
-        tracing=kit.tracing,
+        tracing=kit.telemetry,
         metrics=GatewayMetrics(kit.registry),
         clock=kit.clock,
     )

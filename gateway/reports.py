@@ -38,6 +38,7 @@ _STATUS_KEYS = frozenset(
         "timestamp",
     }
 )
+_CONVERSATION_KEYS = frozenset({"id", "origin"})
 
 
 def fill_status(status: pb.MessageStatus, item: Json) -> bool:
@@ -52,10 +53,14 @@ def fill_status(status: pb.MessageStatus, item: Json) -> bool:
     status.biz_opaque_callback_data = text(item.get("biz_opaque_callback_data"))
     if "pricing" in item:
         _pricing(status.pricing, mapping(item["pricing"]))
-    if "conversation" in item:
-        _conversation(status, mapping(item["conversation"]))
+    conversation = mapping(item.get("conversation"))
+    status.conversation_id = text(conversation.get("id"))
+    origin = mapping(conversation.get("origin"))
+    status.conversation_origin_type = text(origin.get("type"))
     add_errors(status.errors, item.get("errors"))
-    return word in STATES and item.keys() <= _STATUS_KEYS
+    return (
+        word in STATES and item.keys() <= _STATUS_KEYS and conversation.keys() <= _CONVERSATION_KEYS
+    )
 
 
 def _pricing(told: pb.Pricing, pricing: Json) -> None:
@@ -64,12 +69,6 @@ def _pricing(told: pb.Pricing, pricing: Json) -> None:
     told.category = text(pricing.get("category"))
     if pricing.get("billable") is not None:
         told.billable = bool(pricing["billable"])
-
-
-def _conversation(status: pb.MessageStatus, conversation: Json) -> None:
-    status.conversation_id = text(conversation.get("id"))
-    origin = mapping(conversation.get("origin"))
-    status.conversation_origin_type = text(origin.get("type"))
 
 
 def add_errors(told: Any, errors: Any) -> None:

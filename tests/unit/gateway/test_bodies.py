@@ -1,0 +1,78 @@
+"""Every body there is becomes the events it must become, alone and in any mix."""
+
+from __future__ import annotations
+
+import pytest
+
+from gateway.payload import translate
+from tests import bodies
+from tests.bodies import Body
+from tests.unit.gateway.expectations import NOW, check_envelope, check_kind, payload_of
+
+OURS = [body for body in bodies.load() if body.events is not None]
+
+
+@pytest.mark.parametrize("body", bodies.load(), ids=lambda body: body.name)
+def test_each_item_is_found_where_it_stands(body: Body) -> None:
+    events = translate(body.data, NOW)
+    items = list(bodies.walk(body.json))
+    assert len(events) >= len(items) >= 1
+    for event, item in zip(events, items, strict=False):
+        check_envelope(event, item)
+        check_kind(event, item)
+
+
+@pytest.mark.parametrize("body", OURS, ids=lambda body: body.name)
+def test_each_event_tells_what_the_file_says(body: Body) -> None:
+    assert body.events is not None
+    told = [payload_of(event) for event in translate(body.data, NOW)]
+    assert told == list(body.events)
+
+
+def test_the_keys_of_all_items_differ() -> None:
+    keys = [event.item_key for body in OURS for event in translate(body.data, NOW)]
+    repeated = {
+        # The same status and the same error stand in two files.
+        "batch_entries_changes_messages",
+        "statuses_messages_errors",
+        "value_error_alone",
+    }
+    unique = [
+        event.item_key
+        for body in OURS
+        if body.name not in repeated
+        for event in translate(body.data, NOW)
+    ]
+    assert len(set(unique)) == len(unique) >= 100
+    assert len(keys) - len(set(keys)) == 2
+
+
+@pytest.mark.parametrize(("seed", "count"), [(1, 1), (2, 7), (3, 50), (4, 300), (5, 1000)])
+def test_any_mix_of_items_is_read_item_by_item(seed: int, count: int) -> None:
+    composed = bodies.compose(seed, count)
+    events = translate(composed.data, NOW)
+    assert len(events) == len(composed.items) == count
+    for event, item in zip(events, composed.items, strict=True):
+        check_envelope(event, item)
+        assert payload_of(event) == item.event
+    assert len({event.item_key for event in events}) == count
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_item_has_one_key_in_whatever_body_it_comes(seed: int) -> None:
+    composed = bodies.compose(seed, 60)
+    keys = sorted(event.item_key for event in translate(composed.data, NOW))
+    again = bodies.recompose(composed.items, seed, bodies=7)
+    assert len(again) == 7
+    assert keys == sorted(event.item_key for part in again for event in translate(part.data, NOW))
+
+
+@pytest.mark.parametrize("body", bodies.load(), ids=lambda body: body.name)
+def test_keeping_everything_raw_changes_nothing_else(body: Body) -> None:
+    events = translate(body.data, NOW)
+    kept = translate(body.data, NOW, keep_raw=True)
+    assert all(event.raw_json for event in kept)
+    for event, with_raw in zip(events, kept, strict=True):
+        if not event.raw_json:
+            with_raw.ClearField("raw_json")
+        assert event == with_raw
