@@ -29,10 +29,14 @@ class Stay:
 
 @dataclass(frozen=True)
 class Draft:
-    """What the guest has said so far about the stay; `wish` are words that may name a room."""
+    """What the guest has said so far about the stay; `wish` are words that may name a room.
+
+    `nights` is set only while the arrival is not known yet.
+    """
 
     check_in: date | None = None
     check_out: date | None = None
+    nights: int | None = None
     adults: int | None = None
     children: int = 0
     wish: tuple[str, ...] = ()
@@ -47,20 +51,37 @@ class Draft:
 
 @dataclass(frozen=True)
 class Room:
-    """A room type as it was offered for a stay, at the price it had then."""
+    """A room type as it was offered for a stay, at the price it had then.
+
+    `free_count` is 0 where the offer did not tell it.
+    """
 
     room_type_id: str
     names: Mapping[str, str]
     stay: Stay
     total: Money
+    free_count: int = 0
+
+
+@dataclass(frozen=True)
+class Missing:
+    """A room type that could not be had for the stay of an offer."""
+
+    names: Mapping[str, str]
+    reason: str
 
 
 @dataclass(frozen=True)
 class Offer:
-    """The newest list that the guest was shown; `number` grows with every list."""
+    """The newest list that the guest was shown; `number` grows with every list.
+
+    `elsewhen`: nothing was free, and the rooms are for other dates close by.
+    """
 
     number: int
     rooms: tuple[Room, ...]
+    missing: tuple[Missing, ...] = ()
+    elsewhen: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,7 +139,7 @@ class OpenCommand:
 
 
 class Asking(Enum):
-    """What we asked last, which gives a bare number its meaning."""
+    """What we asked last, which gives a bare number or a "yes" its meaning."""
 
     NOTHING = "nothing"
     DATES = "dates"
@@ -129,7 +150,11 @@ class Asking(Enum):
 
 @dataclass(frozen=True)
 class State:
-    """One conversation. `language` is empty until the guest shows one."""
+    """One conversation.
+
+    `language` is empty until the guest shows one; `cancelling` is the id of the
+    reservation whose cancellation was asked to be confirmed.
+    """
 
     language: str = ""
     asking: Asking = Asking.NOTHING

@@ -24,6 +24,9 @@ ELLIPSIS = "…"
 _JOINERS = {"\u200d", "\ufe0f", "\ufe0e"}
 
 
+_INVISIBLE = {"Cc", "Cf", "Cs", "Mn", "Me", "Zs", "Zl", "Zp", "Cn"}
+
+
 def width(text: str) -> int:
     """How long WhatsApp may say that a text is."""
     return len(text) + sum(1 for sign in text if ord(sign) > 0xFFFF)
@@ -61,3 +64,8 @@ def _shown(sign: str) -> str:
     if category == "Cc" and sign != "\n":
         return " "
     return sign
+
+
+def shows(text: str) -> bool:
+    """Whether anything of the text can be seen."""
+    return any(unicodedata.category(sign) not in _INVISIBLE for sign in text)

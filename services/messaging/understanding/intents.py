@@ -60,7 +60,6 @@ _PATTERNS = {
             r"\b(?:empezar|empecemos|start over|restart|reset|reiniciar|desde cero|from scratch)\b"
         ),
         Intent.THANKS: r"\b(?:gracias|thanks|thank you|thx|ty|merci)\b",
-        Intent.CHEAPEST: r"\b(?:mas barat[oa]|mas economic[oa]|cheapest|lowest price)\b",
     }.items()
 }
 _CANCEL_BOOKING = re.compile(

@@ -23,7 +23,6 @@ class Intent(Enum):
     RETRY = auto()
     RESTART = auto()
     THANKS = auto()
-    CHEAPEST = auto()
 
 
 class DateProblem(Enum):

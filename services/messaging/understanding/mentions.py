@@ -242,7 +242,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], _Read], ...] = tuple(
         (rf"\b{WEEKDAY},?\s*(?:dia\s+|the\s+)?{DAY}{NO_UNIT}", _bare_day),
         (rf"\b(?:(?:this|next|este|proximo|coming)\s+)?{LONG_WEEKDAY}{COMING}", _weekday),
         (rf"\b{TIME_WORD}\s*{WEEKDAY}", _weekday),
-        (rf"\b{WEEKDAY}(?={TO}{_MASK})", _weekday),
+        (rf"\b{WEEKDAY}(?=\s*{_MASK})", _weekday),
         (rf"(?<![\d/]){DAY}{TO}{DAY2}{NO_UNIT}", _bare_days),
         (
             rf"(?:\b(?:el|dia|the|on|al|hasta|until|till)\s+|(?<={_MASK})\s*-\s*"

@@ -1,0 +1,99 @@
+"""What is said of a room that is kept, and of reservations."""
+
+from collections.abc import Sequence
+
+from services.messaging.conversation import taps
+from services.messaging.conversation.state import Lock, Reservation
+from services.messaging.replies import texts
+from services.messaging.replies.model import Button, Buttons, ListMenu, Reply, Row, Text
+from services.messaging.replies.voice import Voice
+
+
+def summary(voice: Voice, lock: Lock, intro: Sequence[str] = ()) -> Buttons:
+    """What is kept, until when and for how much, with the buttons to decide."""
+    stay = lock.room.stay
+    kept = voice.say(
+        texts.KEPT, name=voice.room(lock.room.names), until=voice.until(lock.expire_time)
+    )
+    told = voice.say(
+        texts.SUMMARY,
+        stay=voice.stay(stay),
+        guests=voice.guests(stay.adults, stay.children),
+        total=voice.money(lock.room.total),
+        per_night=voice.per_night(lock.nightly),
+    )
+    choices = (
+        (taps.CONFIRM, texts.BUTTON_CONFIRM),
+        (taps.CHANGE, texts.BUTTON_CHANGE),
+        (taps.RELEASE, texts.BUTTON_CANCEL),
+    )
+    buttons = tuple(
+        Button(taps.action(name, lock.lock_id), voice.say(title)) for name, title in choices
+    )
+    return Buttons("\n".join((*intro, kept, told)), buttons)
+
+
+def confirmed(voice: Voice, reservation: Reservation) -> Text:
+    """The code and everything the guest has bought."""
+    values = _values(voice, reservation)
+    return Text(voice.say(texts.CONFIRMED, hotel=voice.hotel_name, **values), holds_code=True)
+
+
+def known(voice: Voice, reservations: Sequence[Reservation], intro: Sequence[str] = ()) -> Reply:
+    """The reservations of this chat, each with a way to cancel it."""
+    if not reservations:
+        return Text("\n".join((*intro, voice.say(texts.NO_RESERVATIONS))))
+    if len(reservations) > 1:
+        return _several(voice, reservations, intro)
+    told = voice.say(texts.RESERVATION, **_values(voice, reservations[0]))
+    body = "\n".join((*intro, voice.say(texts.YOUR_RESERVATION), told))
+    cancel = taps.action(taps.CANCEL, reservations[0].reservation_id)
+    buttons = (Button(cancel, voice.say(texts.BUTTON_CANCEL_RESERVATION)),)
+    return Buttons(body, buttons, holds_code=True)
+
+
+def ask_cancel(voice: Voice, reservation: Reservation, intro: Sequence[str] = ()) -> Buttons:
+    """The question before a cancellation."""
+    told = voice.say(texts.RESERVATION, **_values(voice, reservation))
+    about = reservation.reservation_id
+    buttons = (
+        Button(taps.action(taps.CANCEL_SURE, about), voice.say(texts.BUTTON_YES_CANCEL)),
+        Button(taps.action(taps.KEEP, about), voice.say(texts.BUTTON_KEEP)),
+    )
+    body = "\n".join((*intro, voice.say(texts.ASK_CANCEL), told))
+    return Buttons(body, buttons, holds_code=True)
+
+
+def _several(voice: Voice, reservations: Sequence[Reservation], intro: Sequence[str]) -> ListMenu:
+    lines, rows = [], []
+    for reservation in reservations:
+        line = voice.say(texts.RESERVATION_LINE, **_short_values(voice, reservation))
+        lines.append(line)
+        row_id = taps.action(taps.CANCEL, reservation.reservation_id)
+        note = line.removeprefix(f"• *{reservation.code}*: ")
+        rows.append(Row(row_id, reservation.code, note))
+    body = "\n".join((*intro, voice.say(texts.YOUR_RESERVATIONS), *lines))
+    button = voice.say(texts.BUTTON_PICK_RESERVATION)
+    return ListMenu(body, button, tuple(rows), holds_code=True)
+
+
+def _values(voice: Voice, reservation: Reservation) -> dict[str, str]:
+    stay = reservation.room.stay
+    return {
+        "code": reservation.code,
+        "name": voice.room(reservation.room.names),
+        "stay": voice.stay(stay),
+        "guests": voice.guests(stay.adults, stay.children),
+        "total": voice.money(reservation.room.total),
+    }
+
+
+def _short_values(voice: Voice, reservation: Reservation) -> dict[str, str]:
+    stay = reservation.room.stay
+    return {
+        "code": reservation.code,
+        "name": voice.room(reservation.room.names),
+        "check_in": voice.short_day(stay.check_in),
+        "check_out": voice.short_day(stay.check_out),
+        "total": voice.money(reservation.room.total),
+    }

@@ -1,0 +1,67 @@
+"""The list of what can be had."""
+
+from collections.abc import Sequence
+
+from services.messaging.conversation import taps
+from services.messaging.conversation.state import Offer, Room
+from services.messaging.replies import limits, texts
+from services.messaging.replies.model import ListMenu, Row
+from services.messaging.replies.voice import Voice
+
+# The names of what cannot be had get this much of the message, the rooms the rest.
+_MISSING_NAMES = 600
+
+
+def room_list(voice: Voice, offer: Offer, intro: Sequence[str], start: int = 0) -> ListMenu:
+    """The rooms of an offer from `start` on; a last row leads to those that do not fit."""
+    left = offer.rooms[start:]
+    shown = left if len(left) <= limits.MAX_ROWS else left[: limits.MAX_ROWS - 1]
+    rows = [_row(voice, offer, room) for room in shown]
+    if len(shown) < len(left):
+        rows.append(_more(voice, offer, start + len(shown)))
+    lines = [_line(voice, offer, room) for room in shown]
+    ending = [*_missing(voice, offer), voice.say(texts.OFFER_CHOOSE)]
+    body = "\n\n".join(("\n".join(intro), "\n".join(lines), "\n".join(ending)))
+    return ListMenu(body, voice.say(texts.OFFER_BUTTON), tuple(rows))
+
+
+def _row(voice: Voice, offer: Offer, room: Room) -> Row:
+    total = voice.money(room.total)
+    if offer.elsewhen:
+        days = (voice.short_day(room.stay.check_in), voice.short_day(room.stay.check_out))
+        description = voice.say(
+            texts.ROW_OTHER_STAY, check_in=days[0], check_out=days[1], total=total
+        )
+    else:
+        nights = voice.nights(room.stay.nights)
+        left = _left(voice, room.free_count)
+        description = voice.say(texts.ROW_ROOM, total=total, nights=nights, left=left)
+    return Row(taps.room(offer, room), voice.room(room.names), description)
+
+
+def _left(voice: Voice, free_count: int) -> str:
+    if free_count == 1:
+        return voice.say(texts.ROW_LAST)
+    return voice.say(texts.ROW_LEFT, count=free_count) if free_count else ""
+
+
+def _more(voice: Voice, offer: Offer, start: int) -> Row:
+    note = voice.say(texts.MORE_ROOMS_NOTE)
+    return Row(taps.more(offer, start), voice.say(texts.MORE_ROOMS), note)
+
+
+def _line(voice: Voice, offer: Offer, room: Room) -> str:
+    name, total = voice.room(room.names), voice.money(room.total)
+    if offer.elsewhen:
+        return voice.say(texts.OFFER_OTHER_STAY, name=name, stay=voice.stay(room.stay), total=total)
+    return voice.say(texts.OFFER_ROOM, name=name, total=total)
+
+
+def _missing(voice: Voice, offer: Offer) -> list[str]:
+    phrases = {"SOLD_OUT": texts.NOT_FREE, "TOO_MANY_GUESTS": texts.TOO_SMALL}
+    told = []
+    for reason, phrase in phrases.items():
+        names = ", ".join(voice.room(room.names) for room in offer.missing if room.reason == reason)
+        if names:
+            told.append(voice.say(phrase, names=limits.fit(names, _MISSING_NAMES)))
+    return told
