@@ -2,14 +2,14 @@
 
 Every call carries a deadline (what is left of the caller's budget, 5 s at
 most unless told otherwise) and the trace; what the peer answers with comes back
-as the `MeshError` it raised. Watches have no deadline of their own.
+as the `MeshError` it raised.
 """
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, NoReturn, TypeVar, cast
 
 import grpc
@@ -18,8 +18,8 @@ from meshkit import contract, deadlines
 from meshkit.contract import Method
 from meshkit.errors import DeadlineExceeded
 from meshkit.metrics import MethodMetrics, RpcMetrics
-from meshkit.status import from_rpc_error, to_grpc_code
-from meshkit.telemetry import Span, Tracing, current_traceparent, is_sampled
+from meshkit.status import from_rpc_error
+from meshkit.telemetry import STATUS_CODE, Span, Tracing, current_traceparent, is_sampled
 from meshkit.transport import Transport
 
 TRACEPARENT = "traceparent"
@@ -81,19 +81,9 @@ class _StubMaker:
 
     def unary_unary(self, path: str, **options: Any) -> Any:
         """A method with one request and one answer."""
-        return self._channel.wrapper(path).unary(
+        return self._channel.wrapper(path).around(
             self._channel.raw(path).unary_unary(path, **options)
         )
-
-    def unary_stream(self, path: str, **options: Any) -> Any:
-        """A method with one request and a stream of answers."""
-        return self._channel.wrapper(path).stream(
-            self._channel.raw(path).unary_stream(path, **options)
-        )
-
-    def stream_stream(self, path: str, **options: Any) -> Any:
-        """Only reflection has these; they are gRPC's own."""
-        return self._channel.raw(path).stream_stream(path, **options)
 
 
 class _Call:
@@ -104,8 +94,8 @@ class _Call:
         self._metrics = metrics
         self._tracing = tracing
 
-    def unary(self, inner: Any) -> Callable[..., Awaitable[Any]]:
-        """Around a unary call."""
+    def around(self, inner: Any) -> Callable[..., Awaitable[Any]]:
+        """The method to call instead of `inner`."""
         metrics = self._metrics
 
         async def call(
@@ -113,45 +103,22 @@ class _Call:
         ) -> Any:
             budget = _budget(timeout)
             started = time.perf_counter()
-            span = self._span()
             rpc = None
-            try:
-                with span:
+            with self._span() as span:
+                try:
                     rpc = inner(
                         request, timeout=budget, metadata=_with_trace(span, metadata), **more
                     )
                     response = await rpc
-                metrics.count("OK")
-                return response
-            except grpc.aio.AioRpcError as error:
-                self._fail(error)
-            except asyncio.CancelledError:
-                metrics.count("CANCELLED")
-                if rpc is not None:
-                    rpc.cancel()
-                raise
-            finally:
-                metrics.observe(time.perf_counter() - started)
-
-        return call
-
-    def stream(self, inner: Any) -> Callable[..., AsyncIterator[Any]]:
-        """Around a watch: leaving the loop cancels it."""
-
-        async def call(
-            request: Any, *, timeout: float | None = None, metadata: Metadata = (), **more: Any
-        ) -> AsyncIterator[Any]:
-            span = self._span()
-            rpc = inner(request, timeout=timeout, metadata=_with_trace(span, metadata), **more)
-            try:
-                async for response in rpc:
-                    yield response
-                self._metrics.count("OK")
-            except grpc.aio.AioRpcError as error:
-                self._fail(error)
-            finally:
-                span.end()
-                rpc.cancel()
+                except grpc.aio.AioRpcError as error:
+                    self._fail(error, span)
+                except asyncio.CancelledError:
+                    self._leave(rpc, span)
+                    raise
+                finally:
+                    metrics.observe(time.perf_counter() - started)
+            metrics.count("OK")
+            return response
 
         return call
 
@@ -161,10 +128,18 @@ class _Call:
             return Span(current)
         return self._tracing.start_span(self._name, kind="client")
 
-    def _fail(self, error: grpc.aio.AioRpcError) -> NoReturn:
+    def _fail(self, error: grpc.aio.AioRpcError, span: Span) -> NoReturn:
         known = from_rpc_error(error)
-        self._metrics.count(to_grpc_code(known).name)
+        self._metrics.count(error.code().name)
+        span.set(STATUS_CODE, error.code().value[0])
         raise known from error
+
+    def _leave(self, rpc: Any, span: Span) -> None:
+        """Whoever waits for the answer has gone: the server shall know."""
+        self._metrics.count("CANCELLED")
+        span.set(STATUS_CODE, grpc.StatusCode.CANCELLED.value[0])
+        if rpc is not None:
+            rpc.cancel()
 
 
 def _budget(timeout: float | None) -> float:

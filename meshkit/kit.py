@@ -65,8 +65,6 @@ class Kit:
         self.registry = new_registry()
         self.logger = structlog.get_logger()
         self.telemetry = tracing or Tracing(name, settings.otlp_endpoint, settings.trace_ratio)
-        self.stack = AsyncExitStack()
-        """For what a service pairs itself: closed after the workers, before channels and pools."""
         metrics = WorkerMetrics(self.registry)
         self.health = Health(metrics)
         self.server = Server(tracing=self.telemetry, registry=self.registry)
@@ -74,6 +72,8 @@ class Kit:
         self._migrations = migrations
         self._client_metrics = RpcMetrics(self.registry, "client")
         self._workers = Workers(metrics)
+        self.stack = AsyncExitStack()
+        """For what a service pairs itself: closed after the workers, before channels and pools."""
         self._clients = AsyncExitStack()
         self._stores = AsyncExitStack()
         self._sites: list[Site] = []

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -26,18 +26,18 @@ from meshkit.contract import Method
 from meshkit.errors import DeadlineExceeded, Internal, MeshError, Unavailable
 from meshkit.metrics import MethodMetrics, RpcMetrics
 from meshkit.status import DETAILS_KEY, to_grpc_code, to_status
-from meshkit.telemetry import Span, Tracing
+from meshkit.telemetry import STATUS_CODE, Span, Tracing
 from meshkit.transport import Transport
 from meshkit.validation import validate
 
 TRACEPARENT = "traceparent"
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
+UNKNOWN = grpc.StatusCode.UNKNOWN
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Any  # grpc types handlers as synchronous ones
-Unary = Callable[[Any, Context], Awaitable[Any]]
-Stream = Callable[[Any, Context], AsyncIterator[Any]]
+Behaviour = Callable[[Any, Context], Awaitable[Any]]
 ServicerT = TypeVar("ServicerT")
 
 log = structlog.get_logger()
@@ -103,11 +103,9 @@ class Server:
 
     def _wrap(self, handler: Handler, method: Method, domain: str) -> Handler:
         call = _Call(method, domain, self._metrics.method(method.name), self._tracing)
-        if handler.unary_unary is not None:
-            return _with(handler, unary_unary=call.unary(handler.unary_unary))
-        if handler.unary_stream is not None:
-            return _with(handler, unary_stream=call.stream(handler.unary_stream))
-        raise ValueError(f"{method.path}: the contract has unary calls and server streams only")
+        if handler.unary_unary is None:
+            raise ValueError(f"{method.path}: only unary methods are served")
+        return handler._replace(unary_unary=call.around(handler.unary_unary))
 
 
 class _Call:
@@ -123,42 +121,22 @@ class _Call:
         self._metrics = metrics
         self._tracing = tracing
 
-    def unary(self, behaviour: Unary) -> Unary:
-        """Around a coroutine."""
+    def around(self, behaviour: Behaviour) -> Behaviour:
+        """The handler to register instead of `behaviour`."""
         metrics = self._metrics
 
         async def handle(request: Message, context: Context) -> Any:
             started = time.perf_counter()
-            span = self._continue_trace(context)
-            try:
-                with span:
+            with self._continue_trace(context) as span:
+                try:
                     self._admit(request, context)
                     response = await behaviour(request, context)
-                metrics.count("OK")
-                return response
-            except BaseException as error:
-                await self._end(error, context, span)
-            finally:
-                metrics.observe(time.perf_counter() - started)
-
-        return handle
-
-    def stream(self, behaviour: Stream) -> Stream:
-        """Around an asynchronous generator; a watch has no deadline unless the caller set one."""
-
-        async def handle(request: Message, context: Context) -> AsyncIterator[Any]:
-            span = self._continue_trace(context)
-            try:
-                with span:
-                    self._admit(request, context)
-                    async for response in behaviour(request, context):
-                        yield response
-                self._metrics.count("OK")
-            except GeneratorExit:
-                self._metrics.count("CANCELLED")
-                raise
-            except BaseException as error:
-                await self._end(error, context, span)
+                except BaseException as error:
+                    await self._end(error, context, span)
+                finally:
+                    metrics.observe(time.perf_counter() - started)
+            metrics.count("OK")
+            return response
 
         return handle
 
@@ -180,27 +158,31 @@ class _Call:
     async def _end(self, error: BaseException, context: Context, span: Span) -> NoReturn:
         """Turn what the handler raised into the status of the call."""
         if isinstance(error, grpc.aio.AbortError):
-            self._metrics.count(_code_name(context.code()))
+            self._count(_code_of(context), span)
             raise error
         if isinstance(error, asyncio.CancelledError) and context.cancelled():
-            self._metrics.count("CANCELLED")
+            self._count(grpc.StatusCode.CANCELLED, span)
             raise error
-        known = self._explain(error, span)
+        known = self._explain(error)
+        span.fail(known.reason)
         code = to_grpc_code(known)
-        self._metrics.count(code.name)
+        self._count(code, span)
         status = to_status(known, self._domain)
         trailing = ((DETAILS_KEY, status.SerializeToString()),)
         await context.abort(code, status.message, trailing)
 
-    def _explain(self, error: BaseException, span: Span) -> MeshError:
+    def _count(self, code: grpc.StatusCode, span: Span) -> None:
+        self._metrics.count(code.name)
+        span.set(STATUS_CODE, code.value[0])
+
+    def _explain(self, error: BaseException) -> MeshError:
         if isinstance(error, MeshError) and not isinstance(error, Internal):
             return error
         if isinstance(error, asyncio.CancelledError):
             # The caller still waits: something inside was cancelled, such as at a stop.
             return Unavailable("CANCELLED_INSIDE", "The work was cancelled on its way.")
         error_id = uuid.uuid4().hex[:16]
-        with_trace = {"trace_id": span.traceparent[3:35]} if span.traceparent else {}
-        log.error("rpc failed", rpc=self._name, error_id=error_id, exc_info=error, **with_trace)
+        log.error("rpc failed", rpc=self._name, error_id=error_id, exc_info=error)
         return Internal("INTERNAL", "Something went wrong on our side.", error_id=error_id)
 
 
@@ -220,11 +202,6 @@ class _Recorder:
         self.handlers.update(handlers)
 
 
-def _with(handler: Handler, **behaviour: object) -> Handler:
-    """A copy of the handler, a named tuple, with another behaviour."""
-    return handler._replace(**behaviour)
-
-
 def _traceparent(context: Context) -> str:
     for key, value in context.invocation_metadata() or ():
         if key == TRACEPARENT:
@@ -232,8 +209,7 @@ def _traceparent(context: Context) -> str:
     return ""
 
 
-def _code_name(code: object) -> str:
-    """`context.code()` is a number or a StatusCode, depending on who set it."""
-    if isinstance(code, grpc.StatusCode):
-        return code.name
-    return next((known.name for known in grpc.StatusCode if known.value[0] == code), "UNKNOWN")
+def _code_of(context: Context) -> grpc.StatusCode:
+    """What `abort` was called with: a number here, a StatusCode there."""
+    code = context.code()
+    return next((one for one in grpc.StatusCode if code in (one, one.value[0])), UNKNOWN)

@@ -34,6 +34,9 @@ FLUSH_TIMEOUT = 3.0
 MAX_QUEUED_SPANS = 2048
 """Beyond these the newest are dropped: memory is worth more than spans."""
 
+STATUS_CODE = "rpc.grpc.status_code"
+"""The attribute that says how an RPC ended, by number."""
+
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 _SAMPLED = 0x01
 
@@ -81,11 +84,12 @@ class Span:
     may be called and does nothing.
     """
 
-    __slots__ = ("_span", "_token", "traceparent")
+    __slots__ = ("_failed", "_span", "_token", "traceparent")
 
     def __init__(self, traceparent: str, span: otel.Span | None = None) -> None:
         self.traceparent = traceparent
         self._span = span
+        self._failed = False
         self._token: Token[str] | None = None
 
     @property
@@ -99,8 +103,9 @@ class Span:
             self._span.set_attribute(key, _clean(key, value))
 
     def fail(self, reason: str) -> None:
-        """Mark the work as failed; `reason` is a code, not a text of a guest."""
-        if self._span is not None:
+        """Mark the work as failed, once; `reason` is a code and no text of a guest."""
+        if self._span is not None and not self._failed:
+            self._failed = True
             self._span.set_status(otel.StatusCode.ERROR, redact(reason))
 
     def end(self) -> None:

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from meshkit import deadlines, errors
 from meshkit.server import Server
-from tests.integration.meshkit.servers import request, response, served
+from tests.integration.meshkit.servers import eventually, request, response, served
 
 
 async def answer(_request: pb.ResolveTenantRequest, _context: Any) -> pb.ResolveTenantResponse:
@@ -144,6 +144,7 @@ async def test_a_caller_who_leaves_cancels_the_handler() -> None:
             await call
         await asyncio.wait_for(ended.wait(), 5)
         assert mesh.handled("client", "CANCELLED") == 1
+        await eventually(lambda: mesh.handled("server", "CANCELLED") == 1)
 
 
 async def test_a_deadline_that_passes_cancels_the_handler() -> None:
@@ -160,6 +161,8 @@ async def test_a_deadline_that_passes_cancels_the_handler() -> None:
         with pytest.raises(errors.DeadlineExceeded):
             await mesh.stub.ResolveTenant(request(), timeout=0.2)
         await asyncio.wait_for(ended.wait(), 5)
+        await eventually(lambda: mesh.handled("server", "CANCELLED") == 1)
+        assert mesh.handled("client", "DEADLINE_EXCEEDED") == 1
 
 
 async def test_a_cancellation_inside_is_a_status_and_not_a_silence() -> None:
