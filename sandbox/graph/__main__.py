@@ -21,8 +21,12 @@ _ENVIRONMENT = """environment:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    """Parses the command line and serves."""
+    return run(parser().parse_args(arguments))
+
+
+def run(options: argparse.Namespace) -> int:
     """Serves until SIGTERM or SIGINT."""
-    options = parser().parse_args(arguments)
     host, _, port = str(options.listen).rpartition(":")
     try:
         asyncio.run(_serve(_settings(options, os.environ), host, int(port)))

@@ -1,0 +1,207 @@
+"""`conserje chat`: a guest's phone in the terminal, talking to the mesh of `make run`."""
+
+import argparse
+import asyncio
+import os
+import readline
+import shutil
+import sys
+import threading
+import time
+from contextlib import suppress
+from typing import Any
+
+import aiohttp
+
+from cli.places import Running, UsageError, running
+from sandbox.graph.client import GraphControl
+from sandbox.phone import Option, Style, bubble, options_of
+
+PROMPT = "› "
+POLL_SECONDS = 20.0
+DELIVERY_SECONDS = 3.0
+# With piped input each line waits for its answer, and a moment longer for a second one.
+ANSWER_SECONDS = 20.0
+QUIET_SECONDS = 0.4
+_EPILOG = """A number taps the button or row that carries it; start with a backslash to type the
+number itself. Ctrl-D hangs up. Lines may also be piped:
+  printf 'hola\\n' | ./conserje chat --as 34600000001
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """The options of `conserje chat`."""
+    options = argparse.ArgumentParser(
+        prog="conserje chat",
+        description="A guest's phone in this terminal: type, read the replies, tap by number.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_argument("--hotel", default="", metavar="ID", help="whom to write to")
+    options.add_argument(
+        "--as", dest="guest", default="34600000001", metavar="PHONE", help="who is writing"
+    )
+    options.add_argument("--name", default="", help="the name that the guest shows")
+    return options
+
+
+def run(options: argparse.Namespace) -> int:
+    """Talks until the input ends; the exit code is 1 when a line got no answer."""
+    mesh = running()
+    if not mesh.content or mesh.stale:
+        raise UsageError("the mesh is not running; start it with `make run` in another terminal")
+    if not options.guest.isdigit():
+        raise UsageError("--as needs a phone number in digits, such as 34600000001")
+    hotel = _hotel(mesh, options.hotel)
+    with suppress(KeyboardInterrupt, asyncio.CancelledError):
+        return asyncio.run(_talk(mesh.content["graph"], hotel, options))
+    return 0
+
+
+async def _talk(graph: str, hotel: dict[str, Any], options: argparse.Namespace) -> int:
+    interactive = sys.stdin.isatty()
+    async with GraphControl(graph) as control:
+        phone = Phone(control, hotel, options.guest, options.name, interactive=interactive)
+        try:
+            await phone.switch_on()
+            return await (phone.typed() if interactive else phone.piped())
+        except (aiohttp.ClientError, ConnectionError) as error:
+            raise UsageError(f"the mesh does not answer any more ({error})") from error
+
+
+class Phone:
+    """One guest's side of one conversation."""
+
+    def __init__(
+        self,
+        control: GraphControl,
+        hotel: dict[str, Any],
+        guest: str,
+        name: str,
+        *,
+        interactive: bool,
+    ) -> None:
+        self._control = control
+        self._hotel = hotel
+        self._guest = guest
+        self._name = name
+        self._interactive = interactive
+        width = min(shutil.get_terminal_size().columns, 80) - 4
+        colours = sys.stdout.isatty() and "NO_COLOR" not in os.environ
+        self._style = Style(width, colours)
+        self._after = 0
+        self._options: list[Option] = []
+        self._options_of = ""
+        self._tapped = False
+
+    async def switch_on(self) -> None:
+        """Begins with what comes from now on."""
+        self._after = (await self._control.report())["accepted"]
+        if self._interactive:
+            name, number = self._hotel["display_name"], self._hotel["display_phone_number"]
+            print(f"You are {self._guest}, writing to {self._style.bold(name)} ({number}).")
+            print(self._style.dim("Numbers tap what they stand beside. Ctrl-D hangs up."))
+            print()
+
+    async def typed(self) -> int:
+        """A person types; replies appear when they come."""
+        lines: asyncio.Queue[str | None] = asyncio.Queue()
+        _read_lines(lines)
+        replies = asyncio.create_task(self._show_replies())
+        try:
+            while (line := await lines.get()) is not None:
+                if line.strip():
+                    self._print(self._style.dim(await self._send(line)))
+        finally:
+            replies.cancel()
+            with suppress(asyncio.CancelledError):
+                await replies
+        return 0
+
+    async def piped(self) -> int:
+        """A script types: every line waits for its answer."""
+        code = 0
+        for line in sys.stdin:
+            if not line.strip():
+                continue
+            print(f"{PROMPT}{line.strip()}")
+            await self._send(line)
+            if not await self._receive(ANSWER_SECONDS):
+                print("no answer came", file=sys.stderr)
+                code = 1
+            while await self._receive(QUIET_SECONDS):
+                pass
+        return code
+
+    async def _send(self, line: str) -> str:
+        """Types or taps; returns the ticks of the message."""
+        text = line.strip()
+        number = int(text) if text.isdecimal() and len(text) <= 2 else 0
+        if 0 < number <= len(self._options):
+            asked: dict[str, Any] = {"tap": self._options[number - 1].tap(self._options_of)}
+        else:
+            asked = {"text": text.removeprefix("\\")}
+        self._tapped = True
+        answer = await self._control.send(
+            self._guest,
+            self._hotel["phone_number_id"],
+            name=self._name,
+            wait=DELIVERY_SECONDS,
+            **asked,
+        )
+        return "✓✓" if answer["delivered"] else "✓ (the hotel does not take messages just now)"
+
+    async def _show_replies(self) -> None:
+        while True:
+            await self._receive(POLL_SECONDS)
+
+    async def _receive(self, wait: float) -> bool:
+        messages, self._after = await self._control.messages(
+            self._after, self._guest, self._hotel["phone_number_id"], wait
+        )
+        for message in messages:
+            self._show(message)
+        return bool(messages)
+
+    def _show(self, message: dict[str, Any]) -> None:
+        options = options_of(message["body"])
+        # Older options stay until the conversation has moved on.
+        if options or self._tapped:
+            self._options, self._options_of = options, message["wamid"]
+            self._tapped = False
+        clock = time.strftime("%H:%M", time.localtime(message["time"]))
+        lines = bubble(self._hotel["display_name"], clock, message["body"], self._style)
+        self._print("\n".join(lines))
+
+    def _print(self, text: str) -> None:
+        if not self._interactive:
+            print(text, flush=True)
+            return
+        # What the person is typing moves below what has come in.
+        print(f"\r\x1b[K{text}\n{PROMPT}{readline.get_line_buffer()}", end="", flush=True)
+
+
+def _hotel(mesh: Running, wanted: str) -> dict[str, Any]:
+    hotels: list[dict[str, Any]] = mesh.content["hotels"]
+    for hotel in hotels:
+        if wanted in ("", hotel["tenant_id"]):
+            return hotel
+    known = ", ".join(hotel["tenant_id"] for hotel in hotels)
+    raise UsageError(f"there is no hotel {wanted}; there are {known}")
+
+
+def _read_lines(lines: "asyncio.Queue[str | None]") -> None:
+    """Reads the terminal in a thread that nobody has to wait for; None is the end."""
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        line: str | None = ""
+        while line is not None:
+            try:
+                line = input(PROMPT)
+            except EOFError:
+                line = None
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(lines.put_nowait, line)
+
+    threading.Thread(target=read, daemon=True).start()

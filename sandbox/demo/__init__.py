@@ -1,0 +1,1 @@
+"""Two hotels to try the product with, and what they sell."""

@@ -1,0 +1,92 @@
+"""The Postgres and the Redis under a mesh: embedded ones, or those that were named by URL."""
+
+import asyncio
+import secrets
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sandbox.databases import DatabaseUrls, create_service_database
+from sandbox.embedded import EmbeddedPostgres, EmbeddedRedis
+from sandbox.keeper import Keeper
+from sandbox.wiring import SERVICES
+
+
+@dataclass(frozen=True)
+class Given:
+    """What exists already and must not be started."""
+
+    postgres_url: str = ""
+    """An administrator's URL; databases of the mesh's own are created there."""
+    redis_url: str = ""
+    databases: Mapping[str, DatabaseUrls] = field(default_factory=dict)
+    """By service; an empty owner URL says that someone else migrates it."""
+
+
+class Servers:
+    """Starts what is missing, in `run_dir`, and stops what it started."""
+
+    def __init__(self, run_dir: Path, given: Given, keeper: Keeper) -> None:
+        self.databases: dict[str, DatabaseUrls] = dict(given.databases)
+        self.redis_url = given.redis_url
+        self.postgres: EmbeddedPostgres | None = None
+        self.redis: EmbeddedRedis | None = None
+        self._run_dir = run_dir
+        self._given = given
+        self._keeper = keeper
+
+    @property
+    def ports(self) -> dict[str, int]:
+        """The ports of what was started here."""
+        started = {"postgres": self.postgres, "redis": self.redis}
+        return {name: server.port for name, server in started.items() if server is not None}
+
+    async def start_postgres(self, port: int = 0) -> None:
+        """Has a database for every service."""
+        if missing := [service for service in SERVICES if service not in self.databases]:
+            if not self._given.postgres_url:
+                self.postgres = EmbeddedPostgres(self._run_dir / "postgres", port)
+                await _finish(self.postgres.start)
+                # SIGINT is Postgres's word for a fast shutdown.
+                self._keeper.watch(self.postgres.pid, signal.SIGINT)
+            for service in missing:
+                self.databases[service] = await self._create(service)
+
+    async def start_redis(self, port: int = 0) -> None:
+        """Has a Redis."""
+        if not self.redis_url:
+            self.redis = EmbeddedRedis(self._run_dir / "redis", port)
+            await _finish(self.redis.start)
+            self._keeper.watch(self.redis.pid)
+            self.redis_url = self.redis.url
+
+    async def stop(self) -> None:
+        """Stops what was started here."""
+        if self.redis is not None:
+            await asyncio.to_thread(self.redis.stop)
+        if self.postgres is not None:
+            await asyncio.to_thread(self.postgres.stop)
+
+    async def _create(self, service: str) -> DatabaseUrls:
+        if self.postgres is not None:
+            return await self.postgres.create_service_database(service)
+        # On a server of others, several meshes may live side by side and come again.
+        name = self._database_prefix() + service
+        return await create_service_database(self._given.postgres_url, service, database=name)
+
+    def _database_prefix(self) -> str:
+        path = self._run_dir / "database-prefix"
+        if not path.exists():
+            path.write_text(f"mesh_{secrets.token_hex(4)}_")
+        return path.read_text()
+
+
+async def _finish(start: Callable[[], None]) -> None:
+    """Runs a start in a thread, to its end also when cancelled: half a start cannot be stopped."""
+    running = asyncio.ensure_future(asyncio.to_thread(start))
+    try:
+        await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        raise
