@@ -84,11 +84,17 @@ class Kit:
         self._health_task: asyncio.Task[None] | None = None
 
     async def postgres(
-        self, url: str | SecretStr, *, kept: int | None = None, overflow: int | None = None
+        self,
+        url: str | SecretStr,
+        *,
+        required: bool = True,
+        kept: int | None = None,
+        overflow: int | None = None,
     ) -> Postgres:
-        """The pool of this process's database; the process is not ready without it.
+        """The pool of this process's database.
 
-        The sizes are those of the settings, when it has them, unless given.
+        Without it the process is not ready, unless it can answer from memory and so does not
+        have it `required`. The sizes are those of the settings, when it has them, unless given.
         """
         pool = Postgres(
             _plain(url),
@@ -100,7 +106,8 @@ class Kit:
         )
         self._close_with(self._stores, "postgres", pool.close)
         await pool.start()
-        self.ready("postgres", pool.problem)
+        declare = self.ready if required else self.degraded
+        declare("postgres", pool.problem)
         return pool
 
     def redis(self, url: str | SecretStr) -> Redis:

@@ -1,0 +1,32 @@
+"""The tenant service, put together."""
+
+from __future__ import annotations
+
+from conserje.tenant.v1.tenant_service_pb2_grpc import add_TenantServiceServicer_to_server
+
+from meshkit.kit import Kit
+from services.tenant.domain import Directory
+from services.tenant.metrics import TenantMetrics
+from services.tenant.refresh import Refresher
+from services.tenant.servicer import SERVICE, TenantServicer
+from services.tenant.settings import TenantSettings
+from services.tenant.store import TenantStore
+
+
+async def build(kit: Kit, settings: TenantSettings) -> None:
+    """Ready with a directory in memory, whether Postgres is there or not."""
+    directory = Directory(kit.clock)
+    metrics = TenantMetrics(kit.registry, directory)
+    postgres = await kit.postgres(settings.database_url, required=False)
+    refresher = Refresher(
+        store=TenantStore(postgres),
+        directory=directory,
+        metrics=metrics,
+        clock=kit.clock,
+        poll_seconds=settings.poll_seconds,
+        reload_seconds=settings.reload_seconds,
+    )
+    await refresher.refresh()
+    kit.worker("refresh", refresher.run)
+    kit.ready("directory", directory.problem)
+    kit.grpc(add_TenantServiceServicer_to_server, TenantServicer(directory, metrics), SERVICE)

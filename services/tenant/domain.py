@@ -1,0 +1,113 @@
+"""The directory of hotels as it was at one moment, and what may be asked of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from meshkit.clock import Clock
+from meshkit.errors import FailedPrecondition, NotFound, Unavailable
+
+RETRY_AFTER_SECONDS = 1.0
+
+
+class TenantState(StrEnum):
+    """What a hotel may do at the moment."""
+
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    DELETED = "DELETED"
+
+
+@dataclass(frozen=True, slots=True)
+class Number:
+    """A WhatsApp number and what must be known of the hotel behind it."""
+
+    phone_number_id: str
+    whatsapp_business_account_id: str
+    tenant_id: str
+    state: TenantState
+    display_name: str
+    time_zone: str
+    default_language_code: str
+    language_codes: tuple[str, ...]
+    currency_code: str
+    version: int
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """One consistent reading of the database."""
+
+    version: int
+    """The directory's; it grows with every change."""
+    read_time: datetime
+    active_tenant_count: int
+    numbers: dict[str, Number]
+    """By `phone_number_id`; never changed once the snapshot is made."""
+
+    @classmethod
+    def of(
+        cls, version: int, read_time: datetime, active_tenant_count: int, numbers: Iterable[Number]
+    ) -> Snapshot:
+        """A snapshot of these numbers."""
+        by_id = {number.phone_number_id: number for number in numbers}
+        return cls(version, read_time, active_tenant_count, by_id)
+
+    def resolve(self, phone_number_id: str, whatsapp_business_account_id: str) -> Number:
+        """Find the owner of a number, whatever his state; "" as the account compares nothing.
+
+        Raises `NotFound` NUMBER_UNKNOWN and `FailedPrecondition` WABA_MISMATCH.
+        """
+        number = self.numbers.get(phone_number_id)
+        if number is None:
+            raise NotFound("NUMBER_UNKNOWN", "No hotel owns this number.")
+        if whatsapp_business_account_id not in ("", number.whatsapp_business_account_id):
+            raise FailedPrecondition(
+                "WABA_MISMATCH", "The number belongs to another business account."
+            )
+        return number
+
+
+class Directory:
+    """The newest snapshot. It is replaced as a whole, so no answer mixes two of them."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._snapshot: Snapshot | None = None
+        self._confirmed = 0.0
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """What to answer from; raises `Unavailable` DIRECTORY_NOT_LOADED before the first."""
+        if self._snapshot is None:
+            raise Unavailable(
+                "DIRECTORY_NOT_LOADED",
+                "The directory of hotels was not read yet.",
+                retry_after=RETRY_AFTER_SECONDS,
+            )
+        return self._snapshot
+
+    @property
+    def version(self) -> int | None:
+        """The version in memory; None before the first."""
+        return None if self._snapshot is None else self._snapshot.version
+
+    def replace(self, snapshot: Snapshot) -> None:
+        """Answer from `snapshot` from now on."""
+        self._snapshot = snapshot
+        self.confirm()
+
+    def confirm(self) -> None:
+        """Note that the database has nothing newer."""
+        self._confirmed = self._clock.monotonic()
+
+    def age(self) -> float:
+        """Seconds since the snapshot was known to be the newest; 0 before the first."""
+        return 0.0 if self._snapshot is None else self._clock.monotonic() - self._confirmed
+
+    def problem(self) -> str | None:
+        """Why nothing can be answered; None when something can."""
+        return "The directory of hotels was not read yet." if self._snapshot is None else None

@@ -1,0 +1,89 @@
+"""Keeps the directory in memory as new as the database."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+
+import structlog
+
+from meshkit.clock import Clock
+from meshkit.errors import Unavailable
+from services.tenant.domain import Directory
+from services.tenant.metrics import TenantMetrics
+from services.tenant.store import TenantStore
+
+JITTER = 0.1
+"""So that replicas started together do not read together."""
+
+log = structlog.get_logger()
+
+
+class Refresher:
+    """Asks for the version every `poll_seconds`, and reads everything when it has changed.
+
+    Every `reload_seconds` it reads everything anyway: a version that was set
+    back by restoring a backup, or a bug in a trigger, heals by itself.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: TenantStore,
+        directory: Directory,
+        metrics: TenantMetrics,
+        clock: Clock,
+        poll_seconds: float,
+        reload_seconds: float,
+    ) -> None:
+        self._store = store
+        self._directory = directory
+        self._metrics = metrics
+        self._clock = clock
+        self._poll_seconds = poll_seconds
+        self._reload_seconds = reload_seconds
+        self._reload_at = 0.0
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Refresh until `stopping` is set."""
+        while not stopping.is_set():
+            await self.refresh()
+            await _wait(stopping, _jittered(self._poll_seconds))
+
+    async def refresh(self) -> None:
+        """Refresh once; without the database the last snapshot goes on serving."""
+        try:
+            if await self._is_current():
+                self._directory.confirm()
+            else:
+                await self._load()
+        except Unavailable as error:
+            self._metrics.refresh_failures.inc()
+            log.warning("directory_refresh_failed", reason=error.reason, age=self._directory.age())
+
+    async def _is_current(self) -> bool:
+        if self._directory.version is None or self._clock.monotonic() >= self._reload_at:
+            return False
+        return await self._store.read_version() == self._directory.version
+
+    async def _load(self) -> None:
+        started = time.perf_counter()
+        snapshot = await self._store.read_directory()
+        self._metrics.refresh_latency.observe(time.perf_counter() - started)
+        if snapshot.version != self._directory.version:
+            log.info("directory_loaded", version=snapshot.version, numbers=len(snapshot.numbers))
+        self._directory.replace(snapshot)
+        self._reload_at = self._clock.monotonic() + _jittered(self._reload_seconds)
+
+
+def _jittered(seconds: float) -> float:
+    return seconds * random.uniform(1 - JITTER, 1 + JITTER)
+
+
+async def _wait(stopping: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
+    except TimeoutError:
+        return

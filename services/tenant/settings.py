@@ -1,0 +1,19 @@
+"""What the tenant service can be told."""
+
+from pydantic import Field
+
+from meshkit.config import DatabaseSettings, Settings
+
+
+class TenantSettings(DatabaseSettings, Settings):
+    """Every setting has a sentence; times are in seconds."""
+
+    poll_seconds: float = Field(
+        1.0, gt=0, le=60, description="How often to ask whether the directory has changed."
+    )
+    reload_seconds: float = Field(
+        300.0,
+        gt=0,
+        le=86_400,
+        description="How often to read the directory again though nothing seems to have changed.",
+    )
