@@ -160,13 +160,12 @@ class _Call:
         if isinstance(error, grpc.aio.AbortError):
             self._count(_code_of(context), span)
             raise error
-        if isinstance(error, asyncio.CancelledError) and context.cancelled():
-            self._count(grpc.StatusCode.CANCELLED, span)
-            raise error
         known = self._explain(error)
-        span.fail(known.reason)
         code = to_grpc_code(known)
-        self._count(code, span)
+        span.fail(known.reason)
+        # The status is sent even when the caller seems to have gone: one who has not
+        # would wait out his whole deadline.
+        self._count(grpc.StatusCode.CANCELLED if _caller_left(error) else code, span)
         status = to_status(known, self._domain)
         trailing = ((DETAILS_KEY, status.SerializeToString()),)
         await context.abort(code, status.message, trailing)
@@ -179,7 +178,6 @@ class _Call:
         if isinstance(error, MeshError) and not isinstance(error, Internal):
             return error
         if isinstance(error, asyncio.CancelledError):
-            # The caller still waits: something inside was cancelled, such as at a stop.
             return Unavailable("CANCELLED_INSIDE", "The work was cancelled on its way.")
         error_id = uuid.uuid4().hex[:16]
         log.error("rpc failed", rpc=self._name, error_id=error_id, exc_info=error)
@@ -207,6 +205,15 @@ def _traceparent(context: Context) -> str:
         if key == TRACEPARENT:
             return value if isinstance(value, str) else ""
     return ""
+
+
+def _caller_left(error: BaseException) -> bool:
+    """Whether gRPC cancelled the call (the caller left, time is over, the server stops).
+
+    Another cancellation comes from something the handler waited for.
+    """
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling() > 0
 
 
 def _code_of(context: Context) -> grpc.StatusCode:

@@ -175,6 +175,22 @@ async def test_a_cancellation_inside_is_a_status_and_not_a_silence() -> None:
         assert caught.value.reason == "CANCELLED_INSIDE"
 
 
+async def test_a_call_that_outlives_the_stop_ends_at_once() -> None:
+    started = asyncio.Event()
+
+    async def wait(*_: object) -> pb.ResolveTenantResponse:
+        started.set()
+        await asyncio.Event().wait()
+        return response("never")
+
+    async with served(wait) as mesh:
+        call = asyncio.ensure_future(mesh.stub.ResolveTenant(request(), timeout=60))
+        await started.wait()
+        await mesh.server.stop(0.05)
+        with pytest.raises(errors.Unavailable):
+            await asyncio.wait_for(call, 10)
+
+
 async def test_an_abort_of_the_handler_is_passed_on() -> None:
     async def abort(_request: object, context: Any) -> pb.ResolveTenantResponse:
         await context.abort(grpc.StatusCode.DATA_LOSS, "gone")
