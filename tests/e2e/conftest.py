@@ -1,0 +1,21 @@
+"""The whole mesh, as real processes, for tests that speak to it like guests and operators."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sandbox.mesh import Mesh
+from sandbox.servers import Given
+from tests.conftest import PostgresServer, RedisServer
+from tests.e2e.folders import mesh_folder
+
+
+@pytest.fixture(scope="session")
+async def mesh(postgres_server: PostgresServer, redis_server: RedisServer) -> AsyncIterator[Mesh]:
+    """All processes, shared by the tests that break nothing; each takes guests of its own."""
+    given = Given(postgres_url=postgres_server.admin_url(), redis_url=redis_server.url)
+    with mesh_folder() as folder:
+        async with Mesh(folder, given=given) as running:
+            yield running

@@ -1,0 +1,18 @@
+"""Folders for a mesh of a test's own."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def mesh_folder() -> Iterator[Path]:
+    """One that the unprivileged account of an embedded Postgres can reach."""
+    folder = Path(tempfile.mkdtemp(prefix="conserje-mesh-"))
+    folder.chmod(0o711)
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,103 @@
+"""One trace from the webhook to the Graph API, and nothing in it that must stay private."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import pytest
+
+from sandbox.mesh import Mesh
+from sandbox.servers import Given
+from tests.conftest import PostgresServer, RedisServer
+from tests.e2e.collector import Collector, Span
+from tests.e2e.folders import mesh_folder
+from tests.e2e.guests import Guest
+from tests.e2e.logs import PROCESSES
+
+pytestmark = pytest.mark.e2e
+
+EDGES = {
+    ("gateway", "messaging"),
+    ("messaging", "tenant"),
+    ("messaging", "booking"),
+}
+"""Who calls whom in the trace of a booking. Only messaging speaks to the Graph API."""
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A mesh whose every trace is sampled and kept."""
+
+    mesh: Mesh
+    collector: Collector
+
+
+@pytest.fixture(scope="module")
+async def traced(
+    postgres_server: PostgresServer, redis_server: RedisServer
+) -> AsyncIterator[Traced]:
+    """A mesh with a collector."""
+    collector = Collector()
+    env = {"CONSERJE_OTLP_ENDPOINT": await collector.start(), "CONSERJE_TRACE_RATIO": "1"}
+    given = Given(postgres_url=postgres_server.admin_url(), redis_url=redis_server.url)
+    with mesh_folder() as folder:
+        async with Mesh(folder, given=given, env=env) as mesh:
+            yield Traced(mesh, collector)
+    await collector.stop()
+
+
+async def _book(mesh: Mesh) -> Guest:
+    arrive = date.today() + timedelta(days=70)
+    guest = Guest(mesh)
+    offer = await guest.say(f"doble del {arrive} al {arrive + timedelta(days=1)} para 2")
+    if not offer.buttons:
+        offer = await guest.tap(offer.row("doble"))
+    await guest.tap(offer.button("Confirmar"))
+    return guest
+
+
+async def _spans_of_a_booking(traced: Traced) -> tuple[Guest, list[Span]]:
+    guest = await _book(traced.mesh)
+    sent = [one for one in await traced.mesh.graph.accepted() if one["to"] == guest.wa_id]
+    traces = {one["traceparent"].split("-")[1] for one in sent}
+    while True:
+        spans = [span for span in traced.collector.spans if span.trace_id in traces]
+        if traces <= {span.trace_id for span in spans if "graph" in span.name.lower()}:
+            return guest, spans
+        await traced.collector.more(30)
+
+
+async def test_a_trace_leads_from_the_webhook_to_the_graph_api(traced: Traced) -> None:
+    _, spans = await _spans_of_a_booking(traced)
+    by_id = {span.span_id: span for span in spans}
+    edges = {
+        (by_id[span.parent_id].service, span.service)
+        for span in spans
+        if span.parent_id in by_id and by_id[span.parent_id].service != span.service
+    }
+    assert edges == EDGES
+    for span in spans:
+        assert not span.parent_id or span.parent_id in by_id, f"{span.name} hangs in the air"
+        if "graph" in span.name.lower():
+            assert _root(span, by_id).service == "gateway"
+
+
+async def test_no_secret_and_no_phone_number_is_logged_or_traced(traced: Traced) -> None:
+    mesh = traced.mesh
+    guest, _ = await _spans_of_a_booking(traced)
+    known = mesh.credentials
+    private = [guest.wa_id, known.access_token, known.app_secret, known.verify_token]
+    private += [urls.app_url.split("@")[0].split(":")[-1] for urls in mesh.databases.values()]
+    told = "\n".join(f"{span.name} {span.attributes}" for span in traced.collector.spans)
+    told += "\n".join(mesh.log(name).read_text() for name in PROCESSES)
+    told += "\n".join([await mesh.metrics(name) for name in PROCESSES])
+    assert len(told) > 1000
+    assert [word for word in private if word in told] == []
+
+
+def _root(span: Span, by_id: dict[str, Span]) -> Span:
+    while span.parent_id:
+        span = by_id[span.parent_id]
+    return span
