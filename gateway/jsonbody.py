@@ -60,7 +60,10 @@ def read_odd(body: bytes) -> Any:
     the text it was written as.
     """
     text = body.decode("utf-8", "replace").lstrip("\ufeff")
-    return _ODD.decode(_fold(_ESCAPE.sub(_whole, text)))
+    try:
+        return _ODD.decode(_fold(_ESCAPE.sub(_whole, text)))
+    except RecursionError:
+        raise ValueError("brackets that are never closed") from None
 
 
 def write(value: Any) -> bytes:
