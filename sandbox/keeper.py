@@ -28,6 +28,9 @@ class Keeper:
         self._process = subprocess.Popen(
             [sys.executable, "-m", "sandbox.keeper"],
             stdin=subprocess.PIPE,
+            # It may outlive us for a while and must not keep pipes of ours open.
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
 

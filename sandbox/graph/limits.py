@@ -151,18 +151,17 @@ def _template(template: Place) -> None:
 def _interactive(interactive: Place) -> None:
     kind = (interactive / "type").choice(*_INTERACTIVE)
     (interactive / "footer" / "text").text_if_any(60)
-    if (interactive / "header").value is not None:
-        _header(interactive / "header", kind)
     _INTERACTIVE[kind](interactive)
 
 
-def _header(header: Place, kind: str) -> None:
-    allowed = ("text",) if kind == "list" else ("text", "image", "video", "document", "gif")
-    if (header / "type").choice(*allowed) == "text":
+def _header(interactive: Place, *allowed: str) -> None:
+    header = interactive / "header"
+    if header.value is not None and (header / "type").choice("text", *allowed) == "text":
         (header / "text").text(60)
 
 
 def _buttons(interactive: Place) -> None:
+    _header(interactive, "image", "video", "document")
     (interactive / "body" / "text").text(1024)
     titles = []
     for button in (interactive / "action" / "buttons").entries(3):
@@ -174,6 +173,7 @@ def _buttons(interactive: Place) -> None:
 
 
 def _list(interactive: Place) -> None:
+    _header(interactive)
     (interactive / "body" / "text").text(4096)
     (interactive / "action" / "button").text(20)
     sections = (interactive / "action" / "sections").entries(10)
@@ -195,6 +195,7 @@ def _row(row: Place) -> str:
 
 
 def _cta_url(interactive: Place) -> None:
+    _header(interactive, "image", "video", "document")
     (interactive / "body" / "text").text(1024)
     (interactive / "action" / "parameters" / "display_text").text(20)
     (interactive / "action" / "parameters" / "url").text(2048)
