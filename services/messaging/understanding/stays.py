@@ -38,9 +38,10 @@ def _dates(found: Found, context: Context) -> Dates:
 
 def _from_nights(nights: int | None, context: Context) -> Dates:
     """A length alone changes the departure, when the arrival is known."""
-    if nights is None or context.check_in is None:
-        return Dates(nights=nights)
-    return Dates(check_out=_later(context.check_in, nights), nights=nights)
+    if nights is None:
+        return Dates()
+    check_out = _later(context.check_in or context.today, nights)
+    return Dates(check_out=check_out if context.check_in else None, nights=nights)
 
 
 def _single(mention: Mention, nights: int | None, context: Context) -> Dates:

@@ -1,0 +1,101 @@
+"""Reservations that the guest has: showing them and cancelling them."""
+
+from services.messaging.conversation import taps
+from services.messaging.conversation.commands import CancelReservation
+from services.messaging.conversation.decision import Decision
+from services.messaging.conversation.state import (
+    Asking,
+    CommandKind,
+    OpenCommand,
+    Reservation,
+)
+from services.messaging.conversation.turn import Turn
+from services.messaging.replies import bookings, texts
+from services.messaging.replies.model import Button, Buttons
+
+
+def show(turn: Turn) -> Decision:
+    """The reservations of this chat that are not over."""
+    return turn.reply(bookings.known(turn.voice, turn.coming))
+
+
+def find(turn: Turn, reservation_id: str) -> Reservation | None:
+    """A reservation by its id or by what a button calls it."""
+    for known in turn.state.reservations:
+        if reservation_id in (known.reservation_id, taps.refer(known.reservation_id)):
+            return known
+    return None
+
+
+def ask_cancel(turn: Turn) -> Decision:
+    """Asks for the confirmation; with several reservations, first for which one."""
+    coming = turn.coming
+    if turn.live_lock is not None and coming:
+        return _ask_what(turn, coming)
+    if len(coming) != 1:
+        return show(turn)
+    return ask_cancel_this(turn, coming[0])
+
+
+def ask_cancel_this(turn: Turn, reservation: Reservation) -> Decision:
+    """Asks whether this reservation is to be cancelled."""
+    asking = turn.but(asking=Asking.CANCELLING, cancelling=reservation.reservation_id)
+    return asking.reply(bookings.ask_cancel(turn.voice, reservation))
+
+
+def cancel(turn: Turn, reservation: Reservation) -> Decision:
+    """Cancels, after the guest has said that it is meant."""
+    number = turn.next_number
+    command = CancelReservation(number, reservation.reservation_id)
+    opened = OpenCommand(number, CommandKind.CANCEL, reservation_id=reservation.reservation_id)
+    return _asked(turn).send(command, opened)
+
+
+def keep(turn: Turn, reservation: Reservation) -> Decision:
+    """The guest would rather keep it."""
+    return _asked(turn).say(texts.STILL_RESERVED, code=reservation.code)
+
+
+def cancelled(turn: Turn, reservation_id: str) -> Decision:
+    """It is cancelled and forgotten."""
+    gone = find(turn, reservation_id)
+    code = gone.code if gone else ""
+    return _without(turn, reservation_id).say(texts.CANCELLED, code=code)
+
+
+def not_found(turn: Turn, reservation_id: str) -> Decision:
+    """The hotel does not know it, so neither do we any more."""
+    return _without(turn, reservation_id).say(texts.RESERVATION_GONE)
+
+
+def not_cancelled_now(turn: Turn, reservation_id: str) -> Decision:
+    """Nobody knows whether it is cancelled; the guest may ask again."""
+    voice = turn.voice
+    known = find(turn, reservation_id)
+    if known is None:
+        return turn.say(texts.CANNOT_CANCEL)
+    return turn.reply(bookings.ask_cancel(voice, known, (voice.say(texts.CANNOT_CANCEL),)))
+
+
+def _ask_what(turn: Turn, coming: tuple[Reservation, ...]) -> Decision:
+    voice = turn.voice
+    lock = turn.live_lock
+    assert lock is not None
+    one = coming[0].reservation_id if len(coming) == 1 else ""
+    booked = taps.action(taps.CANCEL, one) if one else taps.action(taps.RESERVATIONS)
+    buttons = (
+        Button(taps.action(taps.RELEASE, lock.lock_id), voice.say(texts.BUTTON_RELEASE)),
+        Button(booked, voice.say(texts.BUTTON_RESERVATION)),
+    )
+    return turn.reply(Buttons(voice.say(texts.WHAT_TO_CANCEL), buttons))
+
+
+def _asked(turn: Turn) -> Turn:
+    return turn.but(asking=Asking.NOTHING, cancelling="")
+
+
+def _without(turn: Turn, reservation_id: str) -> Turn:
+    kept = tuple(
+        known for known in turn.state.reservations if known.reservation_id != reservation_id
+    )
+    return turn.but(reservations=kept)
