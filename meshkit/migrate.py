@@ -190,7 +190,7 @@ async def _persist(step: Callable[[], Awaitable[bool]], what: str) -> bool:
         except AGAIN as error:
             if time.monotonic() > deadline:
                 raise MigrationError(f"Gave up on {what}: what it needs stayed locked.") from error
-            log.debug("migration_waits", what=what, reason=type(error).__name__)
+            log.debug("migration waits", what=what, reason=type(error).__name__)
         await asyncio.sleep(PAUSE_SECONDS * random.uniform(0.5, 1.5))
 
 
@@ -202,7 +202,7 @@ async def _apply(connection: AnyConnection, migration: Migration) -> bool:
     except asyncpg.PostgresError as error:
         raise MigrationError(f"{migration.file_name} failed: {error}") from error
     if applied:
-        log.info("migration_applied", file=migration.file_name)
+        log.info("migration applied", file=migration.file_name)
     return applied
 
 

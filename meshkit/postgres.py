@@ -398,4 +398,4 @@ class Postgres:
         except (Unavailable, asyncpg.PostgresError):
             return
         if free < self._size:
-            log.warning("database_connections_scarce", free=free, pool=self._size)
+            log.warning("database connections scarce", free=free, pool=self._size)

@@ -72,14 +72,14 @@ class ServiceDatabases:
         self._templates: dict[str, str] = {}
 
     async def create(self, service: str) -> tuple[str, DatabaseUrls]:
-        """A new database; its name and URLs."""
+        """A new database with the schema of `service`; its name and URLs."""
         if service not in self._templates:
             self._templates[service] = await self._make_template(service)
-        name = f"test_{self._run}_{next(self._numbers)}_{service}"
-        urls = await create_service_database(
-            self._admin_url, service, database=name, template=self._templates[service]
-        )
-        return name, urls
+        return await self._copy(service, self._templates[service])
+
+    async def create_empty(self, service: str) -> tuple[str, DatabaseUrls]:
+        """A new database with nothing in it; its name and URLs."""
+        return await self._copy(service, "template1")
 
     async def drop(self, name: str) -> None:
         """Drop a database, whoever is connected."""
@@ -89,6 +89,13 @@ class ServiceDatabases:
         """Leave nothing behind on a server that was given."""
         for name in self._templates.values():
             await self.drop(name)
+
+    async def _copy(self, service: str, template: str) -> tuple[str, DatabaseUrls]:
+        name = f"test_{self._run}_{next(self._numbers)}_{service}"
+        urls = await create_service_database(
+            self._admin_url, service, database=name, template=template
+        )
+        return name, urls
 
     async def _make_template(self, service: str) -> str:
         name = f"template_{self._run}_{service}"
@@ -188,3 +195,11 @@ async def service_database(
     yield create
     for name in names:
         await service_databases.drop(name)
+
+
+@pytest.fixture
+async def empty_database(service_databases: ServiceDatabases) -> AsyncIterator[DatabaseUrls]:
+    """The URLs of a database with nothing in it; its roles are named after a service `plain`."""
+    name, urls = await service_databases.create_empty("plain")
+    yield urls
+    await service_databases.drop(name)

@@ -44,6 +44,7 @@ class Refresher:
         self._poll_seconds = poll_seconds
         self._reload_seconds = reload_seconds
         self._reload_at = 0.0
+        self._problem: str | None = None
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Refresh until `stopping` is set."""
@@ -58,9 +59,16 @@ class Refresher:
                 self._directory.confirm()
             else:
                 await self._load()
+            self._tell(None)
         except Unavailable as error:
             self._metrics.refresh_failures.inc()
-            log.warning("directory_refresh_failed", reason=error.reason, age=self._directory.age())
+            self._tell(error.reason)
+
+    def _tell(self, problem: str | None) -> None:
+        """Log what has changed, not what goes on: this runs every second."""
+        if problem != self._problem:
+            self._problem = problem
+            log.warning("directory refresh", problem=problem, age=self._directory.age())
 
     async def _is_current(self) -> bool:
         if self._directory.version is None or self._clock.monotonic() >= self._reload_at:
@@ -72,7 +80,7 @@ class Refresher:
         snapshot = await self._store.read_directory()
         self._metrics.refresh_latency.observe(time.perf_counter() - started)
         if snapshot.version != self._directory.version:
-            log.info("directory_loaded", version=snapshot.version, numbers=len(snapshot.numbers))
+            log.info("directory loaded", version=snapshot.version, numbers=len(snapshot.numbers))
         self._directory.replace(snapshot)
         self._reload_at = self._clock.monotonic() + _jittered(self._reload_seconds)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncpg
 
+from meshkit.errors import Unavailable
 from meshkit.postgres import Postgres
 from services.tenant.domain import Number, Snapshot, TenantState
 
@@ -38,8 +39,14 @@ class TenantStore:
         self._postgres = postgres
 
     async def read_directory(self) -> Snapshot:
-        """All hotels and numbers as of one moment."""
-        rows = await self._postgres.fetch(SELECT_DIRECTORY)
+        """All hotels and numbers as of one moment.
+
+        Raises `Unavailable` SCHEMA_BEHIND while a migration is missing.
+        """
+        try:
+            rows = await self._postgres.fetch(SELECT_DIRECTORY)
+        except asyncpg.SyntaxOrAccessError as error:
+            raise Unavailable("SCHEMA_BEHIND", "The directory cannot be read as it is.") from error
         active = {row["tenant_id"] for row in rows if row["state"] == TenantState.ACTIVE}
         return Snapshot.of(
             version=rows[0]["directory_version"],

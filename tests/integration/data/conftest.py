@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import AsyncIterator
-
 import pytest
 
-from sandbox.databases import DatabaseUrls, create_service_database, drop_database
-from tests.conftest import PostgresServer
+from sandbox.databases import DatabaseUrls
 
 
 @pytest.fixture
-async def urls(postgres_server: PostgresServer) -> AsyncIterator[DatabaseUrls]:
+def urls(empty_database: DatabaseUrls) -> DatabaseUrls:
     """The URLs of a database with nothing in it."""
-    name = f"empty_{secrets.token_hex(4)}"
-    yield await create_service_database(postgres_server.admin_url(), "plain", database=name)
-    await drop_database(postgres_server.admin_url(), name)
+    return empty_database

@@ -307,7 +307,7 @@ async def test_a_server_with_few_connections_is_told_at_the_start(
     pool = Postgres(urls.app_url, kept=10, overflow=1_000)
     await pool.start()
     await pool.close()
-    assert told == ["database_connections_scarce"]
+    assert told == ["database connections scarce"]
 
 
 class Recorder:

@@ -1,0 +1,162 @@
+"""From the directory to messages: every field, every outcome, every count."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import pytest
+from conserje.tenant.v1.tenant_pb2 import TENANT_STATE_ACTIVE, RoutingRecord
+from conserje.tenant.v1.tenant_service_pb2 import (
+    BatchResolveTenantsRequest,
+    BatchResolveTenantsResponse,
+    ResolveTenantRequest,
+    ResolveTenantResponse,
+)
+from google.rpc.error_details_pb2 import ErrorInfo
+from google.rpc.status_pb2 import Status
+from prometheus_client import CollectorRegistry
+
+from meshkit.clock import FakeClock
+from meshkit.errors import InvalidArgument, NotFound, Unavailable
+from services.tenant.domain import Directory
+from services.tenant.metrics import TenantMetrics
+from services.tenant.servicer import TenantServicer
+from tests.unit.tenant.numbers import DELETED, MIRADOR, READ_TIME, SUSPENDED, snapshot
+
+NO_CONTEXT = cast(Any, None)
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def directory() -> Directory:
+    made = Directory(FakeClock(READ_TIME))
+    made.replace(snapshot())
+    return made
+
+
+@pytest.fixture
+def servicer(directory: Directory, registry: CollectorRegistry) -> TenantServicer:
+    return TenantServicer(directory, TenantMetrics(registry, directory))
+
+
+async def resolve(servicer: TenantServicer, number: str, waba: str = "") -> ResolveTenantResponse:
+    request = ResolveTenantRequest(phone_number_id=number, whatsapp_business_account_id=waba)
+    return await servicer.ResolveTenant(request, NO_CONTEXT)
+
+
+async def resolve_all(
+    servicer: TenantServicer, *items: ResolveTenantRequest
+) -> BatchResolveTenantsResponse:
+    return await servicer.BatchResolveTenants(BatchResolveTenantsRequest(items=items), NO_CONTEXT)
+
+
+def reason_of(status: Status) -> str:
+    info = ErrorInfo()
+    for detail in status.details:
+        if detail.Unpack(info):
+            assert info.domain == "tenant.conserje"
+    return info.reason
+
+
+async def test_every_field_is_told(servicer: TenantServicer) -> None:
+    response = await resolve(servicer, MIRADOR.phone_number_id, "200000000000001")
+    assert response.routing_record == RoutingRecord(
+        tenant_id="hotel-mirador",
+        phone_number_id="100000000000001",
+        whatsapp_business_account_id="200000000000001",
+        state=TENANT_STATE_ACTIVE,
+        display_name="Hotel Mirador",
+        time_zone="Europe/Madrid",
+        default_language_code="es",
+        language_codes=["es", "en"],
+        currency_code="EUR",
+        version=3,
+    )
+    assert response.as_of.ToDatetime(READ_TIME.tzinfo) == READ_TIME
+    # A field added to the contract must be filled.
+    assert len(response.routing_record.ListFields()) == len(RoutingRecord.DESCRIPTOR.fields)
+
+
+async def test_an_unknown_number_is_not_found(servicer: TenantServicer) -> None:
+    with pytest.raises(NotFound) as caught:
+        await resolve(servicer, "404")
+    assert caught.value.reason == "NUMBER_UNKNOWN"
+
+
+async def test_items_fail_alone_and_keep_their_order(
+    servicer: TenantServicer, registry: CollectorRegistry
+) -> None:
+    late = ResolveTenantRequest(phone_number_id=MIRADOR.phone_number_id)
+    late.time_remaining.FromMilliseconds(1)
+    response = await resolve_all(
+        servicer,
+        ResolveTenantRequest(phone_number_id=MIRADOR.phone_number_id),
+        ResolveTenantRequest(phone_number_id="not digits"),
+        ResolveTenantRequest(phone_number_id=SUSPENDED.phone_number_id),
+        ResolveTenantRequest(phone_number_id="404"),
+        late,
+        ResolveTenantRequest(
+            phone_number_id=MIRADOR.phone_number_id, whatsapp_business_account_id="9"
+        ),
+        ResolveTenantRequest(phone_number_id=DELETED.phone_number_id),
+    )
+    told = [one.value.routing_record.tenant_id or reason_of(one.error) for one in response.results]
+    assert told == [
+        "hotel-mirador",
+        "INVALID_REQUEST",
+        "posada-luna",
+        "NUMBER_UNKNOWN",
+        "TIME_OVER",
+        "WABA_MISMATCH",
+        "gone",
+    ]
+    counted = {
+        result: registry.get_sample_value("tenant_resolution_total", {"result": result})
+        for result in ("hit", "unknown", "suspended", "waba_mismatch")
+    }
+    assert counted == {"hit": 1, "unknown": 1, "suspended": 2, "waba_mismatch": 1}
+    assert registry.get_sample_value("tenant_resolution_latency_seconds_count") == 1
+
+
+async def test_a_batch_of_nothing_or_too_much_fails_whole(servicer: TenantServicer) -> None:
+    item = ResolveTenantRequest(phone_number_id=MIRADOR.phone_number_id)
+    for items in ([], [item] * 257):
+        with pytest.raises(InvalidArgument):
+            await resolve_all(servicer, *items)
+    assert len((await resolve_all(servicer, *[item] * 256)).results) == 256
+
+
+async def test_before_the_first_snapshot_everything_is_unavailable(
+    registry: CollectorRegistry,
+) -> None:
+    directory = Directory(FakeClock(READ_TIME))
+    servicer = TenantServicer(directory, TenantMetrics(registry, directory))
+    item = ResolveTenantRequest(phone_number_id=MIRADOR.phone_number_id)
+    with pytest.raises(Unavailable, match="DIRECTORY_NOT_LOADED"):
+        await resolve(servicer, MIRADOR.phone_number_id)
+    with pytest.raises(Unavailable, match="DIRECTORY_NOT_LOADED"):
+        await resolve_all(servicer, item)
+    assert registry.get_sample_value("tenant_directory_version") == 0
+
+
+async def test_a_new_snapshot_answers_from_then_on(
+    servicer: TenantServicer, directory: Directory, registry: CollectorRegistry
+) -> None:
+    await resolve(servicer, MIRADOR.phone_number_id)
+    directory.replace(snapshot([DELETED], version=8))
+    with pytest.raises(NotFound):
+        await resolve(servicer, MIRADOR.phone_number_id)
+    gauges = ("tenants_active", "tenant_identifiers_cached", "tenant_directory_version")
+    assert [registry.get_sample_value(name) for name in gauges] == [0, 1, 8]
+
+
+async def test_answers_are_made_once_for_each_number(servicer: TenantServicer) -> None:
+    item = ResolveTenantRequest(phone_number_id=MIRADOR.phone_number_id)
+    for _ in range(3):
+        await resolve_all(servicer, *[item] * 100)
+    assert servicer._answers is not None
+    assert len(servicer._answers._made) == 1
