@@ -38,7 +38,7 @@ def running(environ: Mapping[str, str] = os.environ) -> Running:
     """The mesh of this folder or of this checkout."""
     for file in _run_files(environ):
         with suppress(OSError, ValueError):
-            content = json.loads(file.read_text())
+            content = dict(json.loads(file.read_text()))
             return Running(file, content, stale=not _is_held(file.with_name("lock")))
     return Running(RUN_FILE)
 

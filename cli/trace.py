@@ -51,7 +51,7 @@ def table(answer: TraceMessageResponse) -> Iterator[str]:
     if times:
         yield f"start  {times[0]:%Y-%m-%d %H:%M:%S.%f} UTC"
         yield ""
-        yield f"{'since start':>13}  {'this hop':>11}  {'what':<{width}}"
+        yield f"{'since start':>13}  {'this hop':>11}  what"
     before = times[0] if times else None
     for hop, time in zip(answer.hops, times, strict=True):
         spent = _milliseconds(before, time)
