@@ -1,0 +1,125 @@
+"""Puts the service together: settings to pools, stores, workers, server. No logic."""
+
+from __future__ import annotations
+
+from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceStub
+from conserje.messaging.v1.messaging_service_pb2_grpc import (
+    add_MessagingServiceServicer_to_server,
+)
+from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
+
+from meshkit.kit import Kit
+from meshkit.postgres import Postgres
+from services.messaging.clients import Booking
+from services.messaging.conversation import machine
+from services.messaging.directory import Directory
+from services.messaging.effects import EffectWorker
+from services.messaging.inbox import Ingest
+from services.messaging.metrics import MessagingMetrics
+from services.messaging.outbox import OutboxWorker
+from services.messaging.servicer import MessagingServicer
+from services.messaging.settings import MessagingSettings
+from services.messaging.steps import StepWorker, Wakes
+from services.messaging.store.effects import EffectStore
+from services.messaging.store.inbox import InboxStore
+from services.messaging.store.outbox import OutboxStore
+from services.messaging.store.steps import StepStore
+from services.messaging.store.trace import TraceStore
+from services.messaging.talk import Talk
+from services.messaging.trace import Tracer
+from services.messaging.upkeep import Upkeep
+from services.messaging.wake import Wake
+from services.messaging.whatsapp import GraphClient
+
+SERVICE = "conserje.messaging.v1.MessagingService"
+SERVE, STEPS, SEND = MODES = ("serve", "steps", "send")
+
+
+async def build(kit: Kit, settings: MessagingSettings) -> None:
+    """Serve, lead conversations, send: all of it, or what `--only` names."""
+    metrics = MessagingMetrics(kit.registry)
+    postgres = await kit.postgres(settings.database_url)
+    wakes = Wakes(arrived=Wake(), commands=Wake(), messages=Wake())
+    if SERVE in kit.modes:
+        _serve(kit, postgres, metrics, wakes)
+    if STEPS in kit.modes:
+        _lead(kit, settings, postgres, metrics, wakes)
+    if SEND in kit.modes:
+        _send(kit, settings, postgres, metrics, wakes)
+
+
+def _serve(kit: Kit, postgres: Postgres, metrics: MessagingMetrics, wakes: Wakes) -> None:
+    inbox = InboxStore(postgres)
+    upkeep = Upkeep(inbox, metrics)
+    servicer = MessagingServicer(
+        Ingest(inbox, metrics, wakes.arrived), Tracer(TraceStore(postgres))
+    )
+    kit.worker("partitions", upkeep.partitions)
+    kit.worker("gauges", upkeep.gauges)
+    kit.grpc(add_MessagingServiceServicer_to_server, servicer, SERVICE)
+
+
+def _lead(
+    kit: Kit,
+    settings: MessagingSettings,
+    postgres: Postgres,
+    metrics: MessagingMetrics,
+    wakes: Wakes,
+) -> None:
+    tenants = kit.channel("tenant", settings.target_tenant).stub(TenantServiceStub)
+    booking = Booking(kit.channel("booking", settings.target_booking).stub(BookingServiceStub))
+    steps = StepWorker(
+        inbox=InboxStore(postgres),
+        steps=StepStore(postgres),
+        directory=Directory(tenants, kit.clock, settings.directory_seconds),
+        talk=Talk(machine.advance, booking),
+        clock=kit.clock,
+        tracing=kit.telemetry,
+        metrics=metrics,
+        settings=settings,
+        wakes=wakes,
+    )
+    effects = EffectWorker(
+        store=EffectStore(postgres),
+        booking=booking,
+        tracing=kit.telemetry,
+        metrics=metrics,
+        settings=settings,
+        commands=wakes.commands,
+        answered=wakes.arrived,
+    )
+    kit.worker("steps", steps.run)
+    kit.worker("leases", steps.renew)
+    kit.worker("effects", effects.run)
+
+
+def _send(
+    kit: Kit,
+    settings: MessagingSettings,
+    postgres: Postgres,
+    metrics: MessagingMetrics,
+    wakes: Wakes,
+) -> None:
+    session = kit.http_session(
+        limit_per_host=settings.send_concurrency,
+        total_seconds=settings.graph_timeout_seconds,
+        read_seconds=settings.graph_timeout_seconds,
+    )
+    graph = GraphClient(
+        session,
+        base_url=settings.graph_base_url,
+        version=settings.graph_version,
+        token=settings.graph_access_token,
+    )
+    outbox = OutboxWorker(
+        store=OutboxStore(postgres),
+        graph=graph,
+        clock=kit.clock,
+        tracing=kit.telemetry,
+        metrics=metrics,
+        settings=settings,
+        messages=wakes.messages,
+    )
+    kit.worker("outbox", outbox.run)
+    kit.worker("settling", outbox.settle)
+    kit.degraded("graph", outbox.problem)

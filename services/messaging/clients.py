@@ -1,0 +1,260 @@
+"""The booking service, in the words of conversations.
+
+What a conversation asks while it thinks (`search`) is answered at once, with
+`Failed` when there is no answer. What it wants done is turned into the exact
+bytes of a request (`request_of`), sent by the effects worker (`send`), and read
+back as an outcome (`outcome_of`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, date
+from typing import TYPE_CHECKING, Any, assert_never
+from uuid import UUID
+
+from conserje.booking.v1.booking_service_pb2 import (
+    AcquireLockRequest,
+    AcquireLockResponse,
+    CancelReservationRequest,
+    CancelReservationResponse,
+    ConfirmReservationRequest,
+    ConfirmReservationResponse,
+    ReleaseLockRequest,
+    SearchAvailabilityRequest,
+    SearchAvailabilityResponse,
+)
+from conserje.booking.v1.lock_pb2 import Lock
+from conserje.booking.v1.reservation_pb2 import Reservation
+from conserje.booking.v1.room_type_pb2 import (
+    UNAVAILABLE_REASON_UNSPECIFIED,
+    RoomTypeAvailability,
+    UnavailableReason,
+)
+from conserje.booking.v1.room_type_pb2 import AlternativeStay as AlternativeStayMessage
+from google.protobuf.message import Message
+from google.rpc.status_pb2 import Status
+
+from meshkit import dates, money
+from meshkit.errors import (
+    Aborted,
+    FailedPrecondition,
+    InvalidArgument,
+    MeshError,
+    NotFound,
+    PermissionDenied,
+)
+from meshkit.status import from_status, to_grpc_code
+from services.messaging.conversation import commands, outcomes
+from services.messaging.conversation.outcomes import Outcome
+from services.messaging.conversation.queries import (
+    AlternativeStay,
+    Answer,
+    Availability,
+    Failed,
+    RoomOffer,
+    SearchAvailability,
+)
+
+if TYPE_CHECKING:
+    from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceAsyncStub
+
+BOOKING = "conserje.booking.v1.BookingService"
+# Prefixed, so that nobody takes it for a phone number.
+GUEST_ID = "mailbox-{}"
+# The booking service looked and said no. Everything else, bad input included,
+# is a fault of ours that the guest cannot help.
+REFUSALS = (FailedPrecondition, NotFound, PermissionDenied, Aborted)
+REFUSED_INPUT = frozenset({"CHECK_IN_PAST", "BEYOND_HORIZON"})
+FAULTS = frozenset({"REQUEST_ID_REUSED"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    """One RPC for commands, and how its request is read back."""
+
+    call: Callable[..., Awaitable[Message]]
+    request_type: type[Message]
+
+
+class Booking:
+    """The booking service behind one channel."""
+
+    def __init__(self, stub: BookingServiceAsyncStub) -> None:
+        self._stub = stub
+        calls: dict[str, tuple[Any, type[Message]]] = {
+            "AcquireLock": (stub.AcquireLock, AcquireLockRequest),
+            "ReleaseLock": (stub.ReleaseLock, ReleaseLockRequest),
+            "ConfirmReservation": (stub.ConfirmReservation, ConfirmReservationRequest),
+            "CancelReservation": (stub.CancelReservation, CancelReservationRequest),
+        }
+        self._methods = {f"{BOOKING}/{name}": _Method(*call) for name, call in calls.items()}
+
+    async def search(self, tenant_id: str, query: SearchAvailability) -> tuple[Answer, bytes]:
+        """What is free, and the bytes of the answer as they came (empty without one)."""
+        request = SearchAvailabilityRequest(
+            tenant_id=tenant_id, adult_count=query.adults, child_count=query.children
+        )
+        dates.from_date(query.check_in, request.check_in_date)
+        dates.from_date(query.check_out, request.check_out_date)
+        try:
+            response: SearchAvailabilityResponse = await self._stub.SearchAvailability(request)
+        except MeshError as error:
+            return Failed(to_grpc_code(error).name, error.reason, _last_night(error)), b""
+        return _availability(response), response.SerializeToString()
+
+    async def send(self, method: str, request: bytes, timeout: float) -> bytes:
+        """Send a command as it was stored; the bytes of the answer. Raises `MeshError`."""
+        known = self._methods[method]
+        response = await known.call(known.request_type.FromString(request), timeout=timeout)
+        return response.SerializeToString()
+
+
+def request_of(
+    command: commands.Command, *, tenant_id: str, mailbox_id: int, request_id: UUID
+) -> tuple[str, bytes]:
+    """The full name of the method and the exact bytes of the request."""
+    ids = {"tenant_id": tenant_id, "request_id": str(request_id)}
+    request: Message
+    match command:
+        case commands.AcquireLock():
+            name, request = "AcquireLock", _acquire(command, mailbox_id, ids)
+        case commands.ReleaseLock():
+            name = "ReleaseLock"
+            request = ReleaseLockRequest(
+                **ids, lock_id=command.lock_id, owner_token=command.owner_token
+            )
+        case commands.ConfirmReservation():
+            name = "ConfirmReservation"
+            request = ConfirmReservationRequest(
+                **ids,
+                lock_id=command.lock_id,
+                owner_token=command.owner_token,
+                fencing_number=command.fencing_number,
+            )
+        case commands.CancelReservation():
+            name = "CancelReservation"
+            request = CancelReservationRequest(**ids, reservation_id=command.reservation_id)
+        case _:
+            assert_never(command)
+    return f"{BOOKING}/{name}", request.SerializeToString(deterministic=True)
+
+
+def code_in(method: str, answer: bytes) -> str | None:
+    """The confirmation code that an answer tells, if it tells one."""
+    if method != f"{BOOKING}/ConfirmReservation":
+        return None
+    return ConfirmReservationResponse.FromString(answer).reservation.confirmation_code or None
+
+
+def outcome_of(method: str, *, ok: bool, answer: bytes) -> Outcome:
+    """What became of a command: `answer` is the response, or the status of a refusal."""
+    name = method.rpartition("/")[2]
+    if not ok:
+        return _refusal(name, from_status(Status.FromString(answer)))
+    if name == "AcquireLock":
+        return _granted(AcquireLockResponse.FromString(answer).lock)
+    if name == "ConfirmReservation":
+        return _confirmed(ConfirmReservationResponse.FromString(answer).reservation)
+    if name == "CancelReservation":
+        cancelled = CancelReservationResponse.FromString(answer).reservation
+        return outcomes.Cancelled(cancelled.reservation_id)
+    return outcomes.Released()
+
+
+def _acquire(
+    command: commands.AcquireLock, mailbox_id: int, ids: dict[str, str]
+) -> AcquireLockRequest:
+    request = AcquireLockRequest(
+        tenant_id=ids["tenant_id"],
+        request_id=ids["request_id"],
+        room_type_id=command.room_type_id,
+        adult_count=command.adults,
+        child_count=command.children,
+        guest_id=GUEST_ID.format(mailbox_id),
+    )
+    dates.from_date(command.check_in, request.check_in_date)
+    dates.from_date(command.check_out, request.check_out_date)
+    return request
+
+
+def _refusal(name: str, error: MeshError) -> Outcome:
+    refused = isinstance(error, REFUSALS) and error.reason not in FAULTS
+    if isinstance(error, InvalidArgument):
+        refused = error.reason in REFUSED_INPUT
+    if not refused:
+        return outcomes.CommandFailed(error.reason)
+    if name == "AcquireLock":
+        return outcomes.LockRefused(error.reason, _last_night(error))
+    if name == "ConfirmReservation":
+        return outcomes.ConfirmRefused(error.reason)
+    if name == "CancelReservation":
+        return outcomes.CancelRefused(error.reason)
+    return outcomes.ReleaseRefused(error.reason)
+
+
+def _last_night(error: MeshError) -> date | None:
+    try:
+        return date.fromisoformat(error.metadata.get("last_night", ""))
+    except ValueError:
+        return None
+
+
+def _granted(lock: Lock) -> outcomes.LockGranted:
+    return outcomes.LockGranted(
+        lock_id=lock.lock_id,
+        owner_token=lock.owner_token,
+        fencing_number=lock.fencing_number,
+        room_type_id=lock.room_type_id,
+        check_in=dates.to_date(lock.check_in_date, "check_in_date"),
+        check_out=dates.to_date(lock.check_out_date, "check_out_date"),
+        nightly=tuple(money.from_proto(price) for price in lock.quote.nightly_prices),
+        total=money.from_proto(lock.quote.total_price),
+        expire_time=lock.expire_time.ToDatetime(UTC),
+    )
+
+
+def _confirmed(reservation: Reservation) -> outcomes.ReservationConfirmed:
+    return outcomes.ReservationConfirmed(
+        reservation_id=reservation.reservation_id,
+        code=reservation.confirmation_code,
+        room_type_id=reservation.room_type_id,
+        check_in=dates.to_date(reservation.check_in_date, "check_in_date"),
+        check_out=dates.to_date(reservation.check_out_date, "check_out_date"),
+        total=money.from_proto(reservation.quote.total_price),
+    )
+
+
+def _availability(response: SearchAvailabilityResponse) -> Availability:
+    return Availability(
+        tuple(_offer(room) for room in response.room_types),
+        tuple(_alternative(stay) for stay in response.alternative_stays),
+    )
+
+
+def _offer(room: RoomTypeAvailability) -> RoomOffer:
+    return RoomOffer(
+        room_type_id=room.room_type_id,
+        names=dict(room.display_names),
+        max_guests=room.max_guest_count,
+        free_count=room.free_count,
+        nightly=tuple(money.from_proto(price) for price in room.nightly_prices),
+        total=money.from_proto(room.total_price),
+        reason=_unavailable(room.unavailable_reason),
+    )
+
+
+def _unavailable(reason: UnavailableReason.ValueType) -> str:
+    if reason == UNAVAILABLE_REASON_UNSPECIFIED:
+        return ""
+    return UnavailableReason.Name(reason).removeprefix("UNAVAILABLE_REASON_")
+
+
+def _alternative(stay: AlternativeStayMessage) -> AlternativeStay:
+    return AlternativeStay(
+        room_type_id=stay.room_type_id,
+        check_in=dates.to_date(stay.check_in_date, "check_in_date"),
+        check_out=dates.to_date(stay.check_out_date, "check_out_date"),
+        total=money.from_proto(stay.total_price),
+    )

@@ -1,0 +1,160 @@
+"""Ingest: events become rows, a batch in one statement, one bad item alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+from conserje.messaging.v1.event_pb2 import (
+    DELIVERY_STATE_DELIVERED,
+    DELIVERY_STATE_FAILED,
+    DELIVERY_STATE_PLAYED,
+    DELIVERY_STATE_READ,
+    DELIVERY_STATE_SENT,
+    InboundMessage,
+    MessageStatus,
+)
+from conserje.messaging.v1.messaging_service_pb2 import IngestEventRequest, IngestEventResponse
+
+from meshkit.errors import InvalidArgument, MeshError
+from services.messaging.metrics import MessagingMetrics
+from services.messaging.opaque import read_opaque
+from services.messaging.store.inbox import InboxStore, IngestColumns
+from services.messaging.wake import Wake
+
+DAY = 86_400
+# Meta delivers again for up to 7 days; clocks differ by seconds, not by days.
+OLDEST_SECONDS = 9 * DAY
+NEWEST_SECONDS = 1 * DAY
+# Postgres knows days from 4713 BC on; anything beyond the year 9999 is noise.
+FIRST_DAY, LAST_DAY = -719_162, 2_932_896
+NO_DAY = FIRST_DAY
+# Ids of WhatsApp are shorter; longer ones would not fit into an index.
+LONGEST_ID = 512
+
+# The lattice of deliveries; it only ever grows, and a failure is final.
+DELIVERY_RANK = {
+    DELIVERY_STATE_SENT: 1,
+    DELIVERY_STATE_DELIVERED: 2,
+    DELIVERY_STATE_READ: 3,
+    DELIVERY_STATE_PLAYED: 4,
+    DELIVERY_STATE_FAILED: 9,
+}
+
+log = structlog.get_logger()
+
+
+class Ingest:
+    """Stores what the gateway hands in; what it answers is committed."""
+
+    def __init__(self, store: InboxStore, metrics: MessagingMetrics, arrived: Wake) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._arrived = arrived
+
+    async def decide(
+        self, items: Sequence[IngestEventRequest]
+    ) -> Sequence[IngestEventResponse | MeshError]:
+        """Store items; answers which were known. Whatever an item holds, it fails alone."""
+        columns = IngestColumns()
+        now = time.time()
+        for item in items:
+            append(columns, item, now)
+        try:
+            fresh = await self._store.ingest(columns)
+        except InvalidArgument:
+            if len(items) == 1:
+                return [await self._set_aside(items[0])]
+            return [(await self.decide([item]))[0] for item in items]
+        self._count(columns, fresh)
+        self._arrived.set()
+        return [IngestEventResponse(duplicate=at not in fresh) for at in range(len(items))]
+
+    async def _set_aside(self, item: IngestEventRequest) -> IngestEventResponse:
+        """Keep what the database refuses: as bytes, it holds nothing that can be refused."""
+        event = item.event
+        await self._store.quarantine(
+            "NOT_STORABLE",
+            event.phone_number_id,
+            event.whatsapp_business_account_id,
+            item.traceparent,
+            event.SerializeToString(),
+        )
+        self._metrics.quarantined.labels("NOT_STORABLE").inc()
+        log.warning("item not storable", phone_number_id=event.phone_number_id)
+        return IngestEventResponse(duplicate=False)
+
+    def _count(self, columns: IngestColumns, fresh: set[int]) -> None:
+        for at, kind in enumerate(columns.kind):
+            self._metrics.ingested(kind, fresh=at in fresh)
+
+
+def append(columns: IngestColumns, item: IngestEventRequest, now: float) -> None:
+    """Add one item to a batch; `now` is in seconds since the epoch."""
+    event = item.event
+    kind: str = event.WhichOneof("payload") or "unreadable"
+    if not event.phone_number_id and kind in ("message", "status"):
+        kind = "no_number"
+    seconds = event.event_time.seconds if event.HasField("event_time") else None
+    plausible = seconds is not None and now - OLDEST_SECONDS < seconds < now + NEWEST_SECONDS
+    columns.number.append(event.phone_number_id)
+    columns.account.append(event.whatsapp_business_account_id)
+    columns.key.append(event.item_key)
+    columns.day.append(_day(seconds))
+    columns.order.append(int((seconds if plausible and seconds is not None else now) * 1_000_000))
+    columns.receive.append(_micros(item))
+    columns.kind.append(kind)
+    columns.event.append(event.SerializeToString())
+    columns.trace.append(item.traceparent)
+    _append_sender(columns, event.message if kind == "message" else None)
+    _append_status(columns, event.status if kind == "status" else None)
+
+
+def _day(seconds: int | None) -> int:
+    """The item's own day. A redelivery has the same one, whatever the clock says meanwhile."""
+    return NO_DAY if seconds is None else min(max(seconds // DAY, FIRST_DAY), LAST_DAY)
+
+
+def _micros(item: IngestEventRequest) -> int | None:
+    if not item.HasField("receive_time"):
+        return None
+    time_ = item.receive_time
+    return time_.seconds * 1_000_000 + time_.nanos // 1000
+
+
+def _append_sender(columns: IngestColumns, message: InboundMessage | None) -> None:
+    user, phone = senders(message) if message is not None else (None, None)
+    columns.user.append(user)
+    columns.phone.append(phone)
+
+
+def senders(message: InboundMessage) -> tuple[bytes | None, bytes | None]:
+    """The names a message's sender is known by; the first one says who it is.
+
+    When WhatsApp tells of a new number, the old name leads to the mailbox and
+    the new one joins it.
+    """
+    sender = message.sender
+    user, phone = _name(b"u:", sender.user_id), _name(b"p:", sender.whatsapp_id)
+    if message.WhichOneof("content") != "system":
+        return user, phone
+    new_phone = _name(b"p:", message.system.new_whatsapp_id)
+    return (user or phone, new_phone) if new_phone else (user, phone)
+
+
+def _name(prefix: bytes, whatsapp_id: str) -> bytes | None:
+    encoded = whatsapp_id.encode()
+    return prefix + encoded if 0 < len(encoded) <= LONGEST_ID else None
+
+
+def _append_status(columns: IngestColumns, status: MessageStatus | None) -> None:
+    tenant: str | None = None
+    outbox: UUID | None = None
+    if status is not None:
+        tenant, outbox = read_opaque(status.biz_opaque_callback_data)
+    columns.tenant.append(tenant)
+    columns.outbox.append(outbox)
+    columns.wamid.append(status.whatsapp_message_id.encode() if status is not None else None)
+    columns.delivery.append(DELIVERY_RANK.get(status.state, 0) if status is not None else None)

@@ -1,0 +1,104 @@
+"""What the service counts. Labels come from closed sets: kinds, states, outcomes."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from meshkit.metrics import LATENCY_BUCKETS
+
+# From one guest at a time to the most that a process works on.
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
+
+
+class MessagingMetrics:
+    """All metrics of the service on one registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._ingested = Counter(
+            "inbox_ingested",
+            "Items taken in, by kind and whether they were new.",
+            ["kind", "outcome"],
+            registry=registry,
+        )
+        self._ingested_labels = {}  # type: dict[tuple[str, bool], Counter]
+        self.pending = Gauge(
+            "inbox_pending",
+            "Messages that wait for their step, counted up to 10000.",
+            registry=registry,
+        )
+        self.oldest = Gauge(
+            "inbox_oldest_pending_seconds",
+            "Age of the oldest message that waits.",
+            registry=registry,
+        )
+        self.quarantined = Counter(
+            "inbox_quarantined", "Items set aside, by reason.", ["reason"], registry=registry
+        )
+        self.claimed = Histogram(
+            "inbox_claim_size",
+            "Conversations leased in one claim that found any.",
+            buckets=BATCH_BUCKETS,
+            registry=registry,
+        )
+        self.steps = Counter(
+            "steps",
+            "Steps by outcome: committed, fenced (another one held the lease), failed, dead.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.postponed = Counter(
+            "steps_postponed", "Conversations put off, by reason.", ["reason"], registry=registry
+        )
+        self.step_seconds = Histogram(
+            "step_seconds",
+            "Time of a step from its start to its commit.",
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.late = Counter(
+            "inbox_late",
+            "Messages that came after their successor was answered.",
+            registry=registry,
+        )
+        self.effects = Counter(
+            "effects",
+            "Commands sent, by method and outcome.",
+            ["method", "outcome"],
+            registry=registry,
+        )
+        self.sends = Counter(
+            "outbox_sends",
+            "Requests to the Graph API by outcome: sent, rejected, retry, paused, unsent, unknown.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.send_seconds = Histogram(
+            "outbox_send_seconds",
+            "Time of a request to the Graph API.",
+            buckets=LATENCY_BUCKETS,
+            registry=registry,
+        )
+        self.expired = Counter(
+            "outbox_expired", "Sends whose lease ran out: they became unknown.", registry=registry
+        )
+        self.resent = Counter(
+            "outbox_resent", "Sends of unknown outcome that are sent once more.", registry=registry
+        )
+        self.unknown = Gauge(
+            "outbox_unknown", "Messages whose outcome is unknown.", registry=registry
+        )
+        self.dependency_away = Counter(
+            "dependency_away",
+            "Times that something was away, by what.",
+            ["what"],
+            registry=registry,
+        )
+
+    def ingested(self, kind: str, *, fresh: bool) -> None:
+        """One item taken in."""
+        key = (kind, fresh)
+        counter = self._ingested_labels.get(key)
+        if counter is None:
+            counter = self._ingested.labels(kind, "new" if fresh else "duplicate")
+            self._ingested_labels[key] = counter
+        counter.inc()

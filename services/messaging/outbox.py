@@ -1,0 +1,204 @@
+"""The worker that sends messages: SENDING is committed before a request leaves.
+
+What the Graph API certainly did not take goes again; what it certainly took is
+SENT; and what nobody knows about is UNKNOWN, which a status with our id
+resolves, or the settling after a while, or a person.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import assert_never
+
+import structlog
+
+from meshkit.clock import Clock
+from meshkit.errors import Unavailable
+from meshkit.telemetry import Span, Tracing
+from services.messaging import whatsapp
+from services.messaging.backoff import backoff
+from services.messaging.metrics import MessagingMetrics
+from services.messaging.settings import MessagingSettings
+from services.messaging.store.outbox import OutboxStore, Sending
+from services.messaging.wake import Wake
+from services.messaging.whatsapp import Accepted, ErrorClass, GraphClient, Refused, Unknown, Unsent
+
+FIRST_RETRY, LONGEST_RETRY = 0.5, 60.0
+# Meta: after 131056 wait 4^X seconds.
+PAIR_BASE, PAIR_LONGEST = 4.0, 256.0
+# The service window of WhatsApp: an answer after it would be refused.
+GIVE_UP_AFTER = timedelta(hours=24)
+TOO_LATE = -1
+STORE_ATTEMPTS = 5
+
+log = structlog.get_logger()
+
+
+class OutboxWorker:
+    """Sends what conversations have written."""
+
+    def __init__(
+        self,
+        *,
+        store: OutboxStore,
+        graph: GraphClient,
+        clock: Clock,
+        tracing: Tracing,
+        metrics: MessagingMetrics,
+        settings: MessagingSettings,
+        messages: Wake,
+    ) -> None:
+        self._store = store
+        self._graph = graph
+        self._clock = clock
+        self._tracing = tracing
+        self._metrics = metrics
+        self._settings = settings
+        self._messages = messages
+        self._paused_count = 0
+        self._running: set[asyncio.Task[None]] = set()
+
+    def problem(self) -> str | None:
+        """Why messages wait that could go, as a sentence."""
+        if not self._paused_count:
+            return None
+        return f"{self._paused_count} number(s) rest: the Graph API refused them."
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Send until told to stop, then wait for the requests under way."""
+        while not stopping.is_set():
+            free = self._settings.send_concurrency - len(self._running)
+            messages = await self._claim(free) if free > 0 else []
+            for message in messages:
+                task = asyncio.create_task(self._send(message))
+                self._running.add(task)
+                task.add_done_callback(self._done)
+            if not messages:
+                await self._messages.wait(self._settings.poll_seconds)
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def settle(self, stopping: asyncio.Event) -> None:
+        """Look after what is unknown."""
+        pause = min(1.0, self._settings.settle_after_seconds / 4)
+        while not stopping.is_set():
+            try:
+                await self._settle_once()
+            except Unavailable:
+                self._metrics.dependency_away.labels("postgres").inc()
+            await asyncio.sleep(pause)
+
+    async def _settle_once(self) -> None:
+        settle = self._settings.settle_after_seconds
+        expired = await self._store.expire(block=self._settings.settle_block_seconds, settle=settle)
+        again = await self._store.settle(settle=settle)
+        self._paused_count = await self._store.paused_count()
+        self._metrics.expired.inc(expired)
+        self._metrics.resent.inc(again)
+        if again:
+            self._messages.set()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        # The next message to that guest may go.
+        self._messages.set()
+
+    async def _claim(self, limit: int) -> list[Sending]:
+        try:
+            return await self._store.claim(
+                limit=limit,
+                share=max(1, self._settings.send_concurrency // 2),
+                seconds=self._settings.send_lease_seconds,
+            )
+        except Unavailable:
+            self._metrics.dependency_away.labels("postgres").inc()
+            return []
+
+    async def _send(self, message: Sending) -> None:
+        try:
+            with self._tracing.start_span(
+                "messaging.send",
+                kind="client",
+                traceparent=message.traceparent,
+                attributes={"tenant_id": message.tenant_id, "attempt": message.attempt_count},
+            ) as span:
+                await self._store_outcome(message, await self._request(message, span), span)
+        except Unavailable:
+            # Without a stored outcome the lease runs out, and it is unknown: as it should be.
+            self._metrics.dependency_away.labels("postgres").inc()
+        except Exception:
+            log.exception("send failed", outbox_id=str(message.outbox_id))
+
+    async def _request(self, message: Sending, span: Span) -> whatsapp.Outcome:
+        started = self._clock.monotonic()
+        body = whatsapp.addressed(message.body, message.whatsapp_id, message.user_id)
+        outcome = await self._graph.send(message.phone_number_id, body, span.traceparent)
+        self._metrics.send_seconds.observe(self._clock.monotonic() - started)
+        return outcome
+
+    async def _store_outcome(self, message: Sending, outcome: whatsapp.Outcome, span: Span) -> None:
+        """Tried a few times: without it a message that was taken looks unknown."""
+        for attempt in range(1, STORE_ATTEMPTS + 1):
+            try:
+                await self._conclude(message, outcome, span)
+                return
+            except Unavailable:
+                if attempt == STORE_ATTEMPTS:
+                    raise
+                await asyncio.sleep(backoff(attempt, first=0.1, longest=2.0))
+
+    async def _conclude(self, message: Sending, outcome: whatsapp.Outcome, span: Span) -> None:
+        match outcome:
+            case Accepted():
+                await self._store.accepted(message, outcome.wamid.encode() or None)
+                self._metrics.sends.labels("sent").inc()
+            case Refused():
+                span.fail(f"code {outcome.code}")
+                await self._refused(message, outcome)
+            case Unsent():
+                span.fail(outcome.detail)
+                await self._again(message, None, outcome.detail, "unsent")
+            case Unknown():
+                span.fail(outcome.detail)
+                await self._unknown(message, outcome.detail)
+            case _:
+                assert_never(outcome)
+
+    async def _unknown(self, message: Sending, detail: str) -> None:
+        await self._store.unknown(
+            message,
+            block=self._settings.settle_block_seconds,
+            settle=self._settings.settle_after_seconds,
+            detail=detail,
+        )
+        self._metrics.sends.labels("unknown").inc()
+
+    async def _refused(self, message: Sending, refusal: Refused) -> None:
+        if refusal.error_class is ErrorClass.REFUSED:
+            await self._store.rejected(message, refusal.code, refusal.detail)
+            self._metrics.sends.labels("rejected").inc()
+            log.warning("message rejected", code=refusal.code, outbox_id=str(message.outbox_id))
+            return
+        if refusal.error_class in (ErrorClass.CREDENTIALS, ErrorClass.SLOW_DOWN):
+            await self._store.pause(
+                message.phone_number_id, self._settings.pause_seconds, refusal.code
+            )
+            log.error("number rests", code=refusal.code, phone_number_id=message.phone_number_id)
+            await self._again(message, refusal.code, refusal.detail, "paused")
+            return
+        pair = refusal.error_class is ErrorClass.RETRY_PAIR
+        await self._again(message, refusal.code, refusal.detail, "retry", pair=pair)
+
+    async def _again(
+        self, message: Sending, code: int | None, detail: str, outcome: str, *, pair: bool = False
+    ) -> None:
+        """It goes again after a pause, unless it is too old to be of use."""
+        self._metrics.sends.labels(outcome).inc()
+        if self._clock.now() - message.create_time > GIVE_UP_AFTER:
+            await self._store.rejected(message, TOO_LATE if code is None else code, detail)
+            return
+        seconds = backoff(message.attempt_count, first=FIRST_RETRY, longest=LONGEST_RETRY)
+        if pair:
+            seconds = min(PAIR_BASE ** (message.attempt_count - 1), PAIR_LONGEST)
+        await self._store.again(message, seconds, code, detail)

@@ -1,0 +1,69 @@
+"""What the messaging service can be told."""
+
+from pydantic import Field, SecretStr
+
+from meshkit.config import BookingTarget, DatabaseSettings, Settings, TenantTarget
+
+
+class MessagingSettings(DatabaseSettings, TenantTarget, BookingTarget, Settings):
+    """Every setting has a sentence; times are in seconds."""
+
+    graph_access_token: SecretStr = Field(
+        description="Access token for the Graph API, of the system user that owns the numbers."
+    )
+    graph_base_url: str = Field(
+        "https://graph.facebook.com", description="Base URL of the Graph API."
+    )
+    graph_version: str = Field(
+        "v26.0", pattern=r"^v\d+\.\d+$", description="Version of the Graph API."
+    )
+    graph_timeout_seconds: float = Field(
+        15.0, gt=0, le=120, description="Time for one request to the Graph API."
+    )
+    poll_seconds: float = Field(
+        0.2, gt=0, le=60, description="How often to look for work that others left, with jitter."
+    )
+    lease_seconds: float = Field(
+        15.0, gt=0, le=600, description="How long a conversation is leased; renewed at a third."
+    )
+    step_concurrency: int = Field(
+        64, ge=1, le=1024, description="Conversations that one process works on at once."
+    )
+    step_share: int = Field(
+        16, ge=1, le=1024, description="Conversations of one number taken in one claim."
+    )
+    step_attempts: int = Field(
+        5, ge=1, le=100, description="Failed steps after which an item is set aside as dead."
+    )
+    step_retry_seconds: float = Field(
+        1.0, gt=0, description="Pause after the first failed step; it doubles with each."
+    )
+    suspended_seconds: float = Field(
+        60.0, gt=0, description="When to look again at a message to a hotel that is suspended."
+    )
+    directory_seconds: float = Field(
+        5.0, gt=0, le=300, description="How long an answer of the tenant service is used."
+    )
+    effect_concurrency: int = Field(
+        32, ge=1, le=1024, description="Commands that one process sends at once."
+    )
+    effect_timeout_seconds: float = Field(
+        5.0, gt=0, le=60, description="Time for one command to another service."
+    )
+    send_concurrency: int = Field(
+        32, ge=1, le=1024, description="Messages that one process sends at once."
+    )
+    send_lease_seconds: float = Field(
+        30.0,
+        gt=0,
+        description="After this a send without an outcome is unknown; above the Graph timeout.",
+    )
+    settle_after_seconds: float = Field(
+        90.0, gt=0, description="When a send of unknown outcome is decided upon, from its start."
+    )
+    settle_block_seconds: float = Field(
+        10.0, ge=0, description="How long later messages to that guest wait for the settling."
+    )
+    pause_seconds: float = Field(
+        60.0, gt=0, description="How long a number rests whose credentials or quality are refused."
+    )

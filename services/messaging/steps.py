@@ -1,0 +1,258 @@
+"""The worker that leads conversations: claims mailboxes, takes steps, commits them.
+
+A mailbox is worked on under a lease, by one worker at a time, item after item.
+Nothing in the database is held while a step thinks; a worker that was too slow
+finds the lease gone at its commit and throws the step away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, replace
+
+import structlog
+
+from meshkit.clock import Clock
+from meshkit.errors import DeadlineExceeded, MeshError, ResourceExhausted, Unavailable
+from meshkit.telemetry import Tracing
+from services.messaging.backoff import backoff
+from services.messaging.directory import Directory, Owner, Standing
+from services.messaging.metrics import MessagingMetrics
+from services.messaging.settings import MessagingSettings
+from services.messaging.store.inbox import InboxStore, Lease, PendingItem
+from services.messaging.store.steps import Standing as Position
+from services.messaging.store.steps import Step, StepStore
+from services.messaging.talk import Cause, Talk
+from services.messaging.wake import Wake
+
+ITEMS_AT_ONCE = 16
+AWAY = (Unavailable, DeadlineExceeded, ResourceExhausted)
+# A dependency that is away is asked again soon; a step that fails, later and later.
+AWAY_SECONDS = 1.0
+FAILED_LONGEST = 60.0
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Wakes:
+    """Who is told of what."""
+
+    arrived: Wake
+    commands: Wake
+    messages: Wake
+
+
+class StepWorker:
+    """Leads the conversations that this process has leased."""
+
+    def __init__(
+        self,
+        *,
+        inbox: InboxStore,
+        steps: StepStore,
+        directory: Directory,
+        talk: Talk,
+        clock: Clock,
+        tracing: Tracing,
+        metrics: MessagingMetrics,
+        settings: MessagingSettings,
+        wakes: Wakes,
+    ) -> None:
+        self._inbox = inbox
+        self._steps = steps
+        self._directory = directory
+        self._talk = talk
+        self._clock = clock
+        self._tracing = tracing
+        self._metrics = metrics
+        self._settings = settings
+        self._wakes = wakes
+        self._held: dict[int, Lease] = {}
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Claim and work until told to stop, then finish what is in hand."""
+        while not stopping.is_set():
+            free = self._settings.step_concurrency - len(self._running)
+            leases = await self._claim(free) if free > 0 else []
+            for lease in leases:
+                self._begin(lease)
+            if len(self._running) >= self._settings.step_concurrency:
+                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
+            elif not leases:
+                await self._wakes.arrived.wait(self._settings.poll_seconds)
+        if self._running:
+            await asyncio.wait(self._running)
+
+    async def renew(self, stopping: asyncio.Event) -> None:
+        """Hold on to what is being worked on, every third of a lease."""
+        while not stopping.is_set() or self._held:
+            await asyncio.sleep(self._settings.lease_seconds / 3)
+            held = [(lease.mailbox_id, lease.lease_number) for lease in self._held.values()]
+            if held:
+                with suppress(Unavailable):
+                    await self._inbox.renew(held, self._settings.lease_seconds)
+
+    async def _claim(self, limit: int) -> list[Lease]:
+        try:
+            leases = await self._inbox.claim(
+                limit=limit,
+                share=self._settings.step_share,
+                seconds=self._settings.lease_seconds,
+                items=ITEMS_AT_ONCE,
+            )
+        except Unavailable:
+            self._metrics.dependency_away.labels("postgres").inc()
+            return []
+        if leases:
+            self._metrics.claimed.observe(len(leases))
+        return leases
+
+    def _begin(self, lease: Lease) -> None:
+        self._held[lease.mailbox_id] = lease
+        task = asyncio.create_task(self._work(lease), name=f"mailbox-{lease.mailbox_id}")
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _work(self, lease: Lease) -> None:
+        """One claimed mailbox, to the end of what waits in it."""
+        try:
+            await self._with_owner(lease)
+        except Unavailable as error:
+            # Ours is the database; a lease that cannot be given back runs out.
+            self._metrics.dependency_away.labels("postgres").inc()
+            log.warning("step put off", reason=error.reason)
+            with suppress(Unavailable):
+                await self._inbox.postpone(lease, AWAY_SECONDS)
+        except Exception:
+            log.exception("conversation failed", mailbox_id=lease.mailbox_id)
+            with suppress(Unavailable):
+                await self._inbox.postpone(lease, FAILED_LONGEST)
+        finally:
+            self._held.pop(lease.mailbox_id, None)
+
+    async def _with_owner(self, lease: Lease) -> None:
+        account = lease.items[0].account_id if lease.items else ""
+        try:
+            owner = await self._directory.owner(lease.phone_number_id, account)
+        except MeshError as error:
+            await self._postpone(lease, "tenant_away", backoff(2, first=0.5, longest=AWAY_SECONDS))
+            self._metrics.dependency_away.labels("tenant").inc()
+            log.debug("tenant service away", reason=error.reason)
+            return
+        # An item under another account may be another hotel's: it is claimed on its own.
+        items = _leading(lease.items, account)
+        mine = replace(lease, items=items, more=lease.more or len(items) < len(lease.items))
+        if owner.standing is Standing.ACTIVE:
+            await self._lead(mine, owner)
+        elif owner.standing is Standing.SUSPENDED:
+            await self._postpone(lease, "suspended", self._settings.suspended_seconds)
+        else:
+            await self._set_aside(mine, owner.standing.value)
+
+    async def _postpone(self, lease: Lease, reason: str, seconds: float) -> None:
+        self._metrics.postponed.labels(reason).inc()
+        await self._inbox.postpone(lease, seconds)
+
+    async def _set_aside(self, lease: Lease, reason: str) -> None:
+        """Items of a number that is no hotel's: kept, and never answered."""
+        await self._inbox.set_aside(lease, [item.inbox_id for item in lease.items], reason)
+        self._metrics.quarantined.labels(reason).inc(len(lease.items))
+        await self._inbox.release(lease, more=lease.more)
+
+    async def _lead(self, lease: Lease, owner: Owner) -> None:
+        """Take step after step; the last one lets the mailbox go with its commit."""
+        position = await self._steps.standing(owner.record.tenant_id, lease.mailbox_id)
+        cause = _next(lease, position)
+        if cause is None:
+            await self._inbox.release(lease, more=lease.more and position.effect is None)
+        while cause is not None:
+            step = await self._step(lease, owner, position, cause)
+            if step is None or step.lets_go:
+                return
+            position = Position(step.state, tuple(step.unanswered), None)
+            lease = _after(lease, cause)
+            cause = _next(lease, position)
+
+    async def _step(
+        self, lease: Lease, owner: Owner, position: Position, cause: Cause
+    ) -> Step | None:
+        """Decide and commit what `cause` leads to; None when it failed or the lease is lost."""
+        attributes = {"tenant_id": owner.record.tenant_id, "cause": cause.name}
+        with self._tracing.start_span(
+            "messaging.step", kind="consumer", traceparent=cause.traceparent, attributes=attributes
+        ) as span:
+            try:
+                hotel = owner.hotel(self._clock)
+                step = await self._talk.step(lease, position, cause, hotel, span.traceparent)
+                return step if await self._commit(lease, step) else None
+            except AWAY:
+                raise
+            except Exception as error:
+                span.fail(type(error).__name__)
+                await self._failed(lease, owner, cause, error)
+                return None
+
+    async def _commit(self, lease: Lease, step: Step) -> bool:
+        committed = await self._steps.commit(lease, step)
+        self._metrics.steps.labels("committed" if committed else "fenced").inc()
+        if not committed:
+            return False
+        seconds = (self._clock.now() - step.start_time).total_seconds()
+        self._metrics.step_seconds.observe(max(0.0, seconds))
+        self._metrics.late.inc(step.late)
+        if step.commands:
+            self._wakes.commands.set()
+        if step.messages:
+            self._wakes.messages.set()
+        return True
+
+    async def _failed(self, lease: Lease, owner: Owner, cause: Cause, error: Exception) -> None:
+        """A step that raises is tried again later, and given up after some tries.
+
+        The conversation then goes on without it; a person finds it by its state.
+        """
+        log.error("step failed", cause=cause.name, exc_info=error)
+        limit = self._settings.step_attempts
+        tries = await self._count_failure(lease, owner, cause, type(error).__name__)
+        if tries < limit:
+            self._metrics.steps.labels("failed").inc()
+            pause = backoff(tries, first=self._settings.step_retry_seconds, longest=FAILED_LONGEST)
+            await self._inbox.postpone(lease, pause)
+            return
+        self._metrics.steps.labels("dead").inc()
+        await self._inbox.release(lease, more=True)
+
+    async def _count_failure(self, lease: Lease, owner: Owner, cause: Cause, reason: str) -> int:
+        limit = self._settings.step_attempts
+        if cause.item is not None:
+            return await self._inbox.fail_item(lease, cause.item.inbox_id, reason, limit)
+        assert cause.effect is not None
+        return await self._steps.fail_effect(
+            lease, owner.record.tenant_id, cause.effect.request_id, reason, limit
+        )
+
+
+def _leading(items: tuple[PendingItem, ...], account: str) -> tuple[PendingItem, ...]:
+    count = 0
+    while count < len(items) and items[count].account_id == account:
+        count += 1
+    return items[:count]
+
+
+def _next(lease: Lease, position: Position) -> Cause | None:
+    """The answer of a command goes before the guest's next message; an open one blocks it."""
+    effect = position.effect
+    if effect is not None:
+        return Cause(effect=effect) if effect.answered else None
+    return Cause(item=lease.items[0]) if lease.items else None
+
+
+def _after(lease: Lease, cause: Cause) -> Lease:
+    """The lease once `cause` is done with."""
+    if cause.item is None:
+        return lease
+    newest = max(lease.last_order_time, cause.item.order_time)
+    return replace(lease, items=lease.items[1:], last_order_time=newest)

@@ -1,0 +1,1 @@
+"""All SQL of the service, one module for each part; `Store` is all of them together."""

@@ -1,0 +1,302 @@
+"""SQL of the inbox: what comes in, who works on it, what is set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import asyncpg
+
+from meshkit.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from meshkit.postgres import Postgres
+
+
+@dataclass(slots=True)
+class IngestColumns:
+    """A batch to ingest, column by column, as the database takes it.
+
+    Every list has one entry for each item; `day` counts from 1970-01-01, times
+    are microseconds from then. `user` and `phone` are the names of a message's
+    sender, `u:` and `p:` before the id; the last four speak of statuses.
+    """
+
+    number: list[str] = field(default_factory=list)
+    account: list[str] = field(default_factory=list)
+    key: list[bytes] = field(default_factory=list)
+    day: list[int] = field(default_factory=list)
+    order: list[int] = field(default_factory=list)
+    receive: list[int | None] = field(default_factory=list)
+    kind: list[str] = field(default_factory=list)
+    event: list[bytes] = field(default_factory=list)
+    trace: list[str] = field(default_factory=list)
+    user: list[bytes | None] = field(default_factory=list)
+    phone: list[bytes | None] = field(default_factory=list)
+    tenant: list[str | None] = field(default_factory=list)
+    outbox: list[UUID | None] = field(default_factory=list)
+    wamid: list[bytes | None] = field(default_factory=list)
+    delivery: list[int | None] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class PendingItem:
+    """A message of a guest that waits for its step."""
+
+    inbox_id: int
+    account_id: str
+    order_time: datetime
+    traceparent: str
+    event: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """A mailbox that is ours until the lease runs out, and what waits in it.
+
+    `arrivals` and `last_order_time` are as they were when it was claimed;
+    `more` says that more waits than `items` holds.
+    """
+
+    mailbox_id: int
+    phone_number_id: str
+    lease_number: int
+    arrivals: int
+    last_order_time: datetime
+    items: tuple[PendingItem, ...]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What waits: how many messages (counted up to a bound) and how old the oldest is."""
+
+    pending_count: int
+    oldest_seconds: float
+    unknown_count: int
+
+
+INGEST = "SELECT ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+
+QUARANTINE = """
+INSERT INTO quarantine (inbox_id, reason, phone_number_id, account_id, traceparent, event)
+VALUES (nextval('inbox_number'), $1, $2, $3, $4, $5)
+"""
+
+# One number after the other is looked at, so that a hotel with ten thousand
+# guests waiting takes its share and no more. What is tested without the row
+# lock is tested again with it. The claim moves `due_time` to the lease's end:
+# a mailbox whose holder died is due again by itself.
+CLAIM = """
+WITH RECURSIVE number AS (
+    (SELECT m.phone_number_id FROM mailbox m WHERE m.due_time IS NOT NULL
+     ORDER BY m.phone_number_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT m.phone_number_id FROM mailbox m
+            WHERE m.due_time IS NOT NULL AND m.phone_number_id > number.phone_number_id
+            ORDER BY m.phone_number_id LIMIT 1)
+    FROM number WHERE number.phone_number_id IS NOT NULL
+), due AS (
+    SELECT share.mailbox_id FROM number CROSS JOIN LATERAL (
+        SELECT m.mailbox_id FROM mailbox m
+        WHERE m.phone_number_id = number.phone_number_id
+          AND m.due_time <= now() AND m.lease_until <= now()
+        ORDER BY m.due_time LIMIT $2) AS share
+), chosen AS MATERIALIZED (
+    SELECT m.mailbox_id FROM mailbox m JOIN due ON due.mailbox_id = m.mailbox_id
+    WHERE m.due_time <= now() AND m.lease_until <= now()
+    ORDER BY m.due_time LIMIT $1 FOR NO KEY UPDATE OF m SKIP LOCKED
+)
+UPDATE mailbox m SET
+    lease_until = now() + $3::float8 * interval '1 second',
+    due_time = now() + $3::float8 * interval '1 second',
+    lease_number = m.lease_number + 1
+FROM chosen WHERE m.mailbox_id = chosen.mailbox_id
+RETURNING m.mailbox_id, m.phone_number_id, m.lease_number, m.arrivals, m.last_order_time
+"""
+
+# Read after the claim has committed: whatever came until then is seen here or
+# has raised `arrivals`.
+PENDING = """
+SELECT i.mailbox_id, i.inbox_id, i.account_id, i.order_time, i.traceparent, i.event
+FROM unnest($1::bigint[]) AS box(mailbox_id) CROSS JOIN LATERAL (
+    SELECT i.mailbox_id, i.inbox_id, i.account_id, i.order_time, i.traceparent, i.event
+    FROM inbox i WHERE i.mailbox_id = box.mailbox_id AND i.state = 'PENDING'
+    ORDER BY i.order_time, i.inbox_id LIMIT $2) AS i
+"""
+
+RENEW = """
+UPDATE mailbox m SET
+    lease_until = now() + $3::float8 * interval '1 second',
+    due_time = now() + $3::float8 * interval '1 second'
+FROM unnest($1::bigint[], $2::bigint[]) AS held(mailbox_id, lease_number)
+WHERE m.mailbox_id = held.mailbox_id AND m.lease_number = held.lease_number
+"""
+
+RELEASE = """
+UPDATE mailbox SET lease_until = '-infinity',
+    due_time = CASE WHEN arrivals = $3 AND NOT $4 THEN NULL ELSE now() END
+WHERE mailbox_id = $1 AND lease_number = $2
+"""
+
+# Left alone until then, whoever writes meanwhile.
+POSTPONE = """
+UPDATE mailbox SET lease_until = now() + $3::float8 * interval '1 second',
+    due_time = now() + $3::float8 * interval '1 second', lease_number = lease_number + 1
+WHERE mailbox_id = $1 AND lease_number = $2
+"""
+
+FAIL_ITEM = """
+WITH held AS (
+    SELECT m.mailbox_id FROM mailbox m
+    WHERE m.mailbox_id = $1 AND m.lease_number = $2 FOR NO KEY UPDATE
+)
+UPDATE inbox i SET attempt_count = i.attempt_count + 1, failure = $4,
+    state = CASE WHEN i.attempt_count + 1 >= $5 THEN 'DEAD' ELSE i.state END
+FROM held WHERE i.inbox_id = $3 AND i.state = 'PENDING'
+RETURNING i.attempt_count
+"""
+
+SET_ASIDE = """
+WITH held AS (
+    SELECT m.mailbox_id FROM mailbox m
+    WHERE m.mailbox_id = $1 AND m.lease_number = $2 FOR NO KEY UPDATE
+), gone AS (
+    DELETE FROM inbox i USING held
+    WHERE i.inbox_id = ANY($3::bigint[]) AND i.mailbox_id = held.mailbox_id AND i.state = 'PENDING'
+    RETURNING i.inbox_id, i.phone_number_id, i.account_id, i.arrive_time, i.traceparent, i.event
+)
+INSERT INTO quarantine
+    (inbox_id, reason, phone_number_id, account_id, arrive_time, traceparent, event)
+SELECT inbox_id, $4, phone_number_id, account_id, arrive_time, traceparent, event FROM gone
+"""
+
+BACKLOG = """
+SELECT count(*) AS pending_count,
+       coalesce(extract(epoch FROM now() - min(arrive_time)), 0)::float8 AS oldest_seconds,
+       (SELECT count(*) FROM outbox WHERE state = 'UNKNOWN') AS unknown_count
+FROM (SELECT arrive_time FROM inbox WHERE state = 'PENDING' LIMIT 10000) AS waiting
+"""
+
+KEEP_PARTITIONS = "SELECT keep_partitions((now() AT TIME ZONE 'UTC')::date)"
+
+# In small deletes, so that no batch waits behind a long one.
+CLEAN_DEFAULT = """
+DELETE FROM seen WHERE (item_key, phone_number_id, event_day) IN (
+    SELECT item_key, phone_number_id, event_day FROM seen_default
+    WHERE arrive_time < now() - interval '9 days' ORDER BY arrive_time LIMIT 1000)
+"""
+
+NOT_STORABLE = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+)
+
+
+class InboxStore:
+    """The inbox of all hotels."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
+
+    async def ingest(self, batch: IngestColumns) -> set[int]:
+        """Store a batch in one statement; the positions, from 0, of what was new.
+
+        Raises `InvalidArgument` `NOT_STORABLE` when the database refuses the
+        batch for what is in it.
+        """
+        try:
+            places = await self._postgres.fetchval(INGEST, *_arguments(batch))
+        except NOT_STORABLE as error:
+            raise InvalidArgument("NOT_STORABLE", type(error).__name__) from error
+        return {place - 1 for place in places}
+
+    async def quarantine(
+        self, reason: str, number: str, account: str, trace: str, event: bytes
+    ) -> None:
+        """Keep one item aside that cannot be stored as what it is."""
+        await self._postgres.execute(QUARANTINE, reason, number, account, trace, event)
+
+    async def claim(self, *, limit: int, share: int, seconds: float, items: int) -> list[Lease]:
+        """Lease up to `limit` mailboxes that are due, at most `share` of one number.
+
+        Each comes with up to `items` of its pending items, in order.
+        """
+        async with self._postgres.acquire() as connection:
+            boxes = await connection.fetch(CLAIM, limit, share, seconds)
+            if not boxes:
+                return []
+            ids = [box["mailbox_id"] for box in boxes]
+            rows = await connection.fetch(PENDING, ids, items + 1)
+        waiting: dict[int, list[PendingItem]] = {box: [] for box in ids}
+        for row in rows:
+            waiting[row["mailbox_id"]].append(_pending(row))
+        return [_lease(box, waiting[box["mailbox_id"]], items) for box in boxes]
+
+    async def renew(self, held: Sequence[tuple[int, int]], seconds: float) -> None:
+        """Hold mailboxes for another `seconds`; `held` are mailbox ids and lease numbers."""
+        boxes, numbers = [box for box, _ in held], [number for _, number in held]
+        await self._postgres.execute(RENEW, boxes, numbers, seconds)
+
+    async def release(self, lease: Lease, *, more: bool) -> None:
+        """Let a mailbox go; it is due at once when more waits or came meanwhile."""
+        await self._postgres.execute(
+            RELEASE, lease.mailbox_id, lease.lease_number, lease.arrivals, more
+        )
+
+    async def postpone(self, lease: Lease, seconds: float) -> None:
+        """Let a mailbox go and nobody take it for `seconds`."""
+        await self._postgres.execute(POSTPONE, lease.mailbox_id, lease.lease_number, seconds)
+
+    async def fail_item(self, lease: Lease, inbox_id: int, reason: str, limit: int) -> int:
+        """Count a failed step, dead at the `limit`; the failures so far, 0 without the lease."""
+        count: int | None = await self._postgres.fetchval(
+            FAIL_ITEM, lease.mailbox_id, lease.lease_number, inbox_id, reason, limit
+        )
+        return count or 0
+
+    async def set_aside(self, lease: Lease, inbox_ids: Sequence[int], reason: str) -> None:
+        """Move pending items that belong to no hotel to the quarantine."""
+        await self._postgres.execute(
+            SET_ASIDE, lease.mailbox_id, lease.lease_number, inbox_ids, reason
+        )
+
+    async def backlog(self) -> Backlog:
+        """What waits at the moment."""
+        row = await self._postgres.fetchrow(BACKLOG)
+        assert row is not None
+        return Backlog(**dict(row))
+
+    async def keep_partitions(self) -> int:
+        """Make and drop the daily partitions of `seen`; how many were changed."""
+        changed: int = await self._postgres.fetchval(KEEP_PARTITIONS)
+        await self._postgres.execute(CLEAN_DEFAULT)
+        return changed
+
+
+def _arguments(batch: IngestColumns) -> tuple[object, ...]:
+    statuses = (batch.tenant, batch.outbox, batch.wamid, batch.delivery)
+    return (
+        *(batch.number, batch.account, batch.key, batch.day, batch.order, batch.receive),
+        *(batch.kind, batch.event, batch.trace, batch.user, batch.phone),
+        *(statuses if "status" in batch.kind else (None,) * len(statuses)),
+    )
+
+
+def _pending(row: asyncpg.Record) -> PendingItem:
+    return PendingItem(
+        row["inbox_id"], row["account_id"], row["order_time"], row["traceparent"], row["event"]
+    )
+
+
+def _lease(box: asyncpg.Record, waiting: list[PendingItem], limit: int) -> Lease:
+    return Lease(
+        *(box["mailbox_id"], box["phone_number_id"], box["lease_number"], box["arrivals"]),
+        box["last_order_time"],
+        tuple(waiting[:limit]),
+        len(waiting) > limit,
+    )

@@ -1,0 +1,199 @@
+"""SQL of the outbox: messages on their way to guests."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import asyncpg
+
+if TYPE_CHECKING:
+    from meshkit.postgres import Postgres
+
+
+@dataclass(frozen=True, slots=True)
+class Sending:
+    """A message that is SENDING: ours for this attempt. `body` lacks the recipient."""
+
+    tenant_id: str
+    outbox_id: UUID
+    mailbox_id: int
+    phone_number_id: str
+    kind: str
+    body: bytes
+    attempt_count: int
+    create_time: datetime
+    traceparent: str
+    whatsapp_id: bytes | None
+    user_id: bytes | None
+
+
+# The head of each guest's line: nothing under way to that guest, nothing
+# before it that may still go, and a number that does not rest. The unique
+# index on SENDING is the second wall against two at once.
+CLAIM = """
+WITH RECURSIVE tenant AS (
+    (SELECT o.tenant_id FROM outbox o WHERE o.state = 'PENDING' ORDER BY o.tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT o.tenant_id FROM outbox o
+            WHERE o.state = 'PENDING' AND o.tenant_id > tenant.tenant_id
+            ORDER BY o.tenant_id LIMIT 1)
+    FROM tenant WHERE tenant.tenant_id IS NOT NULL
+), head AS (
+    SELECT share.tenant_id, share.outbox_id FROM tenant CROSS JOIN LATERAL (
+        SELECT o.tenant_id, o.outbox_id FROM outbox o
+        WHERE o.tenant_id = tenant.tenant_id AND o.state = 'PENDING' AND o.due_time <= now()
+          AND NOT EXISTS (SELECT FROM number_pause p WHERE p.phone_number_id = o.phone_number_id
+                          AND p.pause_until > now())
+          AND NOT EXISTS (
+              SELECT FROM outbox other
+              WHERE other.tenant_id = o.tenant_id AND other.mailbox_id = o.mailbox_id
+                AND other.state IN ('PENDING', 'SENDING', 'UNKNOWN')
+                AND (other.state = 'SENDING'
+                     OR other.outbox_number < o.outbox_number
+                        AND (other.state = 'PENDING' OR other.block_until > now())))
+        ORDER BY o.due_time LIMIT $2) AS share
+), chosen AS MATERIALIZED (
+    SELECT o.tenant_id, o.outbox_id
+    FROM outbox o JOIN head ON head.tenant_id = o.tenant_id AND head.outbox_id = o.outbox_id
+    WHERE o.state = 'PENDING' AND o.due_time <= now()
+    ORDER BY o.due_time LIMIT $1 FOR NO KEY UPDATE OF o SKIP LOCKED
+)
+UPDATE outbox o SET
+    state = 'SENDING', attempt_count = o.attempt_count + 1, send_time = clock_timestamp(),
+    lease_until = now() + $3::float8 * interval '1 second'
+FROM chosen, mailbox m
+WHERE o.tenant_id = chosen.tenant_id AND o.outbox_id = chosen.outbox_id
+  AND m.mailbox_id = o.mailbox_id
+RETURNING o.tenant_id, o.outbox_id, o.mailbox_id, o.phone_number_id, o.kind, o.body,
+          o.attempt_count, o.create_time, o.traceparent, m.whatsapp_id, m.user_id
+"""
+
+# Also when a status has made it SENT before, or its lease has run out: it was
+# accepted, and a second send that is planned is called off.
+ACCEPTED = """
+UPDATE outbox SET state = 'SENT', wamid = coalesce(wamid, $4), lease_until = NULL,
+    accept_time = coalesce(accept_time, clock_timestamp())
+WHERE tenant_id = $1 AND outbox_id = $2 AND attempt_count = $3
+  AND state IN ('PENDING', 'SENDING', 'UNKNOWN', 'SENT')
+"""
+
+REJECTED = """
+UPDATE outbox SET state = 'REJECTED', error_code = $4, error_detail = $5, lease_until = NULL
+WHERE tenant_id = $1 AND outbox_id = $2 AND attempt_count = $3 AND state IN ('SENDING', 'UNKNOWN')
+"""
+
+# Nothing was accepted, that is certain: it may go again.
+AGAIN = """
+UPDATE outbox SET state = 'PENDING', lease_until = NULL, error_code = $5, error_detail = $6,
+    due_time = now() + $4::float8 * interval '1 second'
+WHERE tenant_id = $1 AND outbox_id = $2 AND attempt_count = $3 AND state IN ('SENDING', 'UNKNOWN')
+"""
+
+# What tells a code, and what was sent a second time already, waits for a person.
+UNKNOWN = """
+UPDATE outbox SET state = 'UNKNOWN', lease_until = NULL, error_detail = $6,
+    block_until = now() + $4::float8 * interval '1 second',
+    settle_time = CASE WHEN hold_for_person OR resend_count > 0 THEN NULL
+                  ELSE greatest(now(), send_time + $5::float8 * interval '1 second') END
+WHERE tenant_id = $1 AND outbox_id = $2 AND attempt_count = $3 AND state = 'SENDING'
+"""
+
+EXPIRE = """
+UPDATE outbox SET state = 'UNKNOWN', lease_until = NULL, error_detail = 'LEASE_EXPIRED',
+    block_until = now() + $1::float8 * interval '1 second',
+    settle_time = CASE WHEN hold_for_person OR resend_count > 0 THEN NULL
+                  ELSE greatest(now(), send_time + $2::float8 * interval '1 second') END
+WHERE state = 'SENDING' AND lease_until < now()
+RETURNING outbox_id
+"""
+
+# Statuses of other messages of the number have come since this one was sent (or
+# looked at last), so ours would have come too: it may go once more. Without
+# any, nothing is known, and it is looked at again.
+SETTLE = """
+WITH due AS (
+    SELECT o.tenant_id, o.outbox_id, EXISTS (
+        SELECT FROM delivery_status d
+        WHERE d.phone_number_id = o.phone_number_id
+          AND d.arrive_time > o.settle_time - $1::float8 * interval '1 second'
+          AND d.outbox_id IS DISTINCT FROM o.outbox_id) AS heard
+    FROM outbox o WHERE o.state = 'UNKNOWN' AND o.settle_time <= now()
+    ORDER BY o.settle_time LIMIT 100
+)
+UPDATE outbox o SET
+    state = CASE WHEN due.heard THEN 'PENDING' ELSE o.state END,
+    due_time = CASE WHEN due.heard THEN now() ELSE o.due_time END,
+    resend_count = o.resend_count + CASE WHEN due.heard THEN 1 ELSE 0 END,
+    settle_time = CASE WHEN due.heard THEN NULL
+                  ELSE now() + $1::float8 * interval '1 second' END
+FROM due
+WHERE o.tenant_id = due.tenant_id AND o.outbox_id = due.outbox_id
+  AND o.state = 'UNKNOWN' AND o.settle_time <= now()
+RETURNING o.state = 'PENDING' AS again
+"""
+
+PAUSE = """
+INSERT INTO number_pause (phone_number_id, pause_until, error_code)
+VALUES ($1, now() + $2::float8 * interval '1 second', $3)
+ON CONFLICT (phone_number_id) DO UPDATE SET
+    pause_until = excluded.pause_until, error_code = excluded.error_code
+"""
+
+PAUSED = "SELECT count(*) FROM number_pause WHERE pause_until > now()"
+
+
+class OutboxStore:
+    """Messages of all hotels."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
+
+    async def claim(self, *, limit: int, share: int, seconds: float) -> list[Sending]:
+        """Make up to `limit` messages SENDING, at most `share` of one hotel; commits."""
+        try:
+            rows = await self._postgres.fetch(CLAIM, limit, share, seconds)
+        except asyncpg.UniqueViolationError:
+            # Another replica was faster with a message to the same guest.
+            return []
+        return [Sending(**dict(row)) for row in rows]
+
+    async def accepted(self, message: Sending, wamid: bytes | None) -> None:
+        """The Graph API took it."""
+        await self._postgres.execute(ACCEPTED, *_key(message), wamid)
+
+    async def rejected(self, message: Sending, code: int, detail: str) -> None:
+        """The Graph API will never take it."""
+        await self._postgres.execute(REJECTED, *_key(message), code, detail)
+
+    async def again(self, message: Sending, seconds: float, code: int | None, detail: str) -> None:
+        """It was certainly not taken; it may go again after `seconds`."""
+        await self._postgres.execute(AGAIN, *_key(message), seconds, code, detail)
+
+    async def unknown(self, message: Sending, *, block: float, settle: float, detail: str) -> None:
+        """Nobody knows whether it was taken."""
+        await self._postgres.execute(UNKNOWN, *_key(message), block, settle, detail)
+
+    async def expire(self, *, block: float, settle: float) -> int:
+        """Sends whose lease ran out become unknown; how many."""
+        return len(await self._postgres.fetch(EXPIRE, block, settle))
+
+    async def settle(self, *, settle: float) -> int:
+        """Decide on unknown ones whose time has come; how many go once more."""
+        rows = await self._postgres.fetch(SETTLE, settle)
+        return sum(row["again"] for row in rows)
+
+    async def pause(self, phone_number_id: str, seconds: float, code: int) -> None:
+        """Let a number rest."""
+        await self._postgres.execute(PAUSE, phone_number_id, seconds, code)
+
+    async def paused_count(self) -> int:
+        """How many numbers rest at the moment."""
+        count: int = await self._postgres.fetchval(PAUSED)
+        return count
+
+
+def _key(message: Sending) -> tuple[str, UUID, int]:
+    return message.tenant_id, message.outbox_id, message.attempt_count

@@ -1,0 +1,210 @@
+"""SQL of the steps: where a conversation stands, and the commit of a step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from services.messaging.store.inbox import Lease, PendingItem
+
+if TYPE_CHECKING:
+    from meshkit.postgres import Postgres
+
+
+@dataclass(frozen=True, slots=True)
+class EffectRow:
+    """The oldest command of a conversation that it has not heard the end of."""
+
+    request_id: UUID
+    command_number: int
+    method: str
+    answered: bool
+    answer_ok: bool
+    answer: bytes
+    inbox_ids: tuple[int, ...]
+    traceparent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a conversation stands: its state (empty at first) and what waits for an answer."""
+
+    state: bytes
+    unanswered: tuple[int, ...]
+    effect: EffectRow | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxDraft:
+    """A message to a guest, as the step decided it."""
+
+    outbox_id: UUID
+    kind: str
+    body: bytes
+    hold_for_person: bool
+
+
+@dataclass(frozen=True, slots=True)
+class EffectDraft:
+    """A command for another service, as the step decided it."""
+
+    request_id: UUID
+    command_number: int
+    method: str
+    request: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """All that a step commits, together or not at all.
+
+    It is about `item` or about `effect`, never both. `answers` are the inbox
+    items that the first message answers, `unanswered` those that go on waiting,
+    `sources` all that led here. `lets_go` ends the lease, and `more` says that
+    something still waits then.
+    """
+
+    tenant_id: str
+    item: PendingItem | None
+    effect: EffectRow | None
+    state: bytes
+    unanswered: Sequence[int]
+    answers: Sequence[int]
+    sources: Sequence[int]
+    messages: Sequence[OutboxDraft]
+    commands: Sequence[EffectDraft]
+    reads: Sequence[bytes]
+    traceparent: str
+    start_time: datetime
+    late: bool
+    lets_go: bool
+    more: bool
+
+
+STANDING = """
+SELECT c.state, c.unanswered, e.request_id, e.command_number, e.method, e.state AS effect_state,
+       e.answer_ok, e.answer, e.inbox_ids, e.traceparent
+FROM (SELECT) AS one
+LEFT JOIN conversation c ON c.tenant_id = $1 AND c.mailbox_id = $2
+LEFT JOIN LATERAL (
+    SELECT e.request_id, e.command_number, e.method, e.state, e.answer_ok, e.answer,
+           e.inbox_ids, e.traceparent
+    FROM effect e
+    WHERE e.tenant_id = $1 AND e.mailbox_id = $2 AND e.state IN ('OPEN', 'ANSWERED')
+    ORDER BY e.effect_number LIMIT 1) AS e ON true
+"""
+
+# Everything hangs on the lease: with another `lease_number` nothing is written.
+# The mailbox is let go in the same statement when the step was the last one.
+COMMIT = """
+WITH held AS (
+    UPDATE mailbox SET
+        last_order_time = greatest(last_order_time, $10),
+        lease_until = CASE WHEN $8 THEN '-infinity' ELSE lease_until END,
+        due_time = CASE WHEN NOT $8 THEN due_time
+                   WHEN arrivals = $9 AND NOT $25 THEN NULL ELSE now() END
+    WHERE mailbox_id = $1 AND lease_number = $2
+    RETURNING mailbox_id, phone_number_id
+), item AS (
+    UPDATE inbox i SET state = 'DONE', tenant_id = $3, step_time = $6, late = $11,
+        done_time = clock_timestamp(), reads = $7
+    FROM held WHERE i.inbox_id = $12 AND i.state = 'PENDING'
+), heard AS (
+    UPDATE effect e SET state = 'DONE', step_time = $6, done_time = clock_timestamp(), reads = $7
+    FROM held WHERE e.tenant_id = $3 AND e.request_id = $13 AND e.state = 'ANSWERED'
+), talk AS (
+    INSERT INTO conversation (tenant_id, mailbox_id, state, unanswered)
+    SELECT $3, mailbox_id, $4, $5::bigint[] FROM held
+    ON CONFLICT (tenant_id, mailbox_id) DO UPDATE SET
+        state = excluded.state, unanswered = excluded.unanswered, update_time = now()
+), messages AS (
+    INSERT INTO outbox (tenant_id, outbox_id, mailbox_id, phone_number_id, kind, body,
+                        hold_for_person, answers, traceparent)
+    SELECT $3, m.outbox_id, held.mailbox_id, held.phone_number_id, m.kind, m.body, m.hold,
+           CASE m.at WHEN 1 THEN $14::bigint[] ELSE '{}' END, $15
+    FROM held, unnest($16::uuid[], $17::text[], $18::bytea[], $19::boolean[])
+         WITH ORDINALITY AS m(outbox_id, kind, body, hold, at)
+    ORDER BY m.at
+), commands AS (
+    INSERT INTO effect (tenant_id, request_id, mailbox_id, command_number, method, request,
+                        inbox_ids, traceparent)
+    SELECT $3, c.request_id, held.mailbox_id, c.number, c.method, c.request, $24::bigint[], $15
+    FROM held, unnest($20::uuid[], $21::integer[], $22::text[], $23::bytea[])
+         WITH ORDINALITY AS c(request_id, number, method, request, at)
+    ORDER BY c.at
+)
+SELECT mailbox_id FROM held
+"""
+
+FAIL_EFFECT = """
+WITH held AS (
+    SELECT m.mailbox_id FROM mailbox m
+    WHERE m.mailbox_id = $1 AND m.lease_number = $2 FOR NO KEY UPDATE
+)
+UPDATE effect e SET step_count = e.step_count + 1, failure = $5,
+    state = CASE WHEN e.step_count + 1 >= $6 THEN 'DEAD' ELSE e.state END
+FROM held WHERE e.tenant_id = $3 AND e.request_id = $4 AND e.state = 'ANSWERED'
+RETURNING e.step_count
+"""
+
+
+class StepStore:
+    """Conversations, and the commit of their steps."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
+
+    async def standing(self, tenant_id: str, mailbox_id: int) -> Standing:
+        """Where the conversation stands."""
+        row = await self._postgres.fetchrow(STANDING, tenant_id, mailbox_id)
+        assert row is not None
+        effect = None
+        if row["request_id"] is not None:
+            effect = EffectRow(
+                *(row["request_id"], row["command_number"], row["method"]),
+                row["effect_state"] == "ANSWERED",
+                bool(row["answer_ok"]),
+                row["answer"] or b"",
+                tuple(row["inbox_ids"]),
+                row["traceparent"],
+            )
+        return Standing(row["state"] or b"", tuple(row["unanswered"] or ()), effect)
+
+    async def commit(self, lease: Lease, step: Step) -> bool:
+        """Commit a step; False when the lease is lost, and then nothing is written."""
+        held = await self._postgres.fetchval(COMMIT, *_arguments(lease, step))
+        return held is not None
+
+    async def fail_effect(
+        self, lease: Lease, tenant_id: str, request_id: UUID, reason: str, limit: int
+    ) -> int:
+        """Count a failed step about an answer, dead at the `limit`; the failures so far."""
+        count: int | None = await self._postgres.fetchval(
+            FAIL_EFFECT,
+            *(lease.mailbox_id, lease.lease_number, tenant_id, request_id, reason, limit),
+        )
+        return count or 0
+
+
+def _arguments(lease: Lease, step: Step) -> tuple[object, ...]:
+    return (
+        *(lease.mailbox_id, lease.lease_number, step.tenant_id, step.state, step.unanswered),
+        *(step.start_time, step.reads or None, step.lets_go, lease.arrivals),
+        step.item.order_time if step.item else lease.last_order_time,
+        step.late,
+        step.item.inbox_id if step.item else None,
+        step.effect.request_id if step.effect else None,
+        *(step.answers, step.traceparent),
+        [message.outbox_id for message in step.messages],
+        [message.kind for message in step.messages],
+        [message.body for message in step.messages],
+        [message.hold_for_person for message in step.messages],
+        [command.request_id for command in step.commands],
+        [command.command_number for command in step.commands],
+        [command.method for command in step.commands],
+        [command.request for command in step.commands],
+        *(step.sources, step.more),
+    )

@@ -1,0 +1,136 @@
+"""One step of a conversation, from the event to all that is to be committed.
+
+Nothing is written here: the generator of `conversation.machine` is driven, its
+queries are answered by the booking service, and its decision becomes rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from uuid import UUID, uuid5
+
+from services.messaging import clients, whatsapp
+from services.messaging.clients import Booking
+from services.messaging.conversation.decision import Decision
+from services.messaging.conversation.events import EffectAnswer, Event
+from services.messaging.conversation.hotel import Hotel
+from services.messaging.conversation.queries import Answer, Query
+from services.messaging.conversation.state import State
+from services.messaging.conversation.state_json import from_json, to_json
+from services.messaging.opaque import make_opaque
+from services.messaging.store.inbox import Lease, PendingItem
+from services.messaging.store.steps import EffectDraft, EffectRow, OutboxDraft, Standing, Step
+from services.messaging.translate import guest_event
+
+# What our request ids are derived under; changing it would repeat commands.
+NAMESPACE = UUID("6f1c2a54-5a0e-4f4b-9a0c-3d9b7a1e8c11")
+
+Advance = Callable[[State, Event, Hotel], Generator[Query, Answer, Decision]]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What a step is about: a message of the guest, or the answer of a command."""
+
+    item: PendingItem | None = None
+    effect: EffectRow | None = None
+
+    @property
+    def name(self) -> str:
+        """Its name among all causes of a conversation; request ids are derived from it."""
+        if self.item is not None:
+            return f"item/{self.item.inbox_id}"
+        assert self.effect is not None
+        return f"effect/{self.effect.request_id}"
+
+    @property
+    def traceparent(self) -> str:
+        """The trace it belongs to."""
+        cause = self.item or self.effect
+        return cause.traceparent if cause is not None else ""
+
+    def event(self) -> Event:
+        """It, as conversations know it."""
+        if self.item is not None:
+            return guest_event(self.item.event)
+        assert self.effect is not None
+        effect = self.effect
+        outcome = clients.outcome_of(effect.method, ok=effect.answer_ok, answer=effect.answer)
+        return EffectAnswer(effect.command_number, outcome)
+
+
+class Talk:
+    """Decides steps; knows the machine and the booking service, and no database."""
+
+    def __init__(self, advance: Advance, booking: Booking) -> None:
+        self._advance = advance
+        self._booking = booking
+
+    async def step(
+        self, lease: Lease, standing: Standing, cause: Cause, hotel: Hotel, traceparent: str
+    ) -> Step:
+        """All that is to be committed for `cause`."""
+        state = from_json(standing.state.decode()) if standing.state else State()
+        decision, reads = await self._decide(state, cause.event(), hotel)
+        waiting = (*standing.unanswered, *((cause.item.inbox_id,) if cause.item else ()))
+        answered = bool(decision.replies)
+        return Step(
+            tenant_id=hotel.tenant_id,
+            item=cause.item,
+            effect=cause.effect,
+            state=to_json(decision.state).encode(),
+            unanswered=() if answered else waiting,
+            answers=waiting if answered else (),
+            sources=waiting,
+            messages=_messages(hotel.tenant_id, lease, cause, decision),
+            commands=_commands(hotel.tenant_id, lease, cause, decision),
+            reads=reads,
+            traceparent=traceparent,
+            start_time=hotel.now,
+            late=cause.item is not None and cause.item.order_time < lease.last_order_time,
+            # With a command under way the rest waits for its answer.
+            lets_go=bool(decision.commands) or len(lease.items) <= (cause.item is not None),
+            more=lease.more and not decision.commands,
+        )
+
+    async def _decide(
+        self, state: State, event: Event, hotel: Hotel
+    ) -> tuple[Decision, list[bytes]]:
+        """Drive the machine; also what it read, as it came."""
+        reads: list[bytes] = []
+        steps = self._advance(state, event, hotel)
+        try:
+            query = next(steps)
+            while True:
+                answer, read = await self._booking.search(hotel.tenant_id, query)
+                reads.append(read)
+                query = steps.send(answer)
+        except StopIteration as end:
+            decision: Decision = end.value
+            return decision, reads
+
+
+def derived_id(tenant_id: str, mailbox_id: int, cause: Cause, what: str) -> UUID:
+    """The same id whenever the same step is taken: a repeated step repeats nothing."""
+    return uuid5(NAMESPACE, f"{tenant_id}/{mailbox_id}/{cause.name}/{what}")
+
+
+def _messages(tenant_id: str, lease: Lease, cause: Cause, decision: Decision) -> list[OutboxDraft]:
+    drafts = []
+    for number, reply in enumerate(decision.replies, start=1):
+        outbox_id = derived_id(tenant_id, lease.mailbox_id, cause, f"message/{number}")
+        kind, body = whatsapp.body_of(reply, make_opaque(tenant_id, outbox_id))
+        drafts.append(OutboxDraft(outbox_id, kind, body, reply.holds_code))
+    return drafts
+
+
+def _commands(tenant_id: str, lease: Lease, cause: Cause, decision: Decision) -> list[EffectDraft]:
+    drafts = []
+    for command in decision.commands:
+        request_id = derived_id(tenant_id, lease.mailbox_id, cause, f"command/{command.number}")
+        method, request = clients.request_of(
+            command, tenant_id=tenant_id, mailbox_id=lease.mailbox_id, request_id=request_id
+        )
+        drafts.append(EffectDraft(request_id, command.number, method, request))
+    return drafts

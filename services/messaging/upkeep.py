@@ -1,0 +1,53 @@
+"""What has to be done now and then: partitions of the deduplication, gauges."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from meshkit.errors import Unavailable
+from services.messaging.metrics import MessagingMetrics
+from services.messaging.store.inbox import InboxStore
+
+# Partitions are made three days ahead, so an hour is early enough.
+PARTITION_SECONDS = 3600.0
+GAUGE_SECONDS = 5.0
+AWAY_SECONDS = 2.0
+
+
+class Upkeep:
+    """Two small workers; every replica runs them, and they do not disturb each other."""
+
+    def __init__(self, store: InboxStore, metrics: MessagingMetrics) -> None:
+        self._store = store
+        self._metrics = metrics
+
+    async def partitions(self, stopping: asyncio.Event) -> None:
+        """Keep the partitions of `seen`."""
+        await self._repeat(stopping, self._store.keep_partitions, PARTITION_SECONDS)
+
+    async def gauges(self, stopping: asyncio.Event) -> None:
+        """Tell how much waits and for how long."""
+        await self._repeat(stopping, self._measure, GAUGE_SECONDS)
+
+    async def _measure(self) -> None:
+        backlog = await self._store.backlog()
+        self._metrics.pending.set(backlog.pending_count)
+        self._metrics.oldest.set(backlog.oldest_seconds)
+        self._metrics.unknown.set(backlog.unknown_count)
+
+    async def _repeat(
+        self, stopping: asyncio.Event, work: Callable[[], Awaitable[object]], seconds: float
+    ) -> None:
+        while not stopping.is_set():
+            pause = seconds
+            try:
+                await work()
+            except Unavailable:
+                self._metrics.dependency_away.labels("postgres").inc()
+                pause = AWAY_SECONDS
+            try:
+                async with asyncio.timeout(pause):
+                    await stopping.wait()
+            except TimeoutError:
+                continue

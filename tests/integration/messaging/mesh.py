@@ -1,0 +1,397 @@
+"""The messaging service as it is, between small servers that fail on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import grpc
+from aiohttp import web
+from conserje.booking.v1 import booking_service_pb2 as booking_pb
+from conserje.booking.v1.booking_service_pb2_grpc import (
+    BookingServiceServicer,
+    add_BookingServiceServicer_to_server,
+)
+from conserje.messaging.v1.event_pb2 import DeliveryState, InboundEvent
+from conserje.messaging.v1.messaging_service_pb2 import IngestEventRequest
+from conserje.messaging.v1.messaging_service_pb2_grpc import MessagingServiceStub
+from conserje.tenant.v1.tenant_pb2 import TENANT_STATE_ACTIVE, RoutingRecord
+from conserje.tenant.v1.tenant_service_pb2 import ResolveTenantRequest, ResolveTenantResponse
+from conserje.tenant.v1.tenant_service_pb2_grpc import (
+    TenantServiceServicer,
+    add_TenantServiceServicer_to_server,
+)
+
+from meshkit.clock import Clock
+from meshkit.errors import FailedPrecondition, MeshError, NotFound, Unavailable
+from meshkit.kit import Kit
+from meshkit.metrics import new_registry
+from meshkit.server import Server
+from meshkit.telemetry import Tracing
+from sandbox.databases import DatabaseUrls
+from services.messaging.app import MODES, build
+from services.messaging.settings import MessagingSettings
+
+NUMBER = "100000000000001"
+ACCOUNT = "200000000000002"
+TENANT = "hotel-mirador"
+TOKEN = "test-token"
+DEADLINE = 20.0
+
+_wamids = itertools.count(1)
+
+
+class Tenants(TenantServiceServicer):
+    """One hotel; `state`, `account` and `away` can be changed."""
+
+    def __init__(self) -> None:
+        self.away = False
+        self.asked = 0
+        self.numbers = {NUMBER: TENANT}
+        self.state = TENANT_STATE_ACTIVE
+
+    async def ResolveTenant(self, request: ResolveTenantRequest, context: Any) -> Any:
+        self.asked += 1
+        if self.away:
+            raise Unavailable("DIRECTORY_NOT_LOADED")
+        tenant = self.numbers.get(request.phone_number_id)
+        if tenant is None:
+            raise NotFound("NUMBER_UNKNOWN")
+        if request.whatsapp_business_account_id not in ("", ACCOUNT):
+            raise FailedPrecondition("WABA_MISMATCH")
+        return ResolveTenantResponse(
+            routing_record=RoutingRecord(
+                tenant_id=tenant,
+                phone_number_id=request.phone_number_id,
+                whatsapp_business_account_id=ACCOUNT,
+                state=self.state,
+                display_name="Hotel Mirador",
+                time_zone="Europe/Madrid",
+                default_language_code="es",
+                language_codes=["es", "en"],
+                currency_code="EUR",
+                version=1,
+            )
+        )
+
+
+class Bookings(BookingServiceServicer):
+    """Decides each request id once; `fail` may raise before or after the decision."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, bytes]] = []
+        self.decided: dict[str, Any] = {}
+        self.before: Callable[[Any], MeshError | None] = lambda _: None
+        self.after: Callable[[Any], MeshError | None] = lambda _: None
+        self.answer: Callable[[Any], Any] = _locked
+
+    async def SearchAvailability(self, request: Any, context: Any) -> Any:
+        error = self.before(request)
+        if error:
+            raise error
+        return booking_pb.SearchAvailabilityResponse()
+
+    async def AcquireLock(self, request: Any, context: Any) -> Any:
+        return await self._once("AcquireLock", request)
+
+    async def ReleaseLock(self, request: Any, context: Any) -> Any:
+        return await self._once("ReleaseLock", request)
+
+    async def ConfirmReservation(self, request: Any, context: Any) -> Any:
+        return await self._once("ConfirmReservation", request)
+
+    async def _once(self, name: str, request: Any) -> Any:
+        self.requests.append((name, request.SerializeToString(deterministic=True)))
+        if error := self.before(request):
+            raise error
+        if request.request_id not in self.decided:
+            self.decided[request.request_id] = self.answer(request)
+        if error := self.after(request):
+            raise error
+        decided = self.decided[request.request_id]
+        if isinstance(decided, MeshError):
+            raise decided
+        return decided
+
+
+def _locked(request: Any) -> Any:
+    if isinstance(request, booking_pb.ConfirmReservationRequest):
+        response = booking_pb.ConfirmReservationResponse()
+        reservation = response.reservation
+        reservation.reservation_id = f"reservation-of-{request.lock_id}"
+        reservation.confirmation_code = "K7M2QX9P"
+        reservation.room_type_id = "double"
+        reservation.check_in_date.year, reservation.check_out_date.year = 2027, 2027
+        reservation.check_in_date.month = reservation.check_out_date.month = 1
+        reservation.check_in_date.day, reservation.check_out_date.day = 10, 12
+        reservation.quote.total_price.currency_code = "EUR"
+        reservation.quote.total_price.units = 200
+        return response
+    if isinstance(request, booking_pb.ReleaseLockRequest):
+        return booking_pb.ReleaseLockResponse()
+    response = booking_pb.AcquireLockResponse()
+    lock = response.lock
+    lock.lock_id, lock.owner_token, lock.fencing_number = "lock-1", "token-1", 1
+    lock.room_type_id = request.room_type_id
+    lock.check_in_date.CopyFrom(request.check_in_date)
+    lock.check_out_date.CopyFrom(request.check_out_date)
+    lock.expire_time.GetCurrentTime()
+    lock.quote.total_price.currency_code = "EUR"
+    lock.quote.total_price.units = 200
+    return response
+
+
+class Graph:
+    """Takes messages as Meta does; `script` says how the next requests end."""
+
+    def __init__(self) -> None:
+        self.accepted: list[dict[str, Any]] = []
+        self.asked: list[dict[str, Any]] = []
+        self.traceparents: list[str] = []
+        self.script: list[Any] = []
+        self.release = asyncio.Event()
+        self.hanging = asyncio.Event()
+        self.changed = asyncio.Condition()
+        self.under_way: dict[str, int] = {}
+        self.most_under_way = 0
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        body = json.loads(await request.read())
+        guest = body.get("to") or body["recipient"]
+        self.asked.append(body)
+        self.traceparents.append(request.headers.get("traceparent", ""))
+        self.under_way[guest] = self.under_way.get(guest, 0) + 1
+        self.most_under_way = max(self.most_under_way, self.under_way[guest])
+        try:
+            return await self._answer(request, body, guest)
+        finally:
+            self.under_way[guest] -= 1
+            async with self.changed:
+                self.changed.notify_all()
+
+    async def _answer(
+        self, request: web.Request, body: dict[str, Any], guest: str
+    ) -> web.StreamResponse:
+        how = self.script.pop(0) if self.script else "accept"
+        if isinstance(how, int):
+            error = {"message": "no", "code": how, "type": "OAuthException"}
+            return web.json_response({"error": error}, status=400)
+        if how == "drop":
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        if how == "html":
+            return web.Response(status=502, text="<html>bad gateway</html>")
+        self.accepted.append(body)
+        wamid = f"wamid.out{len(self.accepted)}"
+        body["wamid"] = wamid
+        if how == "accept_and_drop":
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        if how == "hang":
+            self.hanging.set()
+            await self.release.wait()
+        return web.json_response(
+            {
+                "messaging_product": "whatsapp",
+                "contacts": [{"input": guest, "wa_id": guest}],
+                "messages": [{"id": wamid}],
+            }
+        )
+
+
+@dataclass
+class Mesh:
+    """Everything a test may look at or break."""
+
+    urls: DatabaseUrls
+    tenants: Tenants
+    bookings: Bookings
+    graph: Graph
+    settings: MessagingSettings
+    admin: asyncpg.Connection
+    stack: AsyncExitStack
+    clock: Clock | None = None
+    kits: list[Kit] = field(default_factory=list)
+    channels: list[grpc.aio.Channel] = field(default_factory=list)
+
+    async def start(
+        self, *modes: str, tracing: Tracing | None = None, **changes: Any
+    ) -> MessagingServiceStub:
+        """Start a replica; a stub for it."""
+        settings = self.settings.model_copy(update=changes)
+        kit = Kit(
+            "messaging",
+            settings,
+            modes=frozenset(modes or MODES),
+            migrations="services.messaging",
+            clock=self.clock,
+            tracing=tracing or Tracing("messaging", ratio=1.0),
+        )
+        await build(kit, settings)
+        await kit.start()
+        self.kits.append(kit)
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{kit.ports['grpc']}")
+        self.channels.append(channel)
+        return MessagingServiceStub(channel)
+
+    async def stop(self) -> None:
+        """Drain all replicas."""
+        for channel in self.channels:
+            await channel.close()
+        for kit in self.kits:
+            await kit.drain()
+        self.channels.clear()
+        self.kits.clear()
+
+    async def until(self, sql: str, *args: object, value: object = True) -> None:
+        """Wait until a query says so."""
+        async with asyncio.timeout(DEADLINE):
+            while await self.admin.fetchval(sql, *args) != value:
+                await asyncio.sleep(0.02)
+
+    async def until_quiet(self) -> None:
+        """Wait until nothing is left to do."""
+        await self.until(QUIET)
+
+    async def accepted(self, count: int) -> list[dict[str, Any]]:
+        """Wait until the Graph API has taken `count` messages."""
+        async with asyncio.timeout(DEADLINE), self.graph.changed:
+            await self.graph.changed.wait_for(lambda: len(self.graph.accepted) >= count)
+        return self.graph.accepted
+
+
+QUIET = """
+SELECT NOT EXISTS (SELECT FROM inbox WHERE state = 'PENDING')
+   AND NOT EXISTS (SELECT FROM effect WHERE state IN ('OPEN', 'ANSWERED'))
+   AND NOT EXISTS (SELECT FROM outbox WHERE state IN ('PENDING', 'SENDING'))
+"""
+
+
+def settings_for(urls: DatabaseUrls, **values: Any) -> MessagingSettings:
+    """Settings with short times, as tests want them."""
+    defaults = {
+        "database_url": urls.app_url,
+        "target_tenant": "127.0.0.1:1",
+        "target_booking": "127.0.0.1:1",
+        "graph_access_token": TOKEN,
+        "graph_base_url": "http://127.0.0.1:1",
+        "poll_seconds": 0.05,
+        "directory_seconds": 0.05,
+        "step_retry_seconds": 0.05,
+        "db_pool_size": 4,
+        "db_pool_overflow": 4,
+        "drain_seconds": 5.0,
+        "log_level": "ERROR",
+    }
+    return MessagingSettings.model_validate(defaults | values)
+
+
+@asynccontextmanager
+async def running(urls: DatabaseUrls, **values: Any) -> AsyncIterator[Mesh]:
+    """The servers around the service; `Mesh.start` starts the service itself."""
+    async with AsyncExitStack() as stack:
+        tenants, bookings, graph = Tenants(), Bookings(), Graph()
+        tenant_port = await _serve(
+            stack, add_TenantServiceServicer_to_server, tenants, "tenant.v1.TenantService"
+        )
+        booking_port = await _serve(
+            stack, add_BookingServiceServicer_to_server, bookings, "booking.v1.BookingService"
+        )
+        graph_port = await _serve_http(stack, graph)
+        admin = await asyncpg.connect(urls.owner_url)
+        stack.push_async_callback(admin.close)
+        addresses = {
+            "target_tenant": f"127.0.0.1:{tenant_port}",
+            "target_booking": f"127.0.0.1:{booking_port}",
+            "graph_base_url": f"http://127.0.0.1:{graph_port}",
+        }
+        settings = settings_for(urls, **(addresses | values))
+        mesh = Mesh(urls, tenants, bookings, graph, settings, admin, stack)
+        try:
+            yield mesh
+        finally:
+            graph.release.set()
+            await mesh.stop()
+
+
+async def _serve(stack: AsyncExitStack, add_fn: Any, servicer: Any, name: str) -> int:
+    server = Server(tracing=Tracing("test"), registry=new_registry())
+    server.add(add_fn, servicer, f"conserje.{name}")
+    port = await server.start("127.0.0.1:0")
+    stack.push_async_callback(server.stop, 0.1)
+    return port
+
+
+async def _serve_http(stack: AsyncExitStack, graph: Graph) -> int:
+    app = web.Application()
+    app.router.add_post("/v26.0/{number}/messages", graph.handle)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port: int = runner.addresses[0][1]
+    return port
+
+
+def text(
+    body: str = "hola",
+    *,
+    phone: str = "34600000001",
+    user: str = "",
+    wamid: str = "",
+    seconds: int | None = None,
+    number: str = NUMBER,
+    account: str = ACCOUNT,
+    traceparent: str = "",
+) -> IngestEventRequest:
+    """A guest's text, as the gateway hands it in."""
+    wamid = wamid or f"wamid.in{next(_wamids)}"
+    event = InboundEvent(
+        phone_number_id=number,
+        whatsapp_business_account_id=account,
+        item_key=b"m" + wamid.encode()[:60],
+    )
+    if seconds is not None:
+        event.event_time.seconds = seconds
+    event.message.whatsapp_message_id = wamid
+    event.message.type = "text"
+    event.message.text.body = body
+    event.message.sender.whatsapp_id = phone
+    event.message.sender.user_id = user
+    request = IngestEventRequest(event=event, traceparent=traceparent)
+    request.receive_time.GetCurrentTime()
+    return request
+
+
+def status(
+    state: DeliveryState.ValueType,
+    *,
+    wamid: str = "",
+    opaque: str = "",
+    number: str = NUMBER,
+    participant: str = "",
+    seconds: int | None = None,
+) -> IngestEventRequest:
+    """What Meta says of a message of ours."""
+    name = f"{wamid}/{opaque}/{state}/{participant}".encode()
+    event = InboundEvent(
+        phone_number_id=number,
+        whatsapp_business_account_id=ACCOUNT,
+        item_key=b"s" + name[-60:],
+    )
+    if seconds is not None:
+        event.event_time.seconds = seconds
+    event.status.whatsapp_message_id = wamid
+    event.status.state = state
+    event.status.biz_opaque_callback_data = opaque
+    event.status.recipient_participant_id = participant
+    return IngestEventRequest(event=event)
