@@ -36,6 +36,8 @@ def on_text(turn: Turn, text: str) -> Steps:
     if cancelling is not None:
         return cancelling
     turn = turn.but(asking=_still_asking(turn), cancelling="")
+    if _about_reservations(turn, meaning):
+        return _reservations(turn, meaning)
     if meaning.dates.problem is not None:
         return search.bad_dates(_with_guests(turn, meaning), meaning.dates.problem)
     if meaning.guests.impossible:
@@ -49,6 +51,21 @@ def on_text(turn: Turn, text: str) -> Steps:
         if decision is not None:
             return decision
     return (yield from _without_news(turn, meaning))
+
+
+def _about_reservations(turn: Turn, meaning: Meaning) -> bool:
+    """Whether the text speaks of what is booked already; its dates then say which, not when."""
+    if meaning.wants(Intent.CANCEL_RESERVATION):
+        return bool(turn.coming) or turn.live_lock is None
+    return meaning.wants(Intent.SHOW_RESERVATION) and bool(turn.coming)
+
+
+def _reservations(turn: Turn, meaning: Meaning) -> Decision:
+    if meaning.wants(Intent.CANCEL):
+        return reserved.ask_cancel(turn)
+    if meaning.wants(Intent.CHANGE):
+        return turn.say(texts.CANNOT_CHANGE_RESERVATION)
+    return reserved.show(turn)
 
 
 def restart(turn: Turn, intro: Sequence[str] = ()) -> Steps:
@@ -93,9 +110,9 @@ def _answer_to_cancelling(turn: Turn, meaning: Meaning) -> Decision | None:
     known = reserved.find(turn, state.cancelling) if state.cancelling else None
     if state.asking is not Asking.CANCELLING or known is None:
         return None
-    if meaning.wants(Intent.DENY):
+    if meaning.wants(Intent.DENY, Intent.KEEP):
         return reserved.keep(turn, known)
-    if meaning.wants(Intent.AFFIRM, Intent.CANCEL):
+    if meaning.wants(Intent.AFFIRM, Intent.CANCEL) and not meaning.is_question:
         return reserved.cancel(turn, known)
     return None
 
@@ -159,19 +176,18 @@ def _notes(turn: Turn, meaning: Meaning) -> tuple[str, ...]:
 
 def _with_lock(turn: Turn, lock: Lock, meaning: Meaning) -> Decision | None:
     """What may be said of a room that is kept; None when the text is about something else."""
-    live = turn.live_lock is not None
-    if meaning.wants(Intent.CANCEL_RESERVATION) and turn.coming:
-        return None
-    if meaning.wants(Intent.CANCEL, Intent.DENY, Intent.RESTART) and live:
+    if turn.live_lock is None:
+        return keeping.confirm(turn, lock) if meaning.wants(Intent.AFFIRM) else None
+    if meaning.wants(Intent.CANCEL, Intent.DENY, Intent.RESTART) and not meaning.is_question:
         return keeping.release(turn, lock)
     other = _other_room(turn, lock, meaning)
-    if other is not None and live:
+    if other is not None:
         return keeping.acquire(turn, other)
-    if meaning.wants(Intent.CHANGE) and live:
-        return keeping.release(turn, lock, AfterRelease.SEARCH)
     if meaning.wants(Intent.AFFIRM):
         return keeping.confirm(turn, lock)
-    if not live or meaning.wants(Intent.SHOW_RESERVATION, Intent.HELP, Intent.THANKS):
+    if meaning.wants(Intent.CHANGE):
+        return keeping.release(turn, lock, AfterRelease.SEARCH)
+    if meaning.wants(Intent.SHOW_RESERVATION, Intent.HELP, Intent.THANKS):
         return None
     unclear = not meaning.intents and not meaning.wanted_language
     intro = (turn.voice.say(texts.NOT_UNDERSTOOD),) if unclear else ()

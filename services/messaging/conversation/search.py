@@ -98,12 +98,22 @@ def _search(turn: Turn, stay: Stay, intro: Sequence[str]) -> Steps:
     answer = yield SearchAvailability(stay.check_in, stay.check_out, stay.adults, stay.children)
     if isinstance(answer, Failed):
         return _not_searched(turn, answer, intro)
-    free = [room for room in answer.room_types if not room.reason and room.free_count > 0]
+    free = _free(answer)
     if free:
         return _offer_free(turn, stay, answer, free, intro)
     if answer.alternatives:
         return _offer_other_stays(turn, stay, answer, intro)
     return _nothing(turn, stay, answer, intro)
+
+
+def _free(answer: Availability) -> list[RoomOffer]:
+    """What can be had, every type once."""
+    free = {
+        room.room_type_id: room
+        for room in reversed(answer.room_types)
+        if not room.reason and room.free_count > 0
+    }
+    return list(reversed(free.values()))
 
 
 def _not_searched(turn: Turn, failed: Failed, intro: Sequence[str]) -> Decision:
@@ -146,7 +156,7 @@ def _offer_other_stays(
             Stay(other.check_in, other.check_out, stay.adults, stay.children),
             other.total,
         )
-        for other in answer.alternatives
+        for other in dict.fromkeys(answer.alternatives)
     )
     offer = Offer(turn.state.offer_count + 1, offered, _missing(answer), elsewhen=True)
     voice = turn.voice
@@ -210,4 +220,7 @@ def _wish_not_met(turn: Turn, stay: Stay, offer: Offer) -> list[str]:
 
 def clean(names: Mapping[str, str]) -> dict[str, str]:
     """Names as they can be kept and shown."""
-    return {limits.line(code): limits.line(name) for code, name in names.items()}
+    return {
+        limits.line(code): limits.fit(limits.line(name), limits.NAME)
+        for code, name in names.items()
+    }

@@ -18,6 +18,8 @@ ROW_TITLE = 24
 ROW_DESCRIPTION = 72
 ROW_ID = 200
 MAX_ROWS = 10
+# Ours, so that ten rooms fit in one message with their names in full.
+NAME = 160
 
 ELLIPSIS = "…"
 # What joins the sign before it to the next one or colours it; alone at a cut it shows as a box.

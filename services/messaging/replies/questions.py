@@ -18,8 +18,10 @@ def greeting(voice: Voice, *, has_reservations: bool) -> Buttons:
 
 def help_text(voice: Voice, *, has_reservations: bool) -> Buttons:
     """What can be done here."""
-    body = voice.say(texts.HELP, example=voice.example())
-    return Buttons(body, _starters(voice, has_reservations))
+    told = [voice.say(texts.HELP, example=voice.example())]
+    if voice.speaks_both:
+        told.append(voice.say(texts.HELP_OTHER_LANGUAGE))
+    return Buttons("\n".join(told), _starters(voice, has_reservations))
 
 
 def ask_dates(voice: Voice, intro: Sequence[str], question: Phrase | None = None) -> Buttons:

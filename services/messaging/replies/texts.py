@@ -28,21 +28,24 @@ GREETING = Phrase(
     "they cost, and I book one for you.\n\nFor which dates? For example: “{example}”.",
 )
 HELP = Phrase(
-    es="Puedo ayudarte con esto:\n• Ver habitaciones libres y precios: dime las fechas y cuántos "
-    "sois, por ejemplo “{example}”.\n• Reservar: elige una habitación de la lista y confirma.\n"
-    "• Ver o cancelar tus reservas: escribe “mis reservas” o “cancelar mi reserva”.\n"
-    "• Write “English” to go on in English.",
+    es="Puedo ayudarte con esto:\n• Ver habitaciones libres y precios: dime las fechas y para "
+    "cuántas personas, por ejemplo “{example}”.\n• Reservar: elige una habitación de la lista y "
+    "confirma.\n"
+    "• Ver o cancelar tus reservas: escribe “mis reservas” o “cancelar mi reserva”.",
     en="This is what I can do:\n• Show free rooms and prices: tell me the dates and how many you "
     "are, for example “{example}”.\n• Book: pick a room from the list and confirm.\n"
-    "• Show or cancel your bookings: write “my bookings” or “cancel my booking”.\n"
-    "• Escribe “español” para seguir en español.",
+    "• Show or cancel your bookings: write “my bookings” or “cancel my booking”.",
+)
+# The one phrase that is told to who reads the other language.
+HELP_OTHER_LANGUAGE = Phrase(
+    es="• Write “English” to go on in English.", en="• Escribe “español” para seguir en español."
 )
 EXAMPLE = Phrase(
     es="del {check_in} al {check_out} para dos", en="{check_in} to {check_out} for two"
 )
 UNKNOWN = Phrase(
-    es="Perdona, no te he entendido. Dime las fechas y cuántos sois, por ejemplo “{example}”, o "
-    "escribe “ayuda”.",
+    es="Perdona, no te he entendido. Dime las fechas y para cuántas personas, por ejemplo "
+    "“{example}”, o escribe “ayuda”.",
     en="Sorry, I did not understand that. Tell me the dates and how many you are, for example "
     "“{example}”, or write “help”.",
 )
@@ -83,11 +86,11 @@ ASK_NIGHTS = Phrase(
     en="Arriving on {check_in}. How many nights do you stay, or when do you leave?",
 )
 ASK_GUESTS = Phrase(
-    es="{stay}. ¿Cuántas personas sois? Dime también si vienen niños.",
+    es="{stay}. ¿Para cuántas personas? Dime también si vienen niños.",
     en="{stay}. How many people are you? Tell me about children, too.",
 )
 ASK_CHANGE = Phrase(
-    es="Dime qué cambiamos: otras fechas, cuántos sois, o el nombre de otra habitación.",
+    es="Dime qué cambiamos: otras fechas, cuántas personas, o el nombre de otra habitación.",
     en="Tell me what to change: other dates, how many you are, or the name of another room.",
 )
 ONE_ROOM = Phrase(
@@ -128,7 +131,7 @@ BEYOND_HORIZON = Phrase(
 )
 GUESTS_IMPOSSIBLE = Phrase(
     es="Una habitación es para al menos un adulto y como mucho {limit} personas de cada clase. "
-    "¿Cuántos adultos y cuántos niños sois?",
+    "¿Cuántos adultos y cuántos niños son?",
     en="A room is for at least one adult and at most {limit} adults or children. How many adults "
     "and how many children are you?",
 )
@@ -156,7 +159,7 @@ ROW_OTHER_STAY = Phrase(
 )
 NOT_FREE = Phrase(es="Ya no quedan: {names}.", en="Sold out: {names}.")
 TOO_SMALL = Phrase(
-    es="Demasiado pequeñas para vosotros: {names}.", en="Too small for your party: {names}."
+    es="Demasiado pequeñas para tu grupo: {names}.", en="Too small for your party: {names}."
 )
 WISH_SOLD_OUT = Phrase(
     es="*{name}* no está libre para esas noches, lo siento.",
@@ -174,8 +177,8 @@ TRY_OTHER_DATES = Phrase(
     es="Dime otras fechas y lo miro.", en="Tell me other dates and I will check."
 )
 ALL_TOO_SMALL = Phrase(
-    es="No tengo ninguna habitación para {guests}: en la más grande caben {most}. Podéis "
-    "repartiros: dime cuántos van en la primera.",
+    es="No tengo ninguna habitación para {guests}: en la más grande caben {most}. Se "
+    "pueden repartir: dime cuántas van en la primera.",
     en="I have no room for {guests}: the largest one takes {most}. You can share out: tell me how "
     "many sleep in the first.",
 )
@@ -327,7 +330,7 @@ CANNOT_LOCK = Phrase(
     en="I could not put the room on hold right now. Please try again shortly.",
 )
 CANNOT_CONFIRM = Phrase(
-    es="Ahora mismo no he podido confirmar la reserva. Vuelve a pulsar Confirmar en un momento, "
+    es="Ahora mismo no he podido confirmar la reserva. Vuelve a tocar Confirmar en un momento, "
     "por favor.",
     en="I could not confirm the booking right now. Please tap Confirm again shortly.",
 )
@@ -394,8 +397,8 @@ GOT_REACTION = Phrase(
     en="Thank you! To get something done, write to me or use the buttons.",
 )
 GOT_ORDER = Phrase(
-    es="No puedo tramitar pedidos del catálogo. Dime las fechas y cuántos sois, y te digo qué hay "
-    "libre.",
+    es="No puedo tramitar pedidos del catálogo. Dime las fechas y para cuántas personas, y te "
+    "digo qué hay libre.",
     en="I cannot take orders from the catalogue. Tell me the dates and how many you are, and I "
     "tell you what is free.",
 )

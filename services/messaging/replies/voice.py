@@ -11,8 +11,6 @@ from services.messaging.replies import amounts, days, limits, texts
 from services.messaging.replies.texts import Phrase
 
 SPOKEN = ("es", "en")
-# So that ten rooms fit in one message with their names in full.
-_LONGEST_NAME = 160
 
 
 def spoken_language(chosen: str, hotel: Hotel) -> str:
@@ -40,9 +38,14 @@ class Voice:
         return phrase.told(self.language, **values)
 
     @property
+    def speaks_both(self) -> bool:
+        """Whether the hotel answers in every language that we have texts in."""
+        return all(spoken_language(language, self.hotel) == language for language in SPOKEN)
+
+    @property
     def hotel_name(self) -> str:
         """The hotel's name, fit to stand in a sentence."""
-        return limits.fit(limits.line(self.hotel.display_name), _LONGEST_NAME)
+        return limits.fit(limits.line(self.hotel.display_name), limits.NAME)
 
     def room(self, names: Mapping[str, str]) -> str:
         """A room type's name in the language of the chat, else in any that it has."""
@@ -50,7 +53,7 @@ class Voice:
         ordered = sorted(names, key=lambda code: (_rank(_base(code), wanted), code))
         cleaned = (limits.line(names[code]) for code in ordered)
         name = next((name for name in cleaned if limits.shows(name)), "")
-        return limits.fit(name, _LONGEST_NAME) or self.say(texts.NAMELESS_ROOM)
+        return limits.fit(name, limits.NAME) or self.say(texts.NAMELESS_ROOM)
 
     def money(self, value: Money) -> str:
         """An amount with its currency."""

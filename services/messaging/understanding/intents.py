@@ -5,17 +5,30 @@ import re
 from services.messaging.understanding.meaning import Intent
 from services.messaging.understanding.words import listed, tokens
 
-_AT_START = {
-    Intent.AFFIRM: listed(
-        """
-        si sip claro ok okay okey vale va dale yes yep yeah sure perfecto perfect listo correcto
-        adelante bueno venga
-        """
-    ),
-    Intent.DENY: listed("no nop nope nah"),
-}
-# Longer than this, a text that begins with "si" or "ok" is about something else.
-_SHORT_ANSWER = 6
+_SIGNS_OF_YES = {"\U0001f44d", "\u2705"}
+# A yes sells a room and a no gives one back, so both are believed only when the text says
+# nothing else: every word of it has to be one of these.
+_YES = listed(
+    """
+    si sip claro ok okay okey vale va dale yes yep yeah sure perfecto perfect listo correcto
+    adelante bueno venga confirm confirmo confirma confirmar confirmala confirmada confirmed
+    acepto reservala reservalo
+    """
+)
+_NO = listed("no nop nope nah tampoco not")
+_WITH_YES = listed(
+    """
+    por favor please gracias thanks thank you muchas much supuesto of course la el lo los the it
+    that esa this de acuerdo quiero i want to do would like me quedo take ll my mi reserva booking
+    reservation habitacion room go ahead book sounds good works all right todo bien muy very
+    """
+)
+_WITH_NO = listed(
+    """
+    gracias thanks thank you por favor please mejor la lo the it quiero i want now ahora this esa
+    ya muchas
+    """
+)
 
 _BOOKING = r"(?:reservas?|reservaci(?:on|ones)|bookings?|reservations?)"
 _PATTERNS = {
@@ -34,18 +47,12 @@ _PATTERNS = {
             r"|prices?|tarifas?|rates?|cuesta|how much|libres?|free|vacanc\w*|aloj\w*|hosped\w*"
             r"|stay\w*|quedarme|quedarnos|search|buscar|busco)\b"
         ),
-        Intent.AFFIRM: (
-            r"\b(?:confirm|confirmo|confirma|confirmar|confirmada|confirmed|adelante|acepto"
-            r"|de acuerdo|go ahead|book it|reservala|reservalo|la quiero|lo quiero|me la quedo"
-            r"|i'?ll take it|sounds good|that works|por supuesto|of course)\b|\U0001f44d|\u2705"
-        ),
-        Intent.DENY: r"\b(?:mejor no|no gracias|no thanks|tampoco|not now|ahora no)\b",
         Intent.CANCEL: (
             r"\b(?:cancel\w*|anul\w*|ya no (?:la |lo )?quiero|dejalo|olvidalo|never ?mind"
             r"|forget it|stop|liberar|liberala|sueltala|release|drop it)\b"
         ),
         Intent.SHOW_RESERVATION: (
-            rf"\b(?:mi|mis|my|our|nuestra|ver(?: la)?|see(?: the)?|show(?: me)?(?: the)?|la|the)"
+            rf"\b(?:mi|mis|my|our|nuestra|ver(?: la)?|see(?: the)?|show(?: me)?(?: the)?)"
             rf"\s+{_BOOKING}\b|\b(?:codigo|code|localizador)\b"
             rf"|\b(?:tengo|have)\b.{{0,20}}\b{_BOOKING}\b"
         ),
@@ -68,24 +75,29 @@ _CANCEL_BOOKING = re.compile(
 _NOT_CANCEL = re.compile(
     r"\b(?:no|not|nunca|never|don'?t|dont|sin)\b(?:\s+\w+){0,3}\s+(?:cancel|anul)"
 )
-_NEGATED = re.compile(r"^\W*(?:no|nop|nope|nah)\b|\b(?:don'?t|dont|not|aun no|todavia no)\b")
+_PHRASES_OF_YES = re.compile(
+    r"\b(?:de acuerdo|por supuesto|of course|go ahead|book it|la quiero|lo quiero|me la quedo"
+    r"|i'?ll take it|sounds good|that works)\b"
+)
 
 
 def read(plain: str) -> frozenset[Intent]:
     """Everything that a normal text may ask for."""
     found = {intent for intent, pattern in _PATTERNS.items() if pattern.search(plain)}
-    found |= _by_first_word(plain)
+    found |= _yes_or_no(plain)
     if _CANCEL_BOOKING.search(plain):
         found |= {Intent.CANCEL, Intent.CANCEL_RESERVATION}
     if Intent.CANCEL in found and _NOT_CANCEL.search(plain):
-        found -= {Intent.CANCEL, Intent.CANCEL_RESERVATION}
-    if _NEGATED.search(plain):
-        found.discard(Intent.AFFIRM)
+        found -= {Intent.CANCEL, Intent.CANCEL_RESERVATION, Intent.DENY}
+        found.add(Intent.KEEP)
     return frozenset(found)
 
 
-def _by_first_word(plain: str) -> set[Intent]:
-    words = tokens(plain)
-    if not words or len(words) > _SHORT_ANSWER:
+def _yes_or_no(plain: str) -> set[Intent]:
+    words = set(tokens(plain)) | set(_SIGNS_OF_YES & set(plain))
+    if not words or "?" in plain:
         return set()
-    return {intent for intent, first_words in _AT_START.items() if words[0] in first_words}
+    if words & _NO:
+        return {Intent.DENY} if words <= _NO | _WITH_NO else set()
+    said = words & (_YES | _SIGNS_OF_YES) or _PHRASES_OF_YES.search(plain)
+    return {Intent.AFFIRM} if said and words <= _YES | _WITH_YES | _SIGNS_OF_YES else set()

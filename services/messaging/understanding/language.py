@@ -17,13 +17,13 @@ SPANISH_WORDS = listed(
     seremos mejor fin semana manana hoy pasado proximo viernes sabado domingo lunes martes
     miercoles jueves enero febrero marzo abril mayo junio julio agosto septiembre octubre
     noviembre diciembre mi mis tengo estoy esta este otra otras fechas cambiar llegada salida
-    me nos les puedo pueden donde cuando como libre libres barata doble sencilla matrimonial
+    nos les puedo pueden donde cuando como libre libres barata doble sencilla matrimonial
     adios entre
     """
 )
 ENGLISH_WORDS = listed(
     """
-    hello hi hey good morning afternoon evening want would like need looking for the a an and
+    hello hi hey good morning afternoon evening want would like need looking for the an and
     with without from to until till through is are there have has do does you i we my our
     please room rooms available availability price prices how much many cost costs thanks thank
     yes cancel book booking reservation confirm sure help people adults adult children child

@@ -16,6 +16,7 @@ class Intent(Enum):
     BOOK = auto()
     AFFIRM = auto()
     DENY = auto()
+    KEEP = auto()
     CANCEL = auto()
     CANCEL_RESERVATION = auto()
     SHOW_RESERVATION = auto()
@@ -84,6 +85,7 @@ class Meaning:
     language: str = ""
     wanted_language: str = ""
     intents: frozenset[Intent] = frozenset()
+    is_question: bool = False
     dates: Dates = Dates()
     guests: Guests = Guests()
     rooms: int = 1

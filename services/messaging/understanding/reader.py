@@ -20,6 +20,7 @@ def understand(text: str, context: Context) -> Meaning:
         language=language.written_in(text[:1000], plain),
         wanted_language=language.asked_for(plain),
         intents=intents.read(plain),
+        is_question="?" in plain,
         dates=stays.read(found, context),
         guests=guests.read(found.rest, asked=context.asking_guests),
         rooms=int(several["n"]) if several else 1,
