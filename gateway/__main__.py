@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from meshkit.run import main
-
 from gateway.app import build
 from gateway.settings import GatewaySettings
+from meshkit.run import main
 
 if __name__ == "__main__":
     main("gateway", GatewaySettings, build)

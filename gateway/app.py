@@ -31,7 +31,7 @@ async def build(kit: Kit, settings: GatewaySettings) -> None:
         metrics=CoalescerMetrics(kit.registry),
         traceparent=current_traceparent,
     )
-    kit.on_close(coalescer.aclose)
+    kit.stack.push_async_callback(coalescer.aclose)
     webhook = Webhook(
         secrets=settings.secrets(),
         verify_token=settings.verify_token.get_secret_value(),

@@ -63,7 +63,7 @@ class GatewayMetrics:
         (self._stored if outcome == "stored" else self._webhooks.labels(outcome)).inc()
 
     def translated(self, events: Iterable[pb.InboundEvent]) -> Tally[str]:
-        """Count the items of a body; the answer is what is not known about them."""
+        """Count the items of a body; the answer is how many could not be read, and why."""
         kinds: Tally[str] = Tally()
         unknown: Tally[str] = Tally()
         for event in events:
@@ -75,7 +75,7 @@ class GatewayMetrics:
             self._items.labels(kind).inc(count)
         for what, count in unknown.items():
             self._unknown.labels(what).inc(count)
-        return unknown
+        return Tally({what: n for what, n in unknown.items() if what.startswith("unreadable")})
 
 
 def what_is_unknown(event: pb.InboundEvent, kind: str) -> str:

@@ -62,7 +62,7 @@ class Cards:
 def _sender_ids(message: Any) -> tuple[str, str] | None:
     try:
         return text(message.get("from")), text(message.get("from_user_id"))
-    except (*SHAPE_ERRORS, AttributeError):
+    except SHAPE_ERRORS:
         return None
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from gateway.jsonbody import Json, OddJsonError, Written
 
-SHAPE_ERRORS = (TypeError, ValueError, KeyError)
+SHAPE_ERRORS = (AttributeError, KeyError, OverflowError, TypeError, ValueError)
 """What reading an item of another shape raises, protobuf's own refusals included."""
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 
 import structlog
@@ -108,33 +108,46 @@ class Webhook:
     async def _store(self, body: bytes) -> tuple[str, web.Response]:
         # A trace of its own: nobody outside the mesh decides what is sampled in it.
         with self._tracing.start_span("gateway webhook", kind="server", traceparent="") as span:
-            error = await self._ingest_all(body, self._clock.now())
+            now = self._clock.now()
+            events = translate(body, now.timestamp())
+            span.set("conserje.items", len(events))
+            self._tell(events)
+            error = await self._ingest_all(body, events, now)
+            response = web.Response() if error is None else problems.unavailable()
+            span.set("http.response.status_code", response.status)
             if error is None:
-                return "stored", web.Response()
+                return "stored", response
             span.fail(error.reason)
             _log.warning("webhook_not_stored", reason=error.reason)
-            return "not_stored", problems.unavailable()
+            return "not_stored", response
 
-    async def _ingest_all(self, body: bytes, now: datetime) -> MeshError | None:
-        """Store every item of a body; the answer is why one is not stored."""
+    def _tell(self, events: Sequence[InboundEvent]) -> None:
+        unreadable = self._metrics.translated(events)
+        if unreadable:
+            _log.warning("items_not_readable", **unreadable)
+
+    async def _ingest_all(
+        self, body: bytes, events: Sequence[InboundEvent], now: datetime
+    ) -> MeshError | None:
+        """Store every item of a body; the answer is why one of them is not stored."""
         deadline = self._clock.monotonic() + CONFIRM_SECONDS
-        events = translate(body, now.timestamp())
-        unknown = self._metrics.translated(events)
-        if unknown:
-            _log.warning("items_not_understood", count=unknown.total(), **unknown)
         results = await self._ingest(_requests(events, now), CONFIRM_SECONDS)
         refused = [
             index for index, result in enumerate(results) if isinstance(result, InvalidArgument)
         ]
-        if refused:
+        error = _first_error(
+            result for result in results if not isinstance(result, InvalidArgument)
+        )
+        if error is None and refused:
             _log.error("items_refused", count=len(refused))
             kept = _as_unreadable(body, now, refused)
             left = deadline - self._clock.monotonic()
-            results = [
-                *(result for result in results if not isinstance(result, InvalidArgument)),
-                *await self._ingest(_requests(kept, now), left),
-            ]
-        return next((result for result in results if isinstance(result, MeshError)), None)
+            error = _first_error(await self._ingest(_requests(kept, now), left))
+        return error
+
+
+def _first_error(results: Iterable[IngestEventResponse | MeshError]) -> MeshError | None:
+    return next((result for result in results if isinstance(result, MeshError)), None)
 
 
 async def _body(request: web.Request) -> bytes:
@@ -150,7 +163,7 @@ def _requests(events: Sequence[InboundEvent], now: datetime) -> list[IngestEvent
     return [IngestEventRequest(event=event, receive_time=received) for event in events]
 
 
-def _as_unreadable(body: bytes, now: datetime, indexes: Sequence[int]) -> list[InboundEvent]:
+def _as_unreadable(body: bytes, now: datetime, indexes: Iterable[int]) -> list[InboundEvent]:
     """The items that were refused for good as events, as they came: they wait for a person."""
     events = translate(body, now.timestamp(), keep_raw=True)
     kept = [events[index] for index in indexes]

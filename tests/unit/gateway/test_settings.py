@@ -1,0 +1,61 @@
+"""How the gateway is configured."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway.settings import GatewaySettings
+from meshkit.config import ConfigError, load
+
+TARGET = {"CONSERJE_TARGET_MESSAGING": "127.0.0.1:7000"}
+
+
+def test_two_secrets_while_one_is_changed() -> None:
+    environ = {**TARGET, "CONSERJE_GATEWAY_APP_SECRETS": "old-secret, new-secret"}
+    assert load(GatewaySettings, "gateway", environ).secrets() == (b"old-secret", b"new-secret")
+
+
+def test_secrets_from_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "secrets"
+    file.write_text("one\ntwo\n")
+    environ = {**TARGET, "CONSERJE_GATEWAY_APP_SECRETS_FILE": str(file)}
+    assert load(GatewaySettings, "gateway", environ).secrets() == (b"one", b"two")
+
+
+@pytest.mark.parametrize("written", ["", " ", ",", ", ,"])
+def test_nothing_between_commas_is_no_secret(written: str) -> None:
+    environ = {**TARGET, "CONSERJE_GATEWAY_APP_SECRETS": written}
+    assert load(GatewaySettings, "gateway", environ).secrets() == ()
+
+
+def test_an_empty_secret_is_refused() -> None:
+    environ = {**TARGET, "CONSERJE_GATEWAY_APP_SECRETS": '["", "secret"]'}
+    with pytest.raises(ConfigError) as caught:
+        load(GatewaySettings, "gateway", environ)
+    assert "CONSERJE_GATEWAY_APP_SECRETS" in caught.value.problems[0]
+    assert "secret" not in caught.value.problems[0].replace("APP_SECRETS", "")
+
+
+def test_the_configuration_is_shown_without_secrets() -> None:
+    environ = {
+        **TARGET,
+        "PATH": os.environ["PATH"],
+        "CONSERJE_GATEWAY_APP_SECRETS": "hush-1,hush-2",
+        "CONSERJE_GATEWAY_VERIFY_TOKEN": "hush-3",
+    }
+    shown = subprocess.run(
+        [sys.executable, "-m", "gateway", "--check-config"],
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    ).stdout
+    assert "CONSERJE_TARGET_MESSAGING=127.0.0.1:7000" in shown
+    assert "CONSERJE_GATEWAY_APP_SECRETS=***" in shown
+    assert "hush" not in shown
