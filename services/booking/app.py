@@ -1,0 +1,55 @@
+"""What the booking process is put together from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from conserje.booking.v1.booking_service_pb2_grpc import add_BookingServiceServicer_to_server
+
+from meshkit.errors import Unavailable
+from meshkit.kit import Kit
+from services.booking.cache import AvailabilityCache
+from services.booking.metrics import BookingMetrics
+from services.booking.servicer import BookingServicer
+from services.booking.settings import BookingSettings
+from services.booking.store import BookingStore
+
+SERVICE = "conserje.booking.v1.BookingService"
+
+
+async def build(kit: Kit, settings: BookingSettings) -> None:
+    """Settings → pools → store → servicer → server."""
+    metrics = BookingMetrics(kit.registry)
+    store = BookingStore(await kit.postgres(settings.database_url), metrics)
+    cache = AvailabilityCache(
+        kit.redis(settings.redis_url),
+        store.inventory,
+        seconds=settings.cache_seconds,
+        clock=kit.clock,
+        metrics=metrics,
+    )
+    servicer = BookingServicer(store, cache, metrics)
+    kit.grpc(add_BookingServiceServicer_to_server, servicer, SERVICE)
+    kit.worker("sweep-locks", _sweeping(store.sweep_locks, settings.sweep_seconds))
+    kit.worker("sweep-answers", _sweeping(store.sweep_answers, settings.sweep_seconds))
+
+
+def _sweeping(
+    sweep: Callable[[], Awaitable[int]], seconds: float
+) -> Callable[[asyncio.Event], Awaitable[None]]:
+    """A worker that sweeps until nothing is left, then rests."""
+
+    async def work(stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            try:
+                while await sweep() and not stopping.is_set():
+                    pass
+            except Unavailable:
+                pass  # Readiness tells of it; the next round will do.
+            try:
+                await asyncio.wait_for(stopping.wait(), seconds)
+            except TimeoutError:
+                continue
+
+    return work

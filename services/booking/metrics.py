@@ -1,0 +1,56 @@
+"""What the service counts. Labels come from closed sets: reasons, outcomes."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Histogram
+
+# From one guest at a time to the largest batch the contract allows.
+BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
+
+
+class BookingMetrics:
+    """All metrics of the service on one registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.locks = Counter(
+            "booking_locks",
+            "Lock requests answered, by outcome: granted, or the reason why not.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.batch = Histogram(
+            "booking_lock_batch_size",
+            "Lock requests decided in one call of the database.",
+            buckets=BATCH_BUCKETS,
+            registry=registry,
+        )
+        self.decisions = Counter(
+            "booking_decisions",
+            "Releases, confirmations and cancellations, by method and outcome.",
+            ["method", "outcome"],
+            registry=registry,
+        )
+        self.retries = Counter(
+            "booking_decision_retries",
+            "Decisions that Postgres broke off (deadlock, lost connection) and were sent again.",
+            registry=registry,
+        )
+        self.searches = Counter(
+            "booking_searches",
+            "Searches by where their answer came from: live or cached.",
+            ["freshness"],
+            registry=registry,
+        )
+        self.cache = Counter(
+            "booking_cache",
+            "Uses of the availability cache by outcome: hit, miss, stale (a lock was taken"
+            " since), foreign (another hotel's value), garbage, away.",
+            ["outcome"],
+            registry=registry,
+        )
+        self.reaped = Counter(
+            "booking_locks_swept", "Lapsed locks that the sweeper ended.", registry=registry
+        )
+        self.forgotten = Counter(
+            "booking_answers_swept", "Stored answers that were dropped by age.", registry=registry
+        )

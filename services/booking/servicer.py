@@ -1,0 +1,154 @@
+"""The RPCs: protobuf in, protobuf out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import grpc
+from conserje.booking.v1.booking_service_pb2 import (
+    AcquireLockRequest,
+    AcquireLockResponse,
+    AcquireLockResult,
+    BatchAcquireLocksRequest,
+    BatchAcquireLocksResponse,
+    CancelReservationRequest,
+    CancelReservationResponse,
+    ConfirmReservationRequest,
+    ConfirmReservationResponse,
+    GetReservationRequest,
+    GetReservationResponse,
+    ReleaseLockRequest,
+    ReleaseLockResponse,
+    SearchAvailabilityRequest,
+    SearchAvailabilityResponse,
+)
+from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceServicer
+
+from meshkit.batch import serve_batch, to_results
+from meshkit.errors import MeshError
+from services.booking import wire
+from services.booking.cache import AvailabilityCache
+from services.booking.domain import (
+    LockRequest,
+    fingerprint,
+    normal_code,
+    search,
+    storable,
+)
+from services.booking.metrics import BookingMetrics
+from services.booking.store import BookingStore
+
+DOMAIN = "booking.conserje"
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class BookingServicer(BookingServiceServicer):
+    """`conserje.booking.v1.BookingService`."""
+
+    def __init__(
+        self, store: BookingStore, cache: AvailabilityCache, metrics: BookingMetrics
+    ) -> None:
+        self._store = store
+        self._cache = cache
+        self._metrics = metrics
+
+    async def SearchAvailability(
+        self, request: SearchAvailabilityRequest, context: Context
+    ) -> SearchAvailabilityResponse:
+        """Say what is free, from the cache when it is fresh."""
+        storable([("tenant_id", request.tenant_id)])
+        stay = wire.to_stay(request)
+        inventory, cached = await self._cache.inventory(request.tenant_id, stay)
+        self._metrics.searches.labels("cached" if cached else "live").inc()
+        availability = search(inventory, stay, wire.to_guests(request))
+        return wire.from_availability(availability, inventory.as_of, cached=cached)
+
+    async def AcquireLock(
+        self, request: AcquireLockRequest, context: Context
+    ) -> AcquireLockResponse:
+        """Decide one lock."""
+        (outcome,) = await self._acquire([request])
+        if isinstance(outcome, MeshError):
+            raise outcome
+        return outcome
+
+    async def BatchAcquireLocks(
+        self, request: BatchAcquireLocksRequest, context: Context
+    ) -> BatchAcquireLocksResponse:
+        """Decide many locks in one call of the database."""
+        outcomes = await serve_batch(request, self._acquire, DOMAIN)
+        return BatchAcquireLocksResponse(results=to_results(AcquireLockResult, outcomes))
+
+    async def ReleaseLock(
+        self, request: ReleaseLockRequest, context: Context
+    ) -> ReleaseLockResponse:
+        """Give a lock back."""
+        storable([("tenant_id", request.tenant_id), ("owner_token", request.owner_token)])
+        lock_id = wire.to_id(request.lock_id, "LOCK_UNKNOWN")
+        digest = fingerprint("ReleaseLock", request.tenant_id, lock_id, request.owner_token)
+        lock = await self._store.release(
+            request.tenant_id, UUID(request.request_id), digest, lock_id, request.owner_token
+        )
+        await self._cache.outdate([request.tenant_id])
+        return ReleaseLockResponse(lock=wire.from_lock(lock))
+
+    async def ConfirmReservation(
+        self, request: ConfirmReservationRequest, context: Context
+    ) -> ConfirmReservationResponse:
+        """Turn a lock into a reservation."""
+        storable([("tenant_id", request.tenant_id), ("owner_token", request.owner_token)])
+        lock_id = wire.to_id(request.lock_id, "LOCK_UNKNOWN")
+        held = (lock_id, request.owner_token, request.fencing_number)
+        digest = fingerprint("ConfirmReservation", request.tenant_id, *held)
+        reservation = await self._store.confirm(
+            request.tenant_id, UUID(request.request_id), digest, *held
+        )
+        await self._cache.outdate([request.tenant_id])
+        return ConfirmReservationResponse(reservation=wire.from_reservation(reservation))
+
+    async def GetReservation(
+        self, request: GetReservationRequest, context: Context
+    ) -> GetReservationResponse:
+        """Look a reservation up by its id or its code."""
+        storable([("tenant_id", request.tenant_id)])
+        if request.HasField("confirmation_code"):
+            key: UUID | str = normal_code(request.confirmation_code)
+        else:
+            key = wire.to_id(request.reservation_id, "RESERVATION_UNKNOWN")
+        reservation = await self._store.reservation(request.tenant_id, key)
+        return GetReservationResponse(reservation=wire.from_reservation(reservation))
+
+    async def CancelReservation(
+        self, request: CancelReservationRequest, context: Context
+    ) -> CancelReservationResponse:
+        """Cancel a reservation."""
+        storable([("tenant_id", request.tenant_id)])
+        reservation_id = wire.to_id(request.reservation_id, "RESERVATION_UNKNOWN")
+        digest = fingerprint("CancelReservation", request.tenant_id, reservation_id)
+        reservation = await self._store.cancel(
+            request.tenant_id, UUID(request.request_id), digest, reservation_id
+        )
+        await self._cache.outdate([request.tenant_id])
+        return CancelReservationResponse(reservation=wire.from_reservation(reservation))
+
+    async def _acquire(
+        self, requests: Sequence[AcquireLockRequest]
+    ) -> list[AcquireLockResponse | MeshError]:
+        """An answer for each request, in order; bad ones never reach the database."""
+        asked = [_read(request) for request in requests]
+        wanted = [one for one in asked if isinstance(one, LockRequest)]
+        decided = iter(await self._store.acquire(wanted) if wanted else ())
+        answers = [one if isinstance(one, MeshError) else next(decided) for one in asked]
+        granted = {one.tenant_id for one in answers if not isinstance(one, MeshError)}
+        await self._cache.outdate(granted)
+        return [one if isinstance(one, MeshError) else wire.from_granted(one) for one in answers]
+
+
+def _read(request: AcquireLockRequest) -> LockRequest | MeshError:
+    try:
+        return wire.to_lock_request(request)
+    except MeshError as error:
+        return error

@@ -1,0 +1,169 @@
+"""Protobuf in, domain out, and back."""
+
+from __future__ import annotations
+
+import datetime as dt
+from uuid import UUID
+
+from conserje.booking.v1.booking_service_pb2 import (
+    AcquireLockRequest,
+    AcquireLockResponse,
+    SearchAvailabilityRequest,
+    SearchAvailabilityResponse,
+)
+from conserje.booking.v1.lock_pb2 import Lock as LockMessage
+from conserje.booking.v1.lock_pb2 import LockState as LockStateMessage
+from conserje.booking.v1.lock_pb2 import Quote as QuoteMessage
+from conserje.booking.v1.reservation_pb2 import Reservation as ReservationMessage
+from conserje.booking.v1.reservation_pb2 import ReservationState as ReservationStateMessage
+from conserje.booking.v1.room_type_pb2 import (
+    FRESHNESS_CACHED,
+    FRESHNESS_LIVE,
+    AlternativeStay,
+    RoomTypeAvailability,
+    UnavailableReason,
+)
+
+from meshkit.dates import from_date, to_date
+from meshkit.money import Money, to_proto
+from services.booking.domain import (
+    Alternative,
+    Availability,
+    Guests,
+    Lock,
+    LockRequest,
+    Offer,
+    Quote,
+    Reservation,
+    Stay,
+    refusal,
+    storable,
+)
+
+
+def to_stay(request: SearchAvailabilityRequest | AcquireLockRequest) -> Stay:
+    """The nights that a request asks for; a bad day names its field."""
+    return Stay(
+        to_date(request.check_in_date, "check_in_date"),
+        to_date(request.check_out_date, "check_out_date"),
+    )
+
+
+def to_guests(request: SearchAvailabilityRequest | AcquireLockRequest) -> Guests:
+    """Who sleeps in the room."""
+    return Guests(request.adult_count, request.child_count)
+
+
+def to_lock_request(request: AcquireLockRequest) -> LockRequest:
+    """One lock to decide."""
+    storable(
+        (
+            ("tenant_id", request.tenant_id),
+            ("room_type_id", request.room_type_id),
+            ("guest_id", request.guest_id),
+        )
+    )
+    return LockRequest(
+        tenant_id=request.tenant_id,
+        request_id=UUID(request.request_id),
+        room_type_id=request.room_type_id,
+        stay=to_stay(request),
+        guests=to_guests(request),
+        guest_id=request.guest_id,
+    )
+
+
+def to_id(text: str, unknown: str) -> UUID:
+    """An id of ours; one that we could not have given out is refused as `unknown`."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise refusal(unknown) from None
+
+
+def from_availability(
+    availability: Availability, as_of: dt.datetime, *, cached: bool
+) -> SearchAvailabilityResponse:
+    """The answer to a search."""
+    response = SearchAvailabilityResponse(
+        room_types=[_from_offer(one) for one in availability.offers],
+        alternative_stays=[_from_alternative(one) for one in availability.alternatives],
+        freshness=FRESHNESS_CACHED if cached else FRESHNESS_LIVE,
+    )
+    response.as_of.FromDatetime(as_of)
+    return response
+
+
+def _from_offer(offer: Offer) -> RoomTypeAvailability:
+    message = RoomTypeAvailability(
+        room_type_id=offer.room_type.room_type_id,
+        display_names=offer.room_type.display_names,
+        max_guest_count=offer.room_type.max_guest_count,
+        free_count=offer.free_count,
+    )
+    if offer.unavailable is not None:
+        name = f"UNAVAILABLE_REASON_{offer.unavailable.value}"
+        message.unavailable_reason = UnavailableReason.Value(name)
+    for price in offer.quote.nightly_prices:
+        to_proto(Money(price, offer.quote.currency_code), message.nightly_prices.add())
+    to_proto(Money(offer.quote.total_price, offer.quote.currency_code), message.total_price)
+    return message
+
+
+def _from_alternative(alternative: Alternative) -> AlternativeStay:
+    message = AlternativeStay(room_type_id=alternative.room_type_id)
+    quote = alternative.quote
+    from_date(alternative.stay.check_in, message.check_in_date)
+    from_date(alternative.stay.check_out, message.check_out_date)
+    to_proto(Money(quote.total_price, quote.currency_code), message.total_price)
+    return message
+
+
+def from_granted(lock: Lock) -> AcquireLockResponse:
+    """A lock for its owner: with the token."""
+    response = AcquireLockResponse(lock=from_lock(lock))
+    response.lock.owner_token = lock.owner_token
+    return response
+
+
+def from_lock(lock: Lock) -> LockMessage:
+    """A lock without its owner token."""
+    message = LockMessage(
+        lock_id=str(lock.lock_id),
+        tenant_id=lock.tenant_id,
+        room_type_id=lock.room_type_id,
+        state=LockStateMessage.Value(f"LOCK_STATE_{lock.state.value}"),
+        fencing_number=lock.fencing_number,
+    )
+    from_date(lock.stay.check_in, message.check_in_date)
+    from_date(lock.stay.check_out, message.check_out_date)
+    message.create_time.FromDatetime(lock.create_time)
+    message.expire_time.FromDatetime(lock.expire_time)
+    _write_quote(lock.quote, message.quote)
+    return message
+
+
+def from_reservation(reservation: Reservation) -> ReservationMessage:
+    """A reservation."""
+    message = ReservationMessage(
+        reservation_id=str(reservation.reservation_id),
+        tenant_id=reservation.tenant_id,
+        confirmation_code=reservation.confirmation_code,
+        room_type_id=reservation.room_type_id,
+        state=ReservationStateMessage.Value(f"RESERVATION_STATE_{reservation.state.value}"),
+        room_number=reservation.room_number,
+        guest_id=reservation.guest_id,
+    )
+    message.create_time.FromDatetime(reservation.create_time)
+    if reservation.cancel_time is not None:
+        message.cancel_time.FromDatetime(reservation.cancel_time)
+    from_date(reservation.stay.check_in, message.check_in_date)
+    from_date(reservation.stay.check_out, message.check_out_date)
+    _write_quote(reservation.quote, message.quote)
+    return message
+
+
+def _write_quote(quote: Quote, into: QuoteMessage) -> None:
+    for price in quote.nightly_prices:
+        to_proto(Money(price, quote.currency_code), into.nightly_prices.add())
+    to_proto(Money(quote.total_price, quote.currency_code), into.total_price)
