@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from sandbox.databases import DatabaseUrls
+from sandbox.demo import inventory
 from sandbox.demo.hotels import HOTELS, DemoHotel
 from sandbox.demo.tenants import load_tenants
 from sandbox.graph.settings import Number
@@ -18,3 +19,4 @@ NUMBERS = tuple(
 async def load(databases: Mapping[str, DatabaseUrls]) -> None:
     """Puts the hotels and what they sell into migrated databases; what is there stays."""
     await load_tenants(databases["tenant"].owner_url)
+    await inventory.load(databases["booking"].owner_url)
