@@ -8,6 +8,7 @@ import gc
 import pytest
 
 from meshkit.coalesce import Limits, Ticket
+from meshkit.coalesce.room import Bundle
 from meshkit.errors import DeadlineExceeded, ResourceExhausted, Unavailable
 from tests.unit.meshkit_coalesce.harness import LONG, Bench, Item, answer_to, items, turns
 
@@ -96,6 +97,15 @@ async def test_an_answer_that_meets_a_cancellation_harms_nobody() -> None:
     await bench.finish()
 
 
+async def test_the_second_answer_of_an_item_is_thrown_away() -> None:
+    bundle: Bundle[str] = Bundle(2)
+    tickets = [Ticket(n, bundle.place(n), "mirador", 1, 0.0, 1.0, "") for n in range(2)]
+    for ticket in tickets:
+        for outcome in ("first", "second"):
+            ticket.settle(f"{outcome} {ticket.item}")
+    assert await bundle.complete == ["first 0", "first 1"]
+
+
 async def test_items_submitted_together_are_given_up_together() -> None:
     bench = Bench(limits=Limits(in_flight=1, batch_items=4))
     together = asyncio.create_task(bench.coalescer.submit_all(items(10), LONG))
@@ -162,6 +172,7 @@ async def test_without_time_left_nothing_is_sent() -> None:
     bench = Bench()
     with pytest.raises(DeadlineExceeded):
         await bench.coalescer.submit(Item(0), 0.0)
+    assert bench.coalescer._alarm is None  # it was refused, not sent away
     await turns()
     assert not bench.calls
     bench.check_nothing_left()
