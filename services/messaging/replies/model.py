@@ -79,11 +79,16 @@ Reply = Text | Buttons | ListMenu
 
 
 def _body(text: str, limit: int) -> str:
-    return limits.fit(limits.clean(text), limit) or limits.ELLIPSIS
+    return _shown(limits.clean(text), limit)
 
 
 def _label(text: str, limit: int) -> str:
-    return limits.fit(limits.line(text), limit) or limits.ELLIPSIS
+    return _shown(limits.line(text), limit)
+
+
+def _shown(text: str, limit: int) -> str:
+    """The text within the limit; a sign where nothing could be seen, which WhatsApp refuses."""
+    return limits.fit(text, limit) if limits.shows(text) else limits.ELLIPSIS
 
 
 def _check_id(reply_id: str, limit: int) -> None:

@@ -48,6 +48,11 @@ def read(rest: str, *, asked: bool) -> Guests:
     return _checked(adults, children)
 
 
+def is_bare(plain: str) -> bool:
+    """Whether a text is nothing but one or two numbers."""
+    return bool(_BARE.match(plain))
+
+
 def _sum(pattern: re.Pattern[str], rest: str) -> int | None:
     """`1 niño y 1 bebé` are two children."""
     counts = [_number(found["n"]) for found in pattern.finditer(rest)]

@@ -26,7 +26,7 @@ from services.messaging.understanding.vocabulary import (
     WEEKDAYS,
     YEAR,
 )
-from services.messaging.understanding.words import MASK
+from services.messaging.understanding.words import MASK, OTHER_MASK
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ _Read = Callable[[_Match, date], Iterator[Mention]]
 
 def find(plain: str, today: date) -> Found:
     """Reads a normal text."""
-    rest, nights = _take_nights(_mask(_NOISE, plain))
+    rest, nights = _take_nights(_NOISE.sub(lambda found: OTHER_MASK * len(found[0]), plain))
     mentions: list[Mention] = []
     for pattern, read in _PATTERNS:
         for found in pattern.finditer(rest):
@@ -83,7 +83,7 @@ def _take_nights(text: str) -> tuple[str, int | None]:
     for pattern in _NIGHTS:
         for found in pattern.finditer(text):
             if not any(start <= found.start() < end for start, end in kept):
-                rest = text[: found.start()] + MASK * len(found[0]) + text[found.end() :]
+                rest = text[: found.start()] + OTHER_MASK * len(found[0]) + text[found.end() :]
                 return rest, _days(found)
     return text, None
 

@@ -13,7 +13,7 @@ _NUMBER = re.compile(r"^\W*(?P<n>\d{1,3})\W*$")
 def understand(text: str, context: Context) -> Meaning:
     """Reads any text; what it does not understand is simply not in the meaning."""
     plain = normal(text)
-    found = mentions.find(plain, context.today)
+    found = _days(plain, context)
     several = _ROOMS.search(found.rest)
     number = _NUMBER.match(plain)
     return Meaning(
@@ -28,3 +28,10 @@ def understand(text: str, context: Context) -> Meaning:
         choice=rooms.ordinal(plain),
         words=rooms.telling_words(found.rest),
     )
+
+
+def _days(plain: str, context: Context) -> mentions.Found:
+    """The days that are named; `2 y 1` are guests, not days, when these were asked for."""
+    if context.asking_guests and guests.is_bare(plain):
+        return mentions.Found((), None, plain)
+    return mentions.find(plain, context.today)

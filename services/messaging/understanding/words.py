@@ -29,9 +29,13 @@ _NUMBERS = {
     for word in words.split()
 }
 _NUMBER_WORD = re.compile(rf"\b(?:{'|'.join(_NUMBERS)})\b")
-_SIGNS = str.maketrans({"–": "-", "—": "-", "−": "-", "’": "'", "´": "'", "`": "'", "|": " "})
+_SIGNS = str.maketrans(
+    {"–": "-", "—": "-", "−": "-", "’": "'", "´": "'", "`": "'", "|": " ", "~": " "}
+)
 
+# What a date, and what anything else that was read, leaves behind in a text.
 MASK = "|"
+OTHER_MASK = "~"
 
 
 def normal(text: str) -> str:

@@ -1,0 +1,174 @@
+"""Whatever a hotel calls its rooms, WhatsApp takes the message and the guest can read it."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshkit.money import Money
+from services.messaging.conversation import taps
+from services.messaging.conversation.search import clean
+from services.messaging.conversation.state import Lock, Missing, Offer, Reservation, Room, Stay
+from services.messaging.replies import bookings, limits, offers, questions
+from services.messaging.replies.model import Button, Buttons, ListMenu, Reply, Row, Text
+from services.messaging.replies.voice import Voice
+from tests.unit.replies.hotels import NOW, mirador
+
+STAY = Stay(date(2026, 12, 10), date(2026, 12, 12), 2, 1)
+NAMES = st.dictionaries(
+    st.sampled_from(["es", "en", "fr"]),
+    st.one_of(
+        st.text(max_size=400),
+        st.text(st.sampled_from("👩‍👩‍👧‍👦 \x00\ud800é\u200b\nSuite"), max_size=400),
+    ),
+)
+IDS = st.text(min_size=1, max_size=64)
+MONEY = st.decimals(0, 10**9, places=2).map(lambda amount: Money(amount, "MXN"))
+ROOMS = st.builds(Room, IDS, NAMES.map(clean), st.just(STAY), MONEY, st.integers(0, 99))
+VOICES = st.builds(
+    lambda language, name: Voice(language, mirador(display_name=name)),
+    st.sampled_from(["es", "en"]),
+    st.text(max_size=300),
+)
+
+
+def check(reply: Reply) -> None:
+    """What Meta's pages say of the three kinds of message."""
+    limit = {Text: 4096, Buttons: 1024, ListMenu: 4096}[type(reply)]
+    _check_text(reply.body, limit)
+    if isinstance(reply, Buttons):
+        assert 1 <= len(reply.buttons) <= 3
+        assert len({button.title for button in reply.buttons}) == len(reply.buttons)
+        for button in reply.buttons:
+            _check_text(button.title, 20)
+            assert 1 <= len(button.id.encode()) <= 256
+    if isinstance(reply, ListMenu):
+        _check_text(reply.button, 20)
+        assert 1 <= len(reply.rows) <= 10
+        assert len({row.id for row in reply.rows}) == len(reply.rows)
+        for row in reply.rows:
+            _check_text(row.title, 24)
+            assert limits.width(row.description) <= 72
+            assert 1 <= len(row.id.encode()) <= 200
+
+
+def _check_text(text: str, limit: int) -> None:
+    assert limits.shows(text)
+    assert len(text.encode("utf-16-le")) // 2 <= limit
+    assert "\x00" not in text
+
+
+def by_id(room: Room) -> str:
+    return room.room_type_id
+
+
+@given(
+    VOICES,
+    st.lists(ROOMS, min_size=1, max_size=30, unique_by=by_id),
+    st.lists(
+        st.builds(Missing, NAMES.map(clean), st.sampled_from(["SOLD_OUT", "TOO_MANY_GUESTS"]))
+    ),
+    st.booleans(),
+)
+def test_every_room_of_an_offer_is_shown_in_full(
+    voice: Voice, rooms: list[Room], missing: list[Missing], elsewhen: bool
+) -> None:
+    offer = Offer(7, tuple(rooms), tuple(missing), elsewhen)
+    start: int | None = 0
+    shown: list[str] = []
+    while start is not None:
+        page = offers.room_list(voice, offer, ("Intro",), start)
+        check(page)
+        tapped = [taps.parse(row.id) for row in page.rows]
+        shown += [tap.room for tap in tapped if isinstance(tap, taps.RoomTap)]
+        start = next((tap.start for tap in tapped if isinstance(tap, taps.MoreTap)), None)
+        for row, tap in zip(page.rows, tapped, strict=True):
+            if isinstance(tap, taps.RoomTap):
+                room = next(r for r in rooms if taps.refer(r.room_type_id) == tap.room)
+                assert f"*{voice.room(room.names)}*" in page.body
+                assert voice.money(room.total) in page.body
+                assert voice.money(room.total) in row.description
+                assert tap.stay == room.stay
+    assert shown == [taps.refer(room.room_type_id) for room in rooms]
+
+
+@given(VOICES, ROOMS, st.lists(MONEY, min_size=1, max_size=5), IDS)
+def test_a_summary_says_everything_and_can_be_tapped(
+    voice: Voice, room: Room, nightly: list[Money], lock_id: str
+) -> None:
+    lock = Lock(lock_id, "token", 1, room, tuple(nightly), NOW)
+    reply = bookings.summary(voice, lock, ("Intro",))
+    check(reply)
+    for part in (voice.room(room.names), voice.money(room.total), voice.stay(STAY)):
+        assert part in reply.body
+    actions = [taps.parse(button.id) for button in reply.buttons]
+    about = taps.refer(lock_id)
+    assert actions == [
+        taps.ActionTap(name, about) for name in (taps.CONFIRM, taps.CHANGE, taps.RELEASE)
+    ]
+
+
+@given(VOICES, st.lists(ROOMS, max_size=10), IDS)
+def test_reservations_are_told_with_their_codes(
+    voice: Voice, rooms: list[Room], reservation_id: str
+) -> None:
+    known = [
+        Reservation(f"{reservation_id}{index}", f"CODE{index}", "lock", room)
+        for index, room in enumerate(rooms)
+    ]
+    reply = bookings.known(voice, known)
+    check(reply)
+    assert all(reservation.code in reply.body for reservation in known)
+    for reservation in known:
+        for told in (
+            bookings.confirmed(voice, reservation),
+            bookings.ask_cancel(voice, reservation),
+        ):
+            check(told)
+            assert told.holds_code
+            assert voice.money(reservation.room.total) in told.body
+
+
+@given(VOICES, st.booleans())
+def test_greetings_and_questions(voice: Voice, known: bool) -> None:
+    check(questions.greeting(voice, has_reservations=known))
+    check(questions.help_text(voice, has_reservations=known))
+    check(questions.ask_dates(voice, ("Intro",)))
+    check(questions.ask_guests(voice, ("Intro",)))
+    assert voice.example() in questions.greeting(voice, has_reservations=known).body
+
+
+@given(st.text(max_size=60), st.integers(1, 40))
+def test_fit_keeps_the_beginning_and_says_that_it_cut(text: str, limit: int) -> None:
+    fitted = limits.fit(text, limit)
+    assert limits.width(fitted) <= limit
+    assert fitted == text or (fitted.endswith("…") and text.startswith(fitted[:-1]))
+
+
+def test_a_cut_leaves_no_half_emoji() -> None:
+    assert limits.fit("ab👩‍👩‍👧‍👦", 6) == "ab👩…"
+
+
+def test_signs_that_cannot_be_stored_are_replaced() -> None:
+    assert limits.clean("a\x00b\ud83dc\nd\t") == "a b\ufffdc\nd"
+    assert limits.line(" a\n b ") == "a b"
+
+
+def test_ids_too_long_and_crowded_menus_are_errors_of_ours() -> None:
+    one = Button("a", "A")
+    with pytest.raises(ValueError, match="id"):
+        Row("x" * 201, "title")
+    with pytest.raises(ValueError, match="id"):
+        Button("", "title")
+    with pytest.raises(ValueError, match="title"):
+        Buttons("body", (one, Button("b", "A")))
+    with pytest.raises(ValueError, match="buttons"):
+        Buttons("body", ())
+    with pytest.raises(ValueError, match="rows"):
+        ListMenu("body", "See", ())
+
+
+def test_an_empty_body_is_never_sent() -> None:
+    assert limits.shows(Text("\x00").body)
+    assert limits.shows(Row("a", "\u200b").title)
