@@ -158,8 +158,7 @@ async def _body(request: web.Request) -> bytes:
 
 
 def _requests(events: Sequence[InboundEvent], now: datetime) -> list[IngestEventRequest]:
-    received = Timestamp()
-    received.FromDatetime(now)
+    received = Timestamp(seconds=int(now.timestamp()), nanos=now.microsecond * 1000)
     return [IngestEventRequest(event=event, receive_time=received) for event in events]
 
 
