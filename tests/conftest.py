@@ -129,8 +129,9 @@ def postgres_server(server_folder: Path) -> Iterator[PostgresServer]:
 @pytest.fixture
 def own_postgres(server_folder: Path) -> Iterator[EmbeddedPostgres]:
     """A running Postgres of the test's own, to be stopped and killed."""
-    server = EmbeddedPostgres(Path(tempfile.mkdtemp(dir=server_folder)) / "postgres")
-    server._data_dir.parent.chmod(0o711)
+    folder = Path(tempfile.mkdtemp(dir=server_folder))
+    folder.chmod(0o711)
+    server = EmbeddedPostgres(folder / "postgres")
     server.start()
     yield server
     server.stop()

@@ -1,0 +1,98 @@
+"""Redis gone, slow or crowded is found out in 250 ms, and recovered from."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable
+
+import psutil
+import pytest
+from prometheus_client import CollectorRegistry
+
+from meshkit import redis_pool
+from meshkit.redis_pool import REDIS_ERRORS, RedisPool
+from sandbox.embedded import EmbeddedRedis
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+async def pool(
+    own_redis: EmbeddedRedis, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[RedisPool]:
+    monkeypatch.setattr(redis_pool, "CHECK_SECONDS", 0.05)
+    made = RedisPool(own_redis.url, registry=registry)
+    await made.start()
+    yield made
+    await made.close()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
+async def test_gone_and_back(
+    pool: RedisPool, own_redis: EmbeddedRedis, registry: CollectorRegistry
+) -> None:
+    assert pool.problem() is None
+    assert registry.get_sample_value("redis_up") == 1
+    for end in (own_redis.kill, own_redis.stop):
+        await pool.client.set("key", "value")
+        end()
+        with pytest.raises(REDIS_ERRORS):
+            await pool.client.get("key")
+        await until(lambda: pool.problem() is not None)
+        assert registry.get_sample_value("redis_up") == 0
+        own_redis.start()
+        await until(lambda: pool.problem() is None)
+        assert await pool.client.get("key") is None
+
+
+async def test_a_redis_that_hangs_is_given_up(pool: RedisPool, own_redis: EmbeddedRedis) -> None:
+    process = psutil.Process(own_redis.pid)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(REDIS_ERRORS):
+            await pool.client.get("key")
+        await until(lambda: pool.problem() == "Redis does not answer (TimeoutError).")
+    finally:
+        process.send_signal(signal.SIGCONT)
+    await until(lambda: pool.problem() is None)
+
+
+async def test_more_callers_than_connections_wait_their_turn(
+    pool: RedisPool, registry: CollectorRegistry
+) -> None:
+    await pool.client.set("key", "value")
+    answers = await asyncio.gather(*(pool.client.get("key") for _ in range(300)))
+    assert answers == [b"value"] * 300
+    await until(lambda: registry.get_sample_value("redis_pool_in_use") == 0)
+
+
+async def test_callers_behind_a_blocked_pool_give_up(
+    pool: RedisPool, registry: CollectorRegistry
+) -> None:
+    lent = pool.client.connection_pool
+    connections = [await lent.get_connection() for _ in range(20)]  # type: ignore[no-untyped-call]
+    assert registry.get_sample_value("redis_pool_in_use") == 20
+    with pytest.raises(REDIS_ERRORS):
+        await pool.client.get("key")
+    for connection in connections:
+        await lent.release(connection)
+    assert await pool.client.get("key") is None
+    await until(lambda: registry.get_sample_value("redis_pool_in_use") == 0)
+
+
+async def test_away_at_the_start(own_redis: EmbeddedRedis) -> None:
+    own_redis.stop()
+    pool = RedisPool(own_redis.url)
+    await pool.start()
+    assert pool.problem() == "Redis does not answer (ConnectionError)."
+    await pool.close()
