@@ -168,8 +168,6 @@ class Tracing:
             return Span(parent)
         return self._record(name, kind, attributes, parent)
 
-    span = start_span
-
     def _start_root(self, name: str, kind: str, attributes: Mapping[str, Attribute] | None) -> Span:
         sampled = random.random() < self._ratio
         if sampled and self._tracer is not None:

@@ -18,6 +18,7 @@ Options = Sequence[tuple[str, str | int]]
 class Transport:
     """How connections are kept; a client that pings faster than the server allows is cut off."""
 
+    connect_seconds: float = 3.0
     ping_seconds: float = 60.0
     ping_timeout_seconds: float = 10.0
     min_ping_seconds: float = 30.0
@@ -49,8 +50,9 @@ class Transport:
             ("grpc.keepalive_permit_without_calls", 1),
             # A peer that restarts is back within a second or two; the default waits up to 120 s.
             ("grpc.initial_reconnect_backoff_ms", 100),
-            ("grpc.min_reconnect_backoff_ms", 100),
             ("grpc.max_reconnect_backoff_ms", 1000),
+            # Despite its name, how long one attempt to connect may take.
+            ("grpc.min_reconnect_backoff_ms", _ms(self.connect_seconds)),
             ("grpc.service_config", _service_config(retried)),
         )
 
@@ -58,7 +60,15 @@ class Transport:
 def _service_config(retried: Iterable[Method]) -> str:
     names = [_method_name(method) for method in retried if method.idempotent]
     policies = [{"name": names, "retryPolicy": _RETRY_POLICY}] if names else []
-    return json.dumps({"loadBalancingConfig": [{"round_robin": {}}], "methodConfig": policies})
+    return json.dumps(
+        {
+            "loadBalancingConfig": [{"round_robin": {}}],
+            # A replica that says NOT_SERVING gets no more calls. Without this, calls that
+            # arrive at the moment of a stop would end as CANCELLED, unseen by any handler.
+            "healthCheckConfig": {"serviceName": ""},
+            "methodConfig": policies,
+        }
+    )
 
 
 _RETRY_POLICY = {

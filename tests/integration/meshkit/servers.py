@@ -92,6 +92,7 @@ async def served(behaviour: Behaviour, *, ratio: float = 0.0) -> AsyncIterator[M
     server = Server(tracing=tracing, registry=registry)
     server.add(pb_grpc.add_TenantServiceServicer_to_server, Servicer(behaviour), SERVICE)
     target = f"127.0.0.1:{await server.start('127.0.0.1:0')}"
+    await server.set_serving(True)
     channel = Channel(target, tracing=tracing, metrics=RpcMetrics(registry, "client"))
     plain = grpc.aio.insecure_channel(target)
     try:
