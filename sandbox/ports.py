@@ -2,7 +2,6 @@
 
 import random
 import socket
-from collections.abc import Iterator
 from contextlib import suppress
 
 from sandbox.processes import LOOPBACK, SandboxError
@@ -16,24 +15,27 @@ TRIES = 500
 class Ports:
     """Reserves ports by binding them, so that several meshes can choose side by side.
 
-    A bound socket that does not listen hinders no child that sets SO_REUSEADDR, as servers
-    do, and every other chooser.
+    A bound socket that does not listen keeps every other chooser away, and hinders no child
+    that sets SO_REUSEADDR, as servers do.
     """
 
     def __init__(self) -> None:
         self._reserved: list[socket.socket] = []
 
     def free(self, wish: int = 0) -> int:
-        """A port that nobody has; `wish` when it is still free."""
-        for port in _candidates(wish):
+        """A port that nobody has; `wish` when nobody listens there."""
+        if wish:
             with suppress(OSError):
-                return self._reserve(port)
+                return self._reserve(wish, reuse=True)
+        for _ in range(TRIES):
+            with suppress(OSError):
+                return self._reserve(random.randrange(FIRST, LAST), reuse=False)
         raise SandboxError(f"No free port was found between {FIRST} and {LAST}.")
 
     def told(self, port: int, name: str) -> int:
         """The port that somebody asked for; one sentence when it is taken."""
         try:
-            return self._reserve(port)
+            return self._reserve(port, reuse=True)
         except OSError as error:
             raise SandboxError(
                 f"Port {port}, which {name} was told to use, is taken; "
@@ -46,21 +48,18 @@ class Ports:
             reserved.close()
         self._reserved.clear()
 
-    def _reserve(self, port: int) -> int:
+    def _reserve(self, port: int, *, reuse: bool) -> int:
+        """Binds; with `reuse` also where connections of a moment ago still linger.
+
+        Without it the bind fails wherever anybody has bound, listening or not.
+        """
         holder = socket.socket()
         try:
-            # Without SO_REUSEADDR the bind fails where anybody else has bound.
+            holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reuse)
             holder.bind((LOOPBACK, port))
         except OSError:
             holder.close()
             raise
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, True)
         self._reserved.append(holder)
         return int(holder.getsockname()[1])
-
-
-def _candidates(wish: int) -> Iterator[int]:
-    if wish:
-        yield wish
-    for _ in range(TRIES):
-        yield random.randrange(FIRST, LAST)
