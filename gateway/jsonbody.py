@@ -79,8 +79,9 @@ def write_odd(value: Any) -> bytes:
     try:
         return write(value)
     except OddJsonError:
-        # Deeper than orjson goes. The two writers agree on which values those
-        # are, so an item has one canonical form in whatever body it comes.
+        # Deeper than orjson goes: `write` refuses the same values in a clean body,
+        # which is then read again in this way. So an item has one canonical form,
+        # whatever else is in its body.
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
         return text.encode()
 

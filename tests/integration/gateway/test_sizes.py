@@ -92,3 +92,8 @@ async def test_a_body_that_takes_too_long(
     answer = await send(gateway, HEAD + "Content-Length: 100\r\n\r\n", b"{", close=False)
     assert b" 400 " in answer.splitlines()[0]
     assert b"application/problem+json" in answer
+
+
+async def test_a_body_announced_too_large_is_not_waited_for(gateway: Gateway) -> None:
+    answer = await send(gateway, HEAD + f"Content-Length: {MAX_BODY + 1}\r\n\r\n", b"", close=False)
+    assert b" 413 " in answer.splitlines()[0]

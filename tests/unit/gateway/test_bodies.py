@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from gateway.payload import translate
 from tests import bodies
-from tests.bodies import Body
+from tests.bodies import Body, Item
 from tests.unit.gateway.expectations import NOW, check_envelope, check_kind, payload_of
 
 OURS = [body for body in bodies.load() if body.events is not None]
@@ -76,3 +78,33 @@ def test_keeping_everything_raw_changes_nothing_else(body: Body) -> None:
         if not event.raw_json:
             with_raw.ClearField("raw_json")
         assert event == with_raw
+
+
+def test_what_has_no_id_is_told_apart_by_account_and_field() -> None:
+    """One news for two accounts, or under two fields, is two items; told again it is one."""
+
+    def key(account: str, field: str) -> bytes:
+        item = Item("field", account, "", field, {"event": "APPROVED"})
+        (event,) = translate(bodies.pack([item], 0).data, NOW)
+        return event.item_key
+
+    keys = [key("1", "account_update"), key("2", "account_update"), key("1", "flows")]
+    assert len(set(keys)) == 3
+    assert keys[0] == key("1", "account_update")
+
+
+def test_a_status_is_told_apart_by_word_and_member() -> None:
+    item = next(bodies.walk(bodies.body("status_group_participants").json))
+    changes = [
+        {},
+        {"status": "read"},
+        {"recipient_id": "another"},
+        {"recipient_participant_id": "another"},
+        {"id": "wamid.another"},
+        {"timestamp": "1790000001"},
+    ]
+    items = [replace(item, json={**item.json, **change}) for change in changes]
+    events = [translate(bodies.pack([one], 0).data, NOW)[0] for one in items]
+    assert len({event.item_key for event in events[:5]}) == 5
+    # The time only says in which partition to look for it.
+    assert events[5].item_key == events[0].item_key
