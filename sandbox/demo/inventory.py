@@ -127,13 +127,8 @@ SELECT $1, $2 || '-' || n, $2, n FROM unnest($3::text[]) AS rooms (n)
 ON CONFLICT (tenant_id, room_id) DO NOTHING
 """
 INSERT_NIGHTS = """
-INSERT INTO night_inventory (tenant_id, room_type_id, night, sellable)
-SELECT $1, $2, n, $4 FROM unnest($3::date[]) AS nights (n)
-ON CONFLICT (tenant_id, room_type_id, night) DO NOTHING
-"""
-INSERT_RATES = """
-INSERT INTO nightly_rate (tenant_id, room_type_id, night, price)
-SELECT $1, $2, n, p FROM unnest($3::date[], $4::numeric[]) AS nights (n, p)
+INSERT INTO night_inventory (tenant_id, room_type_id, night, sellable, price)
+SELECT $1, $2, n, $3, p FROM unnest($4::date[], $5::numeric[]) AS nights (n, p)
 ON CONFLICT (tenant_id, room_type_id, night) DO NOTHING
 """
 
@@ -170,5 +165,5 @@ async def _load_room_type(
     names = json.dumps(one.display_names, ensure_ascii=False)
     await connection.execute(INSERT_ROOM_TYPE, *key, names, one.max_guest_count)
     await connection.execute(INSERT_ROOMS, *key, list(one.room_numbers))
-    await connection.execute(INSERT_NIGHTS, *key, days, len(one.room_numbers))
-    await connection.execute(INSERT_RATES, *key, days, [one.price(day) for day in days])
+    prices = [one.price(day) for day in days]
+    await connection.execute(INSERT_NIGHTS, *key, len(one.room_numbers), days, prices)

@@ -77,10 +77,8 @@ JOIN room_type t ON t.tenant_id = h.tenant_id
 CROSS JOIN LATERAL (
     SELECT array_agg(n.night) AS nights,
         array_agg(n.sellable + n.debt - n.held - n.sold + coalesce(lapsed.held, 0)) AS free_counts,
-        array_agg(r.price) AS prices
+        array_agg(n.price) AS prices
     FROM night_inventory n
-    JOIN nightly_rate r ON r.tenant_id = n.tenant_id AND r.room_type_id = n.room_type_id
-        AND r.night = n.night
     LEFT JOIN (
         SELECT l.check_in + d.day AS night, count(*)::integer AS held
         FROM room_lock l
@@ -91,10 +89,12 @@ CROSS JOIN LATERAL (
     ) lapsed ON lapsed.night = n.night
     WHERE n.tenant_id = h.tenant_id AND n.room_type_id = t.room_type_id
         AND n.night >= $2::date - $4::integer AND n.night < $3::date + $4::integer
+        AND n.price IS NOT NULL
 ) n
 CROSS JOIN LATERAL (
     SELECT max(o.night) AS last_night FROM night_inventory o
     WHERE o.tenant_id = h.tenant_id AND o.room_type_id = t.room_type_id
+        AND o.price IS NOT NULL
 ) horizon
 CROSS JOIN LATERAL (
     SELECT min(l.expire_time) AS first_expiry FROM room_lock l
@@ -125,7 +125,7 @@ CROSS JOIN LATERAL (
     ACQUIRE_LOCKS = """
 SELECT item, reason, metadata, lock_id, owner_token, fencing_number, create_time, expire_time,
     nightly_prices, currency_code
-FROM acquire_locks($1, $2, $3, $4, $5, $6, $7, $8, $9)
+FROM acquire_locks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ORDER BY item
 """
 
@@ -142,6 +142,8 @@ ORDER BY item
             [one.guests.adult_count for one in requests],
             [one.guests.child_count for one in requests],
             [one.guest_id for one in requests],
+            [uuid4() for _ in requests],
+            [uuid4() for _ in requests],
         )
         rows = await self._decide(self.ACQUIRE_LOCKS, lambda: columns)
         answers = [_answer(*pair) for pair in zip(requests, rows, strict=True)]

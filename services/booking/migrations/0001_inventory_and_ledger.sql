@@ -37,8 +37,10 @@ CREATE TABLE room (
     CONSTRAINT room_room_type_fkey FOREIGN KEY (tenant_id, room_type_id) REFERENCES room_type
 );
 
--- A type's rooms on one night. `debt` is what was sold beyond `sellable` on
--- purpose (a property system oversold, a hotel insisted on shutting rooms).
+-- A type's rooms on one night, and what one of them costs; without a price the
+-- night is not on sale. `debt` is what was sold beyond `sellable` on purpose (a
+-- property system oversold, a hotel insisted on shutting rooms). Whoever updates
+-- a row holds the lock on its room type.
 CREATE TABLE night_inventory (
     tenant_id text NOT NULL,
     room_type_id text NOT NULL,
@@ -47,22 +49,11 @@ CREATE TABLE night_inventory (
     held integer NOT NULL DEFAULT 0 CONSTRAINT night_held_positive CHECK (held >= 0),
     sold integer NOT NULL DEFAULT 0 CONSTRAINT night_sold_positive CHECK (sold >= 0),
     debt integer NOT NULL DEFAULT 0 CONSTRAINT night_debt_positive CHECK (debt >= 0),
+    price numeric CONSTRAINT night_price_positive CHECK (price >= 0),
     CONSTRAINT night_inventory_pkey PRIMARY KEY (tenant_id, room_type_id, night),
     CONSTRAINT night_never_oversold CHECK (held + sold <= sellable + debt),
     CONSTRAINT night_room_type_fkey FOREIGN KEY (tenant_id, room_type_id) REFERENCES room_type
 ) WITH (fillfactor = 60);  -- Counters change often; room on the page keeps the updates HOT.
-
--- What a room of the type costs on one night. Apart from the counters, so that
--- a change of prices and a lock do not rewrite each other's rows.
-CREATE TABLE nightly_rate (
-    tenant_id text NOT NULL,
-    room_type_id text NOT NULL,
-    night date NOT NULL,
-    price numeric NOT NULL CONSTRAINT nightly_rate_price_positive CHECK (price >= 0),
-    CONSTRAINT nightly_rate_pkey PRIMARY KEY (tenant_id, room_type_id, night),
-    CONSTRAINT nightly_rate_room_type_fkey FOREIGN KEY (tenant_id, room_type_id)
-        REFERENCES room_type
-);
 
 -- One sequence for the installation. No cache: a session that kept numbers back
 -- would give a later lock the smaller one.
@@ -98,7 +89,7 @@ CREATE TABLE room_lock (
 CREATE INDEX room_lock_live_by_type ON room_lock (tenant_id, room_type_id, expire_time)
     WHERE state = 'LIVE';
 -- Counts what a guest holds.
-CREATE INDEX room_lock_live_by_guest ON room_lock (tenant_id, guest_id)
+CREATE INDEX room_lock_live_by_guest ON room_lock (tenant_id, guest_id, expire_time)
     WHERE state = 'LIVE';
 
 -- Every decision about a lock, refusals included, written where it was decided.

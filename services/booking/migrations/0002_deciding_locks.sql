@@ -1,7 +1,8 @@
 -- How locks are decided: room-type rows first, in key order, then everything
 -- else in statements of their own, so that each sees what was committed while
--- it waited. Plans are pinned to index lookups: the inputs are small arrays,
--- whatever the tables have grown to or statistics believe.
+-- it waited. A plan may have been made when the tables were empty, so nothing
+-- is left to their statistics: inputs are small arrays, each item is looked up
+-- by itself (LATERAL … LIMIT), and an ORDER BY names the index that is meant.
 
 -- Ends the lapsed locks of the given types, whose rows the caller has locked,
 -- at most `most` of them (NULL: all). Returns how many.
@@ -16,7 +17,7 @@ AS $$
         FROM unnest(tenant_ids, room_type_ids) AS t (tenant_id, room_type_id)
         JOIN room_lock l ON l.tenant_id = t.tenant_id AND l.room_type_id = t.room_type_id
             AND l.state = 'LIVE' AND l.expire_time <= (SELECT now FROM moment)
-        LIMIT most
+        ORDER BY l.expire_time LIMIT most
     ),
     ended AS (
         UPDATE room_lock l SET state = 'EXPIRED', end_time = (SELECT now FROM moment)
@@ -82,7 +83,7 @@ CREATE FUNCTION decide_locks_together(
     types locked_type[],
     tenant_ids text[], request_ids uuid[], fingerprints bytea[], room_type_ids text[],
     check_ins date[], check_outs date[], adult_counts integer[], child_counts integer[],
-    guest_ids text[]
+    guest_ids text[], new_ids uuid[], owner_tokens uuid[]
 ) RETURNS TABLE (
     item integer, reason text, metadata jsonb, lock_id uuid, owner_token uuid,
     fencing_number bigint, create_time timestamptz, expire_time timestamptz,
@@ -99,11 +100,12 @@ DECLARE
     first_of integer[];
     guest_of integer[];
     guest_limits integer[];
+    currencies text[];
+    terms integer[];
     live_counts integer[];
     first_slots integer[];
     reasons text[];
     facts jsonb[] := array_fill('{}'::jsonb, ARRAY[item_count]);
-    new_ids uuid[] := array_fill(NULL::uuid, ARRAY[item_count]);
     deciders integer[];
     -- By slot: one night of one type, in (type, night) order, so that the
     -- nights of a stay are neighbours.
@@ -122,8 +124,9 @@ DECLARE
 BEGIN
     SELECT array_agg(d.fault ORDER BY d.item), array_agg(d.type_of ORDER BY d.item),
         array_agg(d.first_of ORDER BY d.item), array_agg(d.guest_of ORDER BY d.item),
-        array_agg(d.guest_limit ORDER BY d.item), array_agg(d.live_count ORDER BY d.item)
-    INTO faults, type_of, first_of, guest_of, guest_limits, live_counts
+        array_agg(d.guest_limit ORDER BY d.item), array_agg(d.live_count ORDER BY d.item),
+        array_agg(d.currency_code ORDER BY d.item), array_agg(d.lock_seconds ORDER BY d.item)
+    INTO faults, type_of, first_of, guest_of, guest_limits, live_counts, currencies, terms
     FROM (
         SELECT i.item::integer AS item,
             CASE
@@ -135,7 +138,7 @@ BEGIN
             t.type_of::integer AS type_of,
             min(i.item) OVER (PARTITION BY i.tenant_id, i.request_id)::integer AS first_of,
             min(i.item) OVER (PARTITION BY i.tenant_id, i.guest_id)::integer AS guest_of,
-            t.live_locks_per_guest AS guest_limit,
+            t.live_locks_per_guest AS guest_limit, t.currency_code, t.lock_seconds,
             (
                 SELECT count(*)::integer FROM room_lock l
                 WHERE l.tenant_id = i.tenant_id AND l.guest_id = i.guest_id
@@ -163,13 +166,12 @@ BEGIN
                 WITH ORDINALITY
                 AS u (tenant_id, room_type_id, check_in, check_out, type_of, fault, item)
             LEFT JOIN LATERAL (
-                SELECT n.night, n.ctid AS row_id, r.price,
+                SELECT n.night, n.ctid AS row_id, n.price,
                     n.sellable + n.debt - n.held - n.sold AS free
                 FROM night_inventory n
-                JOIN nightly_rate r ON r.tenant_id = n.tenant_id
-                    AND r.room_type_id = n.room_type_id AND r.night = n.night
                 WHERE n.tenant_id = u.tenant_id AND n.room_type_id = u.room_type_id
-                    AND n.night >= u.check_in AND n.night < u.check_out AND u.fault IS NULL
+                    AND n.night >= u.check_in AND n.night < u.check_out
+                    AND n.price IS NOT NULL AND u.fault IS NULL
                 OFFSET 0
             ) n ON true
         ),
@@ -240,12 +242,11 @@ BEGIN
     END LOOP;
 
     FOR i IN 1..item_count LOOP
-        IF reasons[i] = '' THEN
-            new_ids[i] := gen_random_uuid();
-        ELSIF reasons[i] = 'BEYOND_HORIZON' THEN
+        IF reasons[i] = 'BEYOND_HORIZON' THEN
             facts[i] := jsonb_build_object('last_night', (
                 SELECT max(n.night) FROM night_inventory n
                 WHERE n.tenant_id = tenant_ids[i] AND n.room_type_id = room_type_ids[i]
+                    AND n.price IS NOT NULL
             ));
         END IF;
     END LOOP;
@@ -254,7 +255,8 @@ BEGIN
     -- ids for different types must collide here, and without a deadlock.
     INSERT INTO request_answer
         (tenant_id, request_id, fingerprint, reason, subject_id, create_time)
-    SELECT u.tenant_id, u.request_id, u.fingerprint, u.reason, u.new_id, moment
+    SELECT u.tenant_id, u.request_id, u.fingerprint, u.reason,
+        CASE u.reason WHEN '' THEN u.new_id END, moment
     FROM unnest(tenant_ids, request_ids, fingerprints, reasons, new_ids, deciders)
         WITH ORDINALITY
         AS u (tenant_id, request_id, fingerprint, reason, new_id, decider, item)
@@ -268,15 +270,16 @@ BEGIN
             guest_id, state, owner_token, fencing_number, nightly_prices, currency_code,
             create_time, expire_time)
         SELECT u.tenant_id, u.new_id, u.room_type_id, u.check_in, u.check_out, u.adult_count,
-            u.child_count, u.guest_id, 'LIVE', gen_random_uuid(), nextval('fencing_number'),
+            u.child_count, u.guest_id, 'LIVE', u.owner_token, nextval('fencing_number'),
             slot_prices[u.first_slot : u.first_slot + (u.check_out - u.check_in) - 1],
-            (types[u.type_of]).currency_code, moment,
-            moment + make_interval(secs => (types[u.type_of]).lock_seconds)
-        FROM unnest(tenant_ids, new_ids, room_type_ids, check_ins, check_outs, adult_counts,
-            child_counts, guest_ids, first_slots, type_of)
-            AS u (tenant_id, new_id, room_type_id, check_in, check_out, adult_count,
-                child_count, guest_id, first_slot, type_of)
-        WHERE u.new_id IS NOT NULL
+            u.currency_code, moment, moment + make_interval(secs => u.term)
+        FROM unnest(tenant_ids, new_ids, owner_tokens, reasons, room_type_ids, check_ins,
+            check_outs, adult_counts, child_counts, guest_ids, first_slots, currencies, terms,
+            deciders) WITH ORDINALITY
+            AS u (tenant_id, new_id, owner_token, reason, room_type_id, check_in,
+                check_out, adult_count, child_count, guest_id, first_slot, currency_code, term,
+                decider, item)
+        WHERE u.reason = '' AND u.decider = u.item
         RETURNING *
     )
     SELECT array_agg(i::room_lock) INTO granted FROM inserted i;
@@ -295,7 +298,8 @@ BEGIN
         (tenant_id, event, reason, lock_id, request_id, room_type_id, check_in, check_out,
         guest_id, event_time)
     SELECT u.tenant_id, CASE u.reason WHEN '' THEN 'GRANTED' ELSE 'REFUSED' END, u.reason,
-        u.new_id, u.request_id, u.room_type_id, u.check_in, u.check_out, u.guest_id, moment
+        CASE u.reason WHEN '' THEN u.new_id END, u.request_id, u.room_type_id, u.check_in,
+        u.check_out, u.guest_id, moment
     FROM unnest(tenant_ids, reasons, new_ids, request_ids, room_type_ids, check_ins,
         check_outs, guest_ids, deciders) WITH ORDINALITY
         AS u (tenant_id, reason, new_id, request_id, room_type_id, check_in, check_out,
@@ -363,7 +367,7 @@ END $$;
 CREATE FUNCTION acquire_locks(
     tenant_ids text[], request_ids uuid[], fingerprints bytea[], room_type_ids text[],
     check_ins date[], check_outs date[], adult_counts integer[], child_counts integer[],
-    guest_ids text[]
+    guest_ids text[], new_ids uuid[], owner_tokens uuid[]
 ) RETURNS TABLE (
     item integer, reason text, metadata jsonb, lock_id uuid, owner_token uuid,
     fencing_number bigint, create_time timestamptz, expire_time timestamptz,
@@ -383,7 +387,7 @@ BEGIN
     BEGIN
         RETURN QUERY SELECT * FROM decide_locks_together(
             types, tenant_ids, request_ids, fingerprints, room_type_ids, check_ins, check_outs,
-            adult_counts, child_counts, guest_ids);
+            adult_counts, child_counts, guest_ids, new_ids, owner_tokens);
         RETURN;
     EXCEPTION
         -- These prove nothing about an item: the caller sends the batch again.
@@ -397,7 +401,7 @@ BEGIN
             FROM decide_locks_together(
                 types, tenant_ids[i:i], request_ids[i:i], fingerprints[i:i], room_type_ids[i:i],
                 check_ins[i:i], check_outs[i:i], adult_counts[i:i], child_counts[i:i],
-                guest_ids[i:i]) d;
+                guest_ids[i:i], new_ids[i:i], owner_tokens[i:i]) d;
         EXCEPTION
             WHEN deadlock_detected OR serialization_failure OR lock_not_available THEN RAISE;
             WHEN OTHERS THEN

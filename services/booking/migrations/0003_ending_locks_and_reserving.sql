@@ -107,13 +107,11 @@ DECLARE
     prices numeric[];
 BEGIN
     SELECT count(*) FILTER (WHERE n.held + n.sold < n.sellable + n.debt),
-        array_agg(r.price ORDER BY r.night)
+        array_agg(n.price ORDER BY n.night)
     INTO free_nights, prices
     FROM night_inventory n
-    JOIN nightly_rate r ON r.tenant_id = n.tenant_id AND r.room_type_id = n.room_type_id
-        AND r.night = n.night
     WHERE n.tenant_id = lapsed.tenant_id AND n.room_type_id = lapsed.room_type_id
-        AND n.night >= lapsed.check_in AND n.night < lapsed.check_out;
+        AND n.price IS NOT NULL AND n.night >= lapsed.check_in AND n.night < lapsed.check_out;
     reason := '';
     metadata := '{}';
     IF lapsed.check_in < today OR free_nights < lapsed.check_out - lapsed.check_in THEN

@@ -30,12 +30,8 @@ INSERT INTO room (tenant_id, room_id, room_type_id, room_number)
 SELECT $1, $2 || '-' || n, $2, n::text FROM generate_series(1, $3::integer) AS s (n)
 """
 INSERT_NIGHTS = """
-INSERT INTO night_inventory (tenant_id, room_type_id, night, sellable)
-SELECT $1, $2, $4::date + n, $3 FROM generate_series(0, $5::integer - 1) AS s (n)
-"""
-INSERT_RATES = """
-INSERT INTO nightly_rate (tenant_id, room_type_id, night, price)
-SELECT $1, $2, $3::date + n, $5 FROM generate_series(0, $4::integer - 1) AS s (n)
+INSERT INTO night_inventory (tenant_id, room_type_id, night, sellable, price)
+SELECT $1, $2, $4::date + n, $3, $6 FROM generate_series(0, $5::integer - 1) AS s (n)
 """
 
 # Counters = ledger, in both directions, for every night of every hotel.
@@ -106,8 +102,7 @@ class Hotel:
             key = (tenant_id, room_type_id)
             await sql.execute(INSERT_TYPE, *key)
             await sql.execute(INSERT_ROOMS, *key, count)
-            await sql.execute(INSERT_NIGHTS, *key, count, today, NIGHTS)
-            await sql.execute(INSERT_RATES, *key, today, NIGHTS, PRICE)
+            await sql.execute(INSERT_NIGHTS, *key, count, today, NIGHTS, PRICE)
         return cls(sql, tenant_id, today)
 
     def stay(self, first: int = 10, nights: int = 2) -> Stay:

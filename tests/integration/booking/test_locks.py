@@ -155,7 +155,9 @@ async def test_a_room_too_small(store: BookingStore, hotel: Hotel) -> None:
 async def test_a_night_without_a_price_is_not_on_sale(
     store: BookingStore, hotel: Hotel, sql: Sql
 ) -> None:
-    await sql.execute("DELETE FROM nightly_rate WHERE night = $1", hotel.stay(11).check_in)
+    await sql.execute(
+        "UPDATE night_inventory SET price = NULL WHERE night = $1", hotel.stay(11).check_in
+    )
     with pytest.raises(InvalidArgument) as caught:
         await acquire(store, hotel.request(stay=hotel.stay(10)))
     assert caught.value.reason == "BEYOND_HORIZON"
