@@ -14,9 +14,10 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 
@@ -153,6 +154,7 @@ class Mesh:
 
     async def start(self, name: str, *, wait: bool = True) -> None:
         """Starts a process that is down, on its old addresses."""
+        await self._forget(self._watchers.pop(name, None))
         self._expected_down.discard(name)
         child = self._children[name]
         await child.start()
@@ -199,6 +201,7 @@ class Mesh:
     async def aclose(self) -> None:
         """Stops everything in order; calling it again does nothing."""
         self._expected_down.update(self._children)
+        await self._forget(*self._watchers.values())
         for services in STOP_ORDER:
             await asyncio.gather(
                 *(
@@ -207,10 +210,14 @@ class Mesh:
                     if Process(name).service in services
                 )
             )
-        for watcher in self._watchers.values():
-            watcher.cancel()
-        await asyncio.gather(*self._watchers.values(), return_exceptions=True)
         await self._close_rest()
+
+    async def _forget(self, *watchers: asyncio.Task[None] | None) -> None:
+        """Nobody starts again what these were watching."""
+        tasks = [watcher for watcher in watchers if watcher is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _close_rest(self) -> None:
         if self._session is not None:
@@ -252,14 +259,14 @@ class Mesh:
 
     async def _start_servers(self, last_ports: Mapping[str, int]) -> None:
         self._tell("starting Postgres and Redis")
-        await asyncio.gather(
+        await _all(
             self.servers.start_postgres(self._ports.free(last_ports.get("postgres", 0))),
             self.servers.start_redis(self._ports.free(last_ports.get("redis", 0))),
         )
 
     async def _fill_databases(self) -> None:
         self._tell("migrating the databases")
-        await asyncio.gather(*(self._migrate(service) for service in SERVICES))
+        await _all(*(self._migrate(service) for service in SERVICES))
         if self._load is not None:
             self._tell("loading the demo hotels")
             await self._load(self.servers.databases)
@@ -284,7 +291,7 @@ class Mesh:
             log = self.log(one.name)
             self._children[one.name] = Child(one.name, arguments, environment, log, self._keeper)
             await self.start(one.name, wait=False)
-        await asyncio.gather(*(self.wait_ready(one.name) for one in self._processes))
+        await _all(*(self.wait_ready(one.name) for one in self._processes))
 
     def _arguments(self, process: Process) -> tuple[str, ...]:
         if process.service == "graph":
@@ -317,3 +324,14 @@ class Mesh:
 
 def _process(one: str | Process) -> Process:
     return Process(one) if isinstance(one, str) else one
+
+
+async def _all(*work: Coroutine[Any, Any, None]) -> None:
+    """Does everything at once; when one fails, or we are cancelled, the others are ended first."""
+    tasks = [asyncio.ensure_future(one) for one in work]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox.databases import DatabaseUrls, create_service_database
+from sandbox.databases import DatabaseUrls, create_service_database, drop_database
 from sandbox.embedded import EmbeddedPostgres, EmbeddedRedis
 from sandbox.keeper import Keeper
 from sandbox.wiring import SERVICES
@@ -18,7 +18,7 @@ class Given:
     """What exists already and must not be started."""
 
     postgres_url: str = ""
-    """An administrator's URL; databases of the mesh's own are created there."""
+    """An administrator's URL; databases are created there, and dropped when the mesh ends."""
     redis_url: str = ""
     databases: Mapping[str, DatabaseUrls] = field(default_factory=dict)
     """By service; an empty owner URL says that someone else migrates it."""
@@ -32,6 +32,7 @@ class Servers:
         self.redis_url = given.redis_url
         self.postgres: EmbeddedPostgres | None = None
         self.redis: EmbeddedRedis | None = None
+        self._created: list[str] = []
         self._run_dir = run_dir
         self._given = given
         self._keeper = keeper
@@ -62,24 +63,21 @@ class Servers:
             self.redis_url = self.redis.url
 
     async def stop(self) -> None:
-        """Stops what was started here."""
+        """Stops what was started, and drops what was created on a server of others."""
         if self.redis is not None:
             await asyncio.to_thread(self.redis.stop)
         if self.postgres is not None:
             await asyncio.to_thread(self.postgres.stop)
+        while self._created:
+            await drop_database(self._given.postgres_url, self._created.pop())
 
     async def _create(self, service: str) -> DatabaseUrls:
         if self.postgres is not None:
             return await self.postgres.create_service_database(service)
-        # On a server of others, several meshes may live side by side and come again.
-        name = self._database_prefix() + service
+        # On a server of others, several meshes may live side by side.
+        name = f"mesh_{secrets.token_hex(4)}_{service}"
+        self._created.append(name)
         return await create_service_database(self._given.postgres_url, service, database=name)
-
-    def _database_prefix(self) -> str:
-        path = self._run_dir / "database-prefix"
-        if not path.exists():
-            path.write_text(f"mesh_{secrets.token_hex(4)}_")
-        return path.read_text()
 
 
 async def _finish(start: Callable[[], None]) -> None:

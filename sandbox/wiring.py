@@ -122,7 +122,8 @@ class Wiring:
         return {"CONSERJE_REDIS_URL": self.redis_url, "PYTHONUNBUFFERED": "1", **targets}
 
     def _listens(self, process: Process, prefix: str) -> dict[str, str]:
-        address = self.addresses[process.name]
+        # `migrate` listens nowhere, and runs for services that have replicas only.
+        address = self.addresses.get(process.name, Address())
         listens = {"GRPC": address.grpc, "OPS": address.ops, "HTTP": address.http}
         return {f"{prefix}{kind}_LISTEN": where for kind, where in listens.items() if where}
 
