@@ -71,7 +71,7 @@ async def test_webhooks_get_503_without_postgres_and_none_is_lost(fragile: Mesh)
         sent = await fragile.graph.send(guest, "100000000000001", text="hola")
         assert not sent["delivered"]
     report = await fragile.graph.report()
-    while "503" not in str(report["last_webhook_refusal"]):
+    while "503" not in str(report["webhook_last_refusal"]):
         await asyncio.sleep(0.05)
         report = await fragile.graph.report()
     await asyncio.to_thread(postgres.start)
