@@ -86,7 +86,5 @@ def test_what_is_too_deep_is_kept_as_text(depth: int, brackets: str) -> None:
     "body", [b"", b"{", b"[" * 401, b"[" * 100_000, b'{"a":' * 500, b"{}x", b"\xff", b"}{", b"nan"]
 )
 def test_what_is_no_json_at_all(body: bytes) -> None:
-    with pytest.raises(
-        ValueError, match="Expecting|Extra data|never closed"
-    ):
+    with pytest.raises(ValueError, match=r"Expecting|Extra data|never closed"):
         jsonbody.read_odd(body)
