@@ -189,8 +189,8 @@ def _with_lock(turn: Turn, lock: Lock, meaning: Meaning) -> Decision | None:
         return keeping.release(turn, lock, AfterRelease.SEARCH)
     if meaning.wants(Intent.SHOW_RESERVATION, Intent.HELP, Intent.THANKS):
         return None
-    unclear = not meaning.intents and not meaning.wanted_language
-    intro = (turn.voice.say(texts.NOT_UNDERSTOOD),) if unclear else ()
+    named = meaning.intents or meaning.wanted_language or _rooms_named(turn, meaning)
+    intro = () if named else (turn.voice.say(texts.NOT_UNDERSTOOD),)
     return turn.reply(bookings.summary(turn.voice, lock, intro))
 
 
