@@ -17,6 +17,7 @@ import pytest
 from redis.asyncio import Redis
 
 from sandbox import accounts, binaries
+from sandbox.accounts import Account
 from sandbox.embedded import EmbeddedPostgres, EmbeddedRedis
 from sandbox.processes import LOOPBACK, SandboxError
 
@@ -64,6 +65,11 @@ def own_start_of(kind: str, folder: Path) -> tuple[subprocess.Popen[str], int]:
     )
     assert supervisor.stdout is not None
     return supervisor, int(supervisor.stdout.readline())
+
+
+def start_sleeper(account: Account) -> subprocess.Popen[bytes]:
+    command, arguments = ["sleep", "600"], account.popen_arguments()
+    return subprocess.Popen(command, **arguments)  # type: ignore[call-overload,no-any-return]
 
 
 @pytest.fixture
@@ -118,10 +124,17 @@ async def test_a_stale_pid_file_is_forgotten(own_postgres: EmbeddedPostgres) -> 
     own_postgres.kill()
     pid_file = cluster / "postmaster.pid"
     lines = pid_file.read_text().splitlines()
-    # The number belongs to another program by now.
-    pid_file.write_text("\n".join([str(os.getppid()), *lines[1:]]))
-    own_postgres.start()
-    assert await ask(own_postgres, "SELECT 1") == 1
+    # The number belongs to another program of the same account by now, which
+    # is what Postgres itself takes for a running server.
+    sleeper = start_sleeper(Account.unprivileged())
+    try:
+        pid_file.write_text("\n".join([str(sleeper.pid), *lines[1:]]))
+        own_postgres.start()
+        assert await ask(own_postgres, "SELECT 1") == 1
+        assert sleeper.poll() is None
+    finally:
+        sleeper.kill()
+        sleeper.wait()
 
 
 async def test_the_server_of_a_killed_supervisor_is_ended(folder: Path) -> None:
