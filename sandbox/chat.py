@@ -20,8 +20,7 @@ from sandbox.phone import Option, Style, bubble, options_of
 PROMPT = "› "
 POLL_SECONDS = 20.0
 DELIVERY_SECONDS = 3.0
-# With piped input each line waits for its answer, and a moment longer for a second one.
-ANSWER_SECONDS = 20.0
+# With piped input each line waits for its answer, and this much longer for a second one.
 QUIET_SECONDS = 0.4
 _EPILOG = """A number taps the button or row that carries it; start with a backslash to type the
 number itself. Ctrl-D hangs up. Lines may also be piped:
@@ -42,6 +41,13 @@ def parser() -> argparse.ArgumentParser:
         "--as", dest="guest", default="34600000001", metavar="PHONE", help="who is writing"
     )
     options.add_argument("--name", default="", help="the name that the guest shows")
+    options.add_argument(
+        "--wait",
+        type=float,
+        default=20.0,
+        metavar="SECONDS",
+        help="how long a piped line waits for its answer",
+    )
     return options
 
 
@@ -64,7 +70,7 @@ async def _talk(graph: str, hotel: dict[str, Any], options: argparse.Namespace) 
         phone = Phone(control, hotel, options.guest, options.name, interactive=interactive)
         try:
             await phone.switch_on()
-            return await (phone.typed() if interactive else phone.piped())
+            return await (phone.typed() if interactive else phone.piped(options.wait))
         except (aiohttp.ClientError, ConnectionError) as error:
             raise UsageError(f"the mesh does not answer any more ({error})") from error
 
@@ -118,15 +124,15 @@ class Phone:
                 await replies
         return 0
 
-    async def piped(self) -> int:
-        """A script types: every line waits for its answer."""
+    async def piped(self, wait: float) -> int:
+        """A script types: every line waits so long for its answer."""
         code = 0
         for line in sys.stdin:
             if not line.strip():
                 continue
             print(f"{PROMPT}{line.strip()}")
             await self._send(line)
-            if not await self._receive(ANSWER_SECONDS):
+            if not await self._receive(wait):
                 print("no answer came", file=sys.stderr)
                 code = 1
             while await self._receive(QUIET_SECONDS):

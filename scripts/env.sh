@@ -4,37 +4,49 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 name=$1
-stamp=".venv/.installed-$name"
 lock="requirements/$name.txt"
 
 fail() { echo "conserje: $*" >&2; exit 1; }
 
-# An environment that already holds the same pins (dev holds sandbox too) needs no network.
-for installed in "$stamp" .venv/.installed-dev; do
-  if [ -f "$installed" ] && [ "$(cat "$installed")" = "$(sha256sum "requirements/${installed##*-}.txt")" ] \
-     && { [ "$name" != dev ] || [ "$installed" = .venv/.installed-dev ]; } \
-     && [ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null; then
-    exit 0
-  fi
-done
+# The pins and the place: an environment that was moved finds neither source root.
+stamp_of() { sha256sum "requirements/$1.txt"; echo "$PWD"; }
 
-python=${PYTHON:-}
-for candidate in ${python:-python3.11 python3 python}; do
-  if command -v "$candidate" >/dev/null && "$candidate" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null; then
-    python=$candidate
-    break
-  fi
-  python=
+is_complete() {
+  [ -f ".venv/.installed-$1" ] && [ "$(cat ".venv/.installed-$1")" = "$(stamp_of "$1")" ] \
+    && .venv/bin/python -c '' 2>/dev/null
+}
+
+# Everything of the sandbox is in dev too. What is complete needs no network.
+if is_complete dev || { [ "$name" = sandbox ] && is_complete sandbox; }; then
+  exit 0
+fi
+
+for python in ${PYTHON:-python3.11 python3 python} ''; do
+  [ -n "$python" ] || fail "Python 3.11 is needed and was not found; install it or name it: make PYTHON=/path/to/python3.11"
+  "$python" -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null && break
 done
-[ -n "$python" ] || fail "Python 3.11 is needed and was not found; install it or name it: make PYTHON=/path/to/python3.11"
 "$python" -c 'import venv, ensurepip' 2>/dev/null \
   || fail "Python's venv module is missing; install it (Debian: apt-get install python3.11-venv) and try again"
 
-echo "conserje: preparing the Python environment (.venv, once)"
-[ -x .venv/bin/python ] && .venv/bin/python -c '' 2>/dev/null || { rm -rf .venv; "$python" -m venv .venv; }
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r "$lock" \
+# One line that counts where a person looks; elsewhere nothing moves.
+count_packages() {
+  if [ -t 1 ]; then
+    awk -v all="$(grep -c '==' "$lock")" \
+      '/^Collecting / { printf "\r  %d of %d packages", ++n, all; fflush() }
+       /^Installing / { printf "\r  unpacking %d packages ", all; fflush() }
+       END { print "" }'
+  else
+    cat >/dev/null
+  fi
+}
+
+echo "conserje: preparing the Python environment (.venv); this happens once and needs the network"
+rm -f .venv/.installed-*
+.venv/bin/python -c 'import pip' 2>/dev/null || { rm -rf .venv; "$python" -m venv .venv; }
+.venv/bin/python -m pip install --disable-pip-version-check --progress-bar off \
+  --require-hashes --only-binary :all: -r "$lock" | count_packages \
   || fail "the packages of $lock could not be installed; the lines above say why"
 # The two source roots: the repository and the generated code.
 site=$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
 printf '%s\n%s\n' "$PWD" "$PWD/gen" > "$site/conserje-roots.pth"
-sha256sum "$lock" > "$stamp"
+stamp_of "$name" > ".venv/.installed-$name"
