@@ -135,6 +135,11 @@ class EmbeddedPostgres:
         return await databases.create_service_database(self.admin_url(), name)
 
     @property
+    def running(self) -> bool:
+        """Whether it is there: started, not stopped, not ended by itself."""
+        return self._process is not None and not self._process.ended()
+
+    @property
     def pid(self) -> int:
         """The postmaster's process id, 0 when it does not run."""
         return self._process.pid if self._process is not None else 0
@@ -269,6 +274,11 @@ class EmbeddedRedis:
     def admin_url(self) -> str:
         """The URL of the administrator, for tests that empty or inspect the server."""
         return f"redis://admin:{self._admin_password}@{LOOPBACK}:{self.port}/0"
+
+    @property
+    def running(self) -> bool:
+        """Whether it is there: started, not stopped, not ended by itself."""
+        return self._process is not None and not self._process.ended()
 
     @property
     def pid(self) -> int:

@@ -245,6 +245,9 @@ class Mesh:
             base=self._env,
         )
         self.folder.remember_ports(addresses, **self.servers.ports)
+        if self._restart_crashed:
+            keeping = self.servers.keep_running(self._tell)
+            self._watchers["servers"] = asyncio.create_task(keeping)
         await self._fill_databases()
         await self._start_processes()
         hotels = [asdict(hotel) for hotel in demo.HOTELS]

@@ -10,7 +10,11 @@ from pathlib import Path
 from sandbox.databases import DatabaseUrls, create_service_database, drop_database
 from sandbox.embedded import EmbeddedPostgres, EmbeddedRedis
 from sandbox.keeper import Keeper
+from sandbox.processes import SandboxError
 from sandbox.wiring import SERVICES
+
+LOOK_SECONDS = 1.0
+Server = EmbeddedPostgres | EmbeddedRedis
 
 
 @dataclass(frozen=True)
@@ -40,17 +44,14 @@ class Servers:
     @property
     def ports(self) -> dict[str, int]:
         """The ports of what was started here."""
-        started = {"postgres": self.postgres, "redis": self.redis}
-        return {name: server.port for name, server in started.items() if server is not None}
+        return {name: server.port for name, server in self._started().items()}
 
     async def start_postgres(self, port: int = 0) -> None:
         """Has a database for every service."""
         if missing := [service for service in SERVICES if service not in self.databases]:
             if not self._given.postgres_url:
                 self.postgres = EmbeddedPostgres(self._run_dir / "postgres", port)
-                await _finish(self.postgres.start)
-                # SIGINT is Postgres's word for a fast shutdown.
-                self._keeper.watch(self.postgres.pid, signal.SIGINT)
+                await self._start(self.postgres)
             for service in missing:
                 self.databases[service] = await self._create(service)
 
@@ -58,18 +59,38 @@ class Servers:
         """Has a Redis."""
         if not self.redis_url:
             self.redis = EmbeddedRedis(self._run_dir / "redis", port)
-            await _finish(self.redis.start)
-            self._keeper.watch(self.redis.pid)
+            await self._start(self.redis)
             self.redis_url = self.redis.url
+
+    async def keep_running(self, tell: Callable[[str], None]) -> None:
+        """Starts again, where it was, what has ended by itself; until cancelled."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            for name, server in self._started().items():
+                if not server.running:
+                    tell(f"{name} has ended; starting it again")
+                    await asyncio.to_thread(server.stop)
+                    try:
+                        await self._start(server)
+                    except SandboxError as error:
+                        tell(str(error))
 
     async def stop(self) -> None:
         """Stops what was started, and drops what was created on a server of others."""
-        if self.redis is not None:
-            await asyncio.to_thread(self.redis.stop)
-        if self.postgres is not None:
-            await asyncio.to_thread(self.postgres.stop)
+        for server in self._started().values():
+            await asyncio.to_thread(server.stop)
         while self._created:
             await drop_database(self._given.postgres_url, self._created.pop())
+
+    def _started(self) -> dict[str, Server]:
+        servers = {"postgres": self.postgres, "redis": self.redis}
+        return {name: server for name, server in servers.items() if server is not None}
+
+    async def _start(self, server: Server) -> None:
+        await _finish(server.start)
+        # SIGINT is Postgres's word for a fast shutdown.
+        sign = signal.SIGINT if server is self.postgres else signal.SIGTERM
+        self._keeper.watch(server.pid, sign)
 
     async def _create(self, service: str) -> DatabaseUrls:
         if self.postgres is not None:

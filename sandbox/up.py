@@ -143,6 +143,7 @@ def _welcome(mesh: Mesh) -> str:
 
   More to type:
     ./conserje doctor        what is up, what is not, and why
+    ./conserje trace CODE    the way of a message, by reservation code or wamid
     ./conserje --help        everything else
   To open:
     {mesh.webhook_url}   the webhook (signed requests only)

@@ -153,6 +153,11 @@ async def test_a_newcomers_first_two_runs(up: Up) -> None:
     await up.prints(r"booking ended with -9; again in 0\.5 s")
     await until_doctor_is_content(up)
 
+    [redis] = [child for name, child in up.children().items() if "redis-server" in name]
+    redis.kill()
+    await up.prints("redis has ended; starting it again")
+    await until_doctor_is_content(up)
+
     lock_id = await acquire_lock(up)
     children = up.children()
     up.interrupt()
