@@ -52,10 +52,8 @@ async def _suites(mesh: Mesh, start: date, end: date) -> int:
     try:
         return int(
             await connection.fetchval(
-                "SELECT count(*) FROM reservation r JOIN room_type t"
-                " ON t.tenant_id = r.tenant_id AND t.room_type_id = r.room_type_id"
-                " WHERE r.tenant_id = 'hotel-mirador' AND r.room_type_id = 'suite'"
-                " AND r.state = 'CONFIRMED' AND r.check_in < $2 AND r.check_out > $1",
+                "SELECT count(*) FROM stay WHERE tenant_id = 'hotel-mirador'"
+                " AND room_type_id = 'suite' AND occupying AND nights && daterange($1, $2)",
                 start,
                 end,
             )
