@@ -38,16 +38,25 @@ async def main():
 asyncio.run(main())
 """
 # Two kinds of children: one goes when it is asked, one has to be made to.
-POLITE = "import signal; print('up', flush=True); signal.pause()"
-STUBBORN = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + POLITE + "\n" * 2
+POLITE = """
+import signal, sys
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(print("asked to go", flush=True)))
+print("up", flush=True)
+signal.pause()
+"""
+STUBBORN = """
+import signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print("up", flush=True)
+while True:
+    signal.pause()
+"""
 
 
 @pytest.fixture
 def programs(tmp_path: Path) -> Path:
     (tmp_path / "polite.py").write_text(POLITE)
-    (tmp_path / "stubborn.py").write_text(
-        STUBBORN.replace("signal.pause()", "exec('while True: signal.pause()')")
-    )
+    (tmp_path / "stubborn.py").write_text(STUBBORN)
     return tmp_path
 
 
@@ -76,7 +85,8 @@ async def test_a_polite_child_stops_and_starts_again(programs: Path, keeper: Kee
     await until_up(child)
     first = child.pid
     assert await child.stop(10) is True
-    assert (child.running, child.exit_code, child.pid) == (False, -signal.SIGTERM, 0)
+    assert (child.running, child.exit_code, child.pid) == (False, 0, 0)
+    assert child.log_tail() == "up\nasked to go"
     await child.start()
     assert child.pid not in (0, first)
     await child.kill()
@@ -126,6 +136,7 @@ async def test_children_of_a_killed_supervisor_end_the_stubborn_ones_too(program
     await supervisor.wait()
     gone, alive = await asyncio.to_thread(psutil.wait_procs, children, 30)
     assert (len(gone), alive) == (2, [])
+    assert (programs / "polite.log").read_text() == "up\nasked to go\n"
 
 
 def test_a_reserved_port_is_there_for_a_child_whenever_it_starts() -> None:
