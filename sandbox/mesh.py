@@ -261,7 +261,7 @@ class Mesh:
         return choose_addresses(names, self._ports, self._told, last_ports)
 
     async def _start_servers(self, last_ports: Mapping[str, int]) -> None:
-        self._tell("starting Postgres and Redis")
+        self._tell(self.servers.plan())
         await _all(
             self.servers.start_postgres(self._ports.free(last_ports.get("postgres", 0))),
             self.servers.start_redis(self._ports.free(last_ports.get("redis", 0))),

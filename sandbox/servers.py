@@ -46,6 +46,13 @@ class Servers:
         """The ports of what was started here."""
         return {name: server.port for name, server in self._started().items()}
 
+    def plan(self) -> str:
+        """What is going to be started, in a sentence."""
+        given_postgres = self._given.postgres_url or set(SERVICES) <= set(self.databases)
+        missing = {"Postgres": not given_postgres, "Redis": not self.redis_url}
+        starting = " and ".join(name for name, start in missing.items() if start)
+        return f"starting {starting}" if starting else "using the Postgres and the Redis given"
+
     async def start_postgres(self, port: int = 0) -> None:
         """Has a database for every service."""
         if missing := [service for service in SERVICES if service not in self.databases]:

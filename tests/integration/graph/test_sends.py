@@ -1,5 +1,7 @@
 """Sends are taken, refused and reported as Meta documents it."""
 
+import asyncio
+
 import aiohttp
 import pytest
 
@@ -161,3 +163,33 @@ async def test_long_poll_wakes_on_the_message_that_was_waited_for(
     [message], after = await graph.messages(after, to="34600000001", wait=10)
     assert message["body"]["text"]["body"] == "hola"
     assert await graph.messages(after, to="34600000001") == ([], after)
+
+
+async def test_a_delayed_answer_is_accepted_before_it_is_answered(
+    sender: Sender, graph: GraphControl
+) -> None:
+    await graph.fault("delay", seconds=30)
+    sending = asyncio.create_task(sender.send(text("hola")))
+    [message], _ = await graph.messages(wait=10)
+    assert message["body"]["text"]["body"] == "hola"
+    assert not sending.done()
+    sending.cancel()
+
+
+async def test_a_message_may_never_be_heard_of_again(
+    sender: Sender, graph: GraphControl, gateway: Gateway
+) -> None:
+    await graph.fault("no_statuses")
+    await sender.send(text("hola", biz_opaque_callback_data="silent"))
+    await sender.send(text("hola", biz_opaque_callback_data="heard"))
+    statuses = await gateway.receives("statuses", 3)
+    assert {one["biz_opaque_callback_data"] for one in statuses} == {"heard"}
+    assert len(await graph.accepted()) == 2
+
+
+async def test_faults_that_were_asked_for_can_be_called_off(
+    sender: Sender, graph: GraphControl
+) -> None:
+    await graph.fault("error", count=100)
+    await graph.clear_faults()
+    assert (await sender.send(text("hola")))[0] == 200
