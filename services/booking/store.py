@@ -41,6 +41,8 @@ BROKEN_OFF = (
     asyncpg.DeadlockDetectedError,
     asyncpg.SerializationError,
     asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
     asyncpg.UniqueViolationError,
     ConnectionError,
 )
