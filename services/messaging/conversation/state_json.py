@@ -31,6 +31,8 @@ from services.messaging.conversation.state import (
 VERSION = 1
 
 _Part = TypeVar("_Part")
+# What any count and PostgreSQL's bigint stay below.
+_MOST = 2**63
 _DAMAGED = (KeyError, TypeError, ValueError, AttributeError, InvalidOperation)
 
 
@@ -69,8 +71,8 @@ def from_json(text: str | bytes) -> State:
         lock=_part(whole, "lock", _lock, None),
         open=_part(whole, "open", _open, None),
         reservations=_reservations(whole.get("reservations")),
-        command_count=_part(whole, "command_count", int, 0),
-        offer_count=_part(whole, "offer_count", int, 0),
+        command_count=_part(whole, "command_count", _count, 0),
+        offer_count=_part(whole, "offer_count", _count, 0),
     )
 
 
@@ -88,6 +90,16 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError("not a text")
     return value
+
+
+def _count(value: Any) -> int:
+    if type(value) is not int or not 0 <= value < _MOST:
+        raise TypeError("not a count")
+    return value
+
+
+def _count_or_none(value: Any) -> int | None:
+    return None if value is None else _count(value)
 
 
 def _day(value: Any) -> date | None:
@@ -113,7 +125,7 @@ def _from_stay(stay: Stay) -> list[Any]:
 
 def _stay(value: Any) -> Stay:
     check_in, check_out = date.fromisoformat(value[0]), date.fromisoformat(value[1])
-    return Stay(check_in, check_out, int(value[2]), int(value[3]))
+    return Stay(check_in, check_out, _count(value[2]), _count(value[3]))
 
 
 def _from_draft(draft: Draft) -> dict[str, Any]:
@@ -131,9 +143,9 @@ def _draft(value: Any) -> Draft:
     return Draft(
         _day(value.get("check_in")),
         _day(value.get("check_out")),
-        value.get("nights"),
-        value.get("adults"),
-        value.get("children", 0),
+        _count_or_none(value.get("nights")),
+        _count_or_none(value.get("adults")),
+        _count(value.get("children", 0)),
         tuple(_text(word) for word in value.get("wish", ())),
     )
 
@@ -154,7 +166,8 @@ def _from_room(room: Room) -> dict[str, Any]:
 
 def _room(value: Any) -> Room:
     stay, total = _stay(value["stay"]), _money(value["total"])
-    return Room(_text(value["type"]), _names(value["names"]), stay, total, value.get("free", 0))
+    free = _count(value.get("free", 0))
+    return Room(_text(value["type"]), _names(value["names"]), stay, total, free)
 
 
 def _from_offer(offer: Offer) -> dict[str, Any]:
@@ -171,7 +184,7 @@ def _offer(value: Any) -> Offer:
     missing = tuple(
         Missing(_names(room["names"]), _text(room["reason"])) for room in value.get("missing", ())
     )
-    return Offer(int(value["number"]), rooms, missing, bool(value.get("elsewhen", False)))
+    return Offer(_count(value["number"]), rooms, missing, bool(value.get("elsewhen", False)))
 
 
 def _from_lock(lock: Lock) -> dict[str, Any]:
@@ -191,7 +204,7 @@ def _lock(value: Any) -> Lock:
     if expires.tzinfo is None:
         raise ValueError("an instant without a zone")
     room = _room(value["room"])
-    ids = (_text(value["id"]), _text(value["token"]), int(value["fence"]))
+    ids = (_text(value["id"]), _text(value["token"]), _count(value["fence"]))
     return Lock(*ids, room, nightly, expires)
 
 
@@ -208,7 +221,7 @@ def _from_open(opened: OpenCommand) -> dict[str, Any]:
 def _open(value: Any) -> OpenCommand:
     room = value.get("room")
     return OpenCommand(
-        int(value["number"]),
+        _count(value["number"]),
         CommandKind(value["kind"]),
         _room(room) if room else None,
         AfterRelease(value.get("after", AfterRelease.NOTHING.value)),
@@ -227,7 +240,8 @@ def _from_reservation(known: Reservation) -> dict[str, Any]:
 
 def _reservations(value: Any) -> tuple[Reservation, ...]:
     """Each by itself: one that is damaged does not hide the others."""
-    read = (_part({"it": known}, "it", _reservation, None) for known in value or ())
+    stored = value if isinstance(value, list) else []
+    read = (_part({"it": known}, "it", _reservation, None) for known in stored)
     return tuple(known for known in read if known is not None)
 
 

@@ -288,6 +288,10 @@ class Chat:
         """Taps what begins with the title, of the newest message or of an older one."""
         return self.happens(GuestTap(reply_id(of or self.replies[-1], title), title))
 
+    def happens_by_row(self, of: Reply, index: int) -> Reply:
+        """Taps a row by its place."""
+        return self.happens(GuestTap(*choices(of)[index]))
+
     def happens(self, event: Event) -> Reply:
         """A message and all that follows from it: exactly one reply."""
         before = len(self.replies)
