@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -80,6 +81,9 @@ async def serve(
     try:
         await kit.start_ops()
         if await _unless(stop, _start(kit, build, settings)):
+            # What is loaded now stays: the collector need not look at it again and again.
+            gc.collect()
+            gc.freeze()
             await stop.wait()
     except (OSError, MeshError) as error:
         _say(f"{name} could not start: {error}")
