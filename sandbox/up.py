@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sandbox import demo
@@ -31,8 +32,9 @@ class Progress:
         self._start = time.monotonic()
 
     def tell(self, sentence: str) -> None:
-        """Prints one line."""
-        print(f"{time.monotonic() - self._start:6.1f} s  {sentence}", flush=True)
+        """Prints one line; a terminal that is gone does not keep us from stopping."""
+        with suppress(OSError):
+            print(f"{time.monotonic() - self._start:6.1f} s  {sentence}", flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

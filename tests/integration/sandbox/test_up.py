@@ -33,12 +33,14 @@ class Up:
     def run_file(self) -> Path:
         return self.folder / "run.json"
 
-    async def start(self, *arguments: str, **environment: str) -> None:
+    async def start(
+        self, *arguments: str, screen: int = asyncio.subprocess.PIPE, **environment: str
+    ) -> None:
         self.printed = []
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
             *("-m", "cli", "up", "--dir", str(self.folder), *arguments),
-            stdout=asyncio.subprocess.PIPE,
+            stdout=screen,
             stderr=asyncio.subprocess.STDOUT,
             cwd=ROOT,
             env={**clean_environment(), **environment},
@@ -190,6 +192,21 @@ async def test_sigterm_while_starting_leaves_nothing(up: Up) -> None:
     up.signal(signal.SIGTERM)
     assert await up.ends() == 0
     assert await gone(children) == []
+
+
+@pytest.mark.e2e
+async def test_a_terminal_that_is_closed_ends_everything(up: Up) -> None:
+    terminal, screen = os.openpty()
+    await up.start(screen=screen)
+    os.close(screen)
+    seen = b""
+    while b"Ctrl-C stops" not in seen:
+        seen += await asyncio.to_thread(os.read, terminal, 4096)
+    children = up.children()
+    os.close(terminal)
+    up.signal(signal.SIGHUP)
+    assert await gone(children) == []
+    assert not up.run_file.exists()
 
 
 async def test_a_busy_port_is_one_sentence(up: Up) -> None:
