@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import grpc
 import pytest
 from conserje.tenant.v1 import tenant_service_pb2 as pb
 from conserje.tenant.v1 import tenant_service_pb2_grpc as pb_grpc
@@ -95,6 +96,7 @@ async def served(servicer: Servicer, limits: Limits | None = None) -> AsyncItera
     server = Server(tracing=tracing, registry=registry)
     server.add(pb_grpc.add_TenantServiceServicer_to_server, servicer, SERVICE)
     port = await server.start("127.0.0.1:0")
+    await server.set_serving(True)
     metrics = RpcMetrics(registry, "client")
     channel = Channel(f"127.0.0.1:{port}", tracing=tracing, metrics=metrics)
     coalescer = rpc_coalescer(
@@ -173,11 +175,24 @@ async def test_a_batch_lost_with_its_connection_is_unavailable_for_each_item() -
 
     async with served(Servicer(never)) as mesh:
         asking = asyncio.create_task(mesh.ask(*range(10)))
-        await arrived.wait()
+        await asyncio.wait_for(arrived.wait(), TIMEOUT)
         await mesh.server.stop(0)
         answers = await asking
         assert {type(answer) for answer in answers} == {Unavailable}
         assert len(mesh.servicer.batches) == 1
+
+
+async def test_a_plain_stub_will_do() -> None:
+    async with grpc.aio.insecure_channel("127.0.0.1:1") as channel:
+        coalescer = rpc_coalescer(
+            pb_grpc.TenantServiceStub(channel).BatchResolveTenants,
+            pb.BatchResolveTenantsRequest,
+            name="tenant",
+            tenant_of=lambda item: item.phone_number_id,
+            metrics=CoalescerMetrics(new_registry()),
+        )
+        with pytest.raises(Unavailable):
+            await coalescer.submit(request(1), TIMEOUT)
 
 
 async def test_the_server_learns_that_nobody_waits_any_more() -> None:
@@ -195,7 +210,7 @@ async def test_the_server_learns_that_nobody_waits_any_more() -> None:
             asyncio.create_task(mesh.coalescer.submit(request(number), TIMEOUT))
             for number in range(3)
         ]
-        await arrived.wait()
+        await asyncio.wait_for(arrived.wait(), TIMEOUT)
         for caller in callers:
             caller.cancel()
         await asyncio.wait_for(stopped.wait(), TIMEOUT)
