@@ -24,7 +24,7 @@ from services.messaging.store.inbox import InboxStore, Lease, PendingItem
 from services.messaging.store.steps import Standing as Position
 from services.messaging.store.steps import Step, StepStore
 from services.messaging.talk import Cause, Talk
-from services.messaging.wake import Wake
+from services.messaging.wake import Wake, pause
 
 ITEMS_AT_ONCE = 16
 AWAY = (Unavailable, DeadlineExceeded, ResourceExhausted)
@@ -87,9 +87,10 @@ class StepWorker:
             await asyncio.wait(self._running)
 
     async def renew(self, stopping: asyncio.Event) -> None:
-        """Hold on to what is being worked on, every third of a lease."""
+        """Hold on to what is being worked on, every third of a lease, also in the drain."""
+        seconds = self._settings.lease_seconds / 3
         while not stopping.is_set() or self._held:
-            await asyncio.sleep(self._settings.lease_seconds / 3)
+            await (asyncio.sleep(min(seconds, 0.1)) if stopping.is_set() else pause(stopping, seconds))
             held = [(lease.mailbox_id, lease.lease_number) for lease in self._held.values()]
             if held:
                 with suppress(Unavailable):
@@ -136,11 +137,11 @@ class StepWorker:
     async def _with_owner(self, lease: Lease) -> None:
         account = lease.items[0].account_id if lease.items else ""
         try:
-            owner = await self._directory.owner(lease.phone_number_id, account)
+            owner = await self._owner(lease, account)
         except MeshError as error:
             await self._postpone(lease, "tenant_away", backoff(2, first=0.5, longest=AWAY_SECONDS))
             self._metrics.dependency_away.labels("tenant").inc()
-            log.debug("tenant service away", reason=error.reason)
+            log.debug("tenant service away", reason=error.reason, message=error.message)
             return
         # An item under another account may be another hotel's: it is claimed on its own.
         items = _leading(lease.items, account)
@@ -151,6 +152,15 @@ class StepWorker:
             await self._postpone(lease, "suspended", self._settings.suspended_seconds)
         else:
             await self._set_aside(mine, owner.standing.value)
+
+    async def _owner(self, lease: Lease, account: str) -> Owner:
+        """Whose mailbox it is, asked in the trace of the first item that waits in it."""
+        if not lease.items:
+            return await self._directory.owner(lease.phone_number_id, account)
+        with self._tracing.start_span(
+            "messaging.claim", kind="consumer", traceparent=lease.items[0].traceparent
+        ):
+            return await self._directory.owner(lease.phone_number_id, account)
 
     async def _postpone(self, lease: Lease, reason: str, seconds: float) -> None:
         self._metrics.postponed.labels(reason).inc()
@@ -219,8 +229,8 @@ class StepWorker:
         tries = await self._count_failure(lease, owner, cause, type(error).__name__)
         if tries < limit:
             self._metrics.steps.labels("failed").inc()
-            pause = backoff(tries, first=self._settings.step_retry_seconds, longest=FAILED_LONGEST)
-            await self._inbox.postpone(lease, pause)
+            seconds = backoff(tries, first=self._settings.step_retry_seconds, longest=FAILED_LONGEST)
+            await self._inbox.postpone(lease, seconds)
             return
         self._metrics.steps.labels("dead").inc()
         await self._inbox.release(lease, more=True)

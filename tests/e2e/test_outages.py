@@ -78,4 +78,5 @@ async def test_webhooks_get_503_without_postgres_and_none_is_lost(fragile: Mesh)
     for guest in guests:
         (reply,) = await fragile.graph.replies(guest, timeout=60)
         assert "Hotel Mirador" in str(reply["body"])
+    await fragile.wait_ready("booking")
     assert "reserva" in (await _book(fragile, 35)).lower()
