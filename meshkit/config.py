@@ -52,29 +52,34 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    grpc_listen: Listen = Field("127.0.0.1:0", description="Where the gRPC server listens.")
+    grpc_listen: Listen = Field(default="127.0.0.1:0", description="Where the gRPC server listens.")
     ops_listen: Listen = Field(
-        "127.0.0.1:0", description="Where probes and metrics are served over HTTP."
+        default="127.0.0.1:0", description="Where probes and metrics are served over HTTP."
     )
     notice_seconds: float = Field(
-        0.0,
+        default=0.0,
         ge=0,
         le=120,
         description="How long a stopping process goes on serving, so that endpoints notice.",
     )
     drain_seconds: float = Field(
-        10.0, ge=0, le=600, description="How long calls and workers may take to finish at a stop."
+        default=10.0,
+        ge=0,
+        le=600,
+        description="How long calls and workers may take to finish at a stop.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
-        "INFO", description="The least important log lines to write.", json_schema_extra=SHARED
+        default="INFO",
+        description="The least important log lines to write.",
+        json_schema_extra=SHARED,
     )
     otlp_endpoint: str = Field(
-        "",
+        default="",
         description="Base URL of the OTLP/HTTP collector for traces; empty switches export off.",
         json_schema_extra=SHARED,
     )
     trace_ratio: float = Field(
-        0.01,
+        default=0.01,
         ge=0,
         le=1,
         description="Share of traces that are sampled, decided where a trace starts.",
@@ -87,11 +92,13 @@ class DatabaseSettings(BaseModel):
 
     database_url: SecretStr = Field(description="The service's own database, as the app role.")
     owner_database_url: SecretStr | None = Field(
-        None, description="The same database as its owner; needed by `migrate` only."
+        default=None, description="The same database as its owner; needed by `migrate` only."
     )
-    db_pool_size: int = Field(10, ge=1, le=200, description="Connections that are kept open.")
+    db_pool_size: int = Field(
+        default=10, ge=1, le=200, description="Connections that are kept open."
+    )
     db_pool_overflow: int = Field(
-        10, ge=0, le=200, description="Further connections under pressure."
+        default=10, ge=0, le=200, description="Further connections under pressure."
     )
 
 
