@@ -112,8 +112,8 @@ class EffectWorker:
     async def _later(self, effect: OpenEffect, error: MeshError) -> None:
         self._count(effect, error.reason)
         self._metrics.dependency_away.labels("booking").inc()
-        pause = backoff(effect.attempt_count, first=FIRST_RETRY, longest=LONGEST_RETRY)
-        await self._store.retry(effect, max(pause, error.retry_after or 0.0), error.reason)
+        seconds = backoff(effect.attempt_count, first=FIRST_RETRY, longest=LONGEST_RETRY)
+        await self._store.retry(effect, max(seconds, error.retry_after or 0.0), error.reason)
 
     def _count(self, effect: OpenEffect, outcome: str) -> None:
         self._metrics.effects.labels(effect.method.rpartition("/")[2], outcome).inc()

@@ -19,6 +19,7 @@ from conserje.messaging.v1.event_pb2 import (
 from conserje.messaging.v1.messaging_service_pb2 import IngestEventRequest, IngestEventResponse
 
 from meshkit.errors import InvalidArgument, MeshError
+from meshkit.telemetry import is_traceparent
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.opaque import read_opaque
 from services.messaging.store.inbox import InboxStore, IngestColumns
@@ -79,7 +80,7 @@ class Ingest:
             "NOT_STORABLE",
             event.phone_number_id,
             event.whatsapp_business_account_id,
-            item.traceparent,
+            item.traceparent if is_traceparent(item.traceparent) else "",
             event.SerializeToString(),
         )
         self._metrics.quarantined.labels("NOT_STORABLE").inc()

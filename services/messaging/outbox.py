@@ -21,7 +21,7 @@ from services.messaging.backoff import backoff
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.settings import MessagingSettings
 from services.messaging.store.outbox import OutboxStore, Sending
-from services.messaging.wake import Wake
+from services.messaging.wake import Wake, pause
 from services.messaging.whatsapp import Accepted, ErrorClass, GraphClient, Refused, Unknown, Unsent
 
 FIRST_RETRY, LONGEST_RETRY = 0.5, 60.0
@@ -81,13 +81,13 @@ class OutboxWorker:
 
     async def settle(self, stopping: asyncio.Event) -> None:
         """Look after what is unknown."""
-        pause = min(1.0, self._settings.settle_after_seconds / 4)
+        seconds = min(1.0, self._settings.settle_after_seconds / 4)
         while not stopping.is_set():
             try:
                 await self._settle_once()
             except Unavailable:
                 self._metrics.dependency_away.labels("postgres").inc()
-            await asyncio.sleep(pause)
+            await pause(stopping, seconds)
 
     async def _settle_once(self) -> None:
         settle = self._settings.settle_after_seconds

@@ -90,7 +90,9 @@ class StepWorker:
         """Hold on to what is being worked on, every third of a lease, also in the drain."""
         seconds = self._settings.lease_seconds / 3
         while not stopping.is_set() or self._held:
-            await (asyncio.sleep(min(seconds, 0.1)) if stopping.is_set() else pause(stopping, seconds))
+            await (
+                asyncio.sleep(min(seconds, 0.1)) if stopping.is_set() else pause(stopping, seconds)
+            )
             held = [(lease.mailbox_id, lease.lease_number) for lease in self._held.values()]
             if held:
                 with suppress(Unavailable):
@@ -229,7 +231,9 @@ class StepWorker:
         tries = await self._count_failure(lease, owner, cause, type(error).__name__)
         if tries < limit:
             self._metrics.steps.labels("failed").inc()
-            seconds = backoff(tries, first=self._settings.step_retry_seconds, longest=FAILED_LONGEST)
+            seconds = backoff(
+                tries, first=self._settings.step_retry_seconds, longest=FAILED_LONGEST
+            )
             await self._inbox.postpone(lease, seconds)
             return
         self._metrics.steps.labels("dead").inc()

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 from meshkit.errors import Unavailable
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.store.inbox import InboxStore
+from services.messaging.wake import pause
 
 # Partitions are made three days ahead, so an hour is early enough.
 PARTITION_SECONDS = 3600.0
@@ -40,14 +41,10 @@ class Upkeep:
         self, stopping: asyncio.Event, work: Callable[[], Awaitable[object]], seconds: float
     ) -> None:
         while not stopping.is_set():
-            pause = seconds
+            wait = seconds
             try:
                 await work()
             except Unavailable:
                 self._metrics.dependency_away.labels("postgres").inc()
-                pause = AWAY_SECONDS
-            try:
-                async with asyncio.timeout(pause):
-                    await stopping.wait()
-            except TimeoutError:
-                continue
+                wait = AWAY_SECONDS
+            await pause(stopping, wait)

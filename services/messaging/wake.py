@@ -6,6 +6,15 @@ import asyncio
 import random
 
 
+async def pause(stopping: asyncio.Event, seconds: float) -> None:
+    """Wait `seconds`, or less when the process is told to stop."""
+    try:
+        async with asyncio.timeout(seconds):
+            await stopping.wait()
+    except TimeoutError:
+        return
+
+
 class Wake:
     """Set by whoever made work; the worker waits for it or for the next poll."""
 

@@ -254,7 +254,7 @@ class Mesh:
     async def until(self, sql: str, *args: object, value: object = True) -> None:
         """Wait until a query says so."""
         async with asyncio.timeout(DEADLINE):
-            while await self.admin.fetchval(sql, *args) != value:
+            while await self.admin.fetchval(sql, *args) != value:  # noqa: ASYNC110
                 await asyncio.sleep(0.02)
 
     async def until_quiet(self) -> None:
@@ -326,6 +326,7 @@ async def _serve(stack: AsyncExitStack, add_fn: Any, servicer: Any, name: str) -
     server = Server(tracing=Tracing("test"), registry=new_registry())
     server.add(add_fn, servicer, f"conserje.{name}")
     port = await server.start("127.0.0.1:0")
+    await server.set_serving(True)
     stack.push_async_callback(server.stop, 0.1)
     return port
 
