@@ -42,7 +42,7 @@ gen: ## Generate gen/ from protos/
 
 gen-check: ## Check that gen/ matches protos/
 	@scripts/env.sh dev
-	@tmp=$$(mktemp -d) && scripts/gen.sh "$$tmp" && diff -r "$$tmp" gen && rm -r "$$tmp"
+	@tmp=$$(mktemp -d) && scripts/gen.sh "$$tmp" && diff -r -x __pycache__ "$$tmp" gen && rm -r "$$tmp"
 
 lock: ## Pin requirements/*.in to requirements/*.txt
 	@scripts/env.sh dev
