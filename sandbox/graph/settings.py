@@ -36,7 +36,7 @@ class GraphSettings:
     """Most items in one webhook; Meta allows itself 1,000."""
     first_retry: float = 0.1
     """Seconds before a refused webhook is posted again; doubles up to `last_retry`."""
-    last_retry: float = 1.0
+    last_retry: float = 0.25
     """Meta goes on for days with growing pauses; a sandbox wants to be there at once."""
     keep: int = 100_000
     """Accepted messages kept in memory; older ones are forgotten and counted."""
