@@ -263,6 +263,17 @@ def test_a_yes_means_the_cancellation_only_right_after_the_question() -> None:
     assert CancelReservation not in sent(chat)
 
 
+@pytest.mark.parametrize("text", ["¿y si cancelo luego?", "ok?", "no quiero cancelar", "espera"])
+def test_a_doubt_does_not_cancel_a_reservation(text: str) -> None:
+    chat = Chat()
+    chat.writes("del 10 al 12 de diciembre para 2")
+    chat.writes("suite")
+    chat.writes("sí")
+    chat.writes("cancelar mi reserva")
+    chat.writes(text)
+    assert CancelReservation not in sent(chat)
+
+
 def test_one_of_several_reservations_is_picked_from_a_list() -> None:
     chat = Chat()
     for _ in range(2):

@@ -106,6 +106,17 @@ def test_a_hotel_without_rooms() -> None:
     assert "todavía no tiene habitaciones" in chat.writes(ASKED).body
 
 
+def test_a_room_of_which_none_is_left_is_not_offered() -> None:
+    chat = Chat()
+    found = chat.desk.search(SearchAvailability(NIGHTS[0], date(2026, 12, 12), 2, 0))
+    assert isinstance(found, Availability)
+    none_left = tuple(replace(room, free_count=0, reason="") for room in found.room_types[1:2])
+    chat.ask = lambda _: Availability(none_left + found.room_types[2:])
+    menu = chat.writes("del 10 al 12 de diciembre para 2")
+    assert [title for _, title in choices(menu)] == ["Suite"]
+    assert "Ya no quedan: Habitación doble." in menu.body
+
+
 def test_the_last_room_goes_to_one_and_the_other_is_told() -> None:
     desk = FrontDesk()
     first, second = Chat(desk), Chat(desk)

@@ -82,6 +82,15 @@ def test_a_row_of_an_older_list_shows_what_is_free_now() -> None:
     assert not chat.desk.commands
 
 
+def test_a_row_of_an_older_list_for_the_same_days_is_old_too() -> None:
+    chat = Chat()
+    old = chat.writes(ASKED)
+    chat.desk.rooms["rt-2"].price = 999
+    chat.writes("otra vez")
+    assert chat.taps("Habitación doble", of=old).body.startswith("Esa lista es de antes")
+    assert not chat.desk.commands
+
+
 def test_a_row_of_an_older_list_does_not_take_a_kept_room_away() -> None:
     chat = Chat()
     old = chat.writes("del 20 al 22 de diciembre para 2")
