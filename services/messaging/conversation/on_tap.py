@@ -16,6 +16,7 @@ from services.messaging.conversation.taps import (
 )
 from services.messaging.conversation.turn import Steps, Turn
 from services.messaging.replies import bookings, questions, texts
+from services.messaging.replies.phrase import Phrase
 from services.messaging.understanding.meaning import MAX_GUESTS
 
 
@@ -148,7 +149,7 @@ def _about_reservation(turn: Turn, tap: ActionTap) -> Decision:
     return reserved.ask_cancel_this(turn, known)
 
 
-def _old(turn: Turn, phrase: texts.Phrase) -> Steps:
+def _old(turn: Turn, phrase: Phrase) -> Steps:
     """Says that the button is old and goes on from where the conversation is."""
     told: Sequence[str] = (turn.voice.say(phrase),)
     lock = turn.live_lock

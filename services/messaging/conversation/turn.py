@@ -10,7 +10,7 @@ from services.messaging.conversation.hotel import Hotel
 from services.messaging.conversation.queries import Answer, Query
 from services.messaging.conversation.state import Lock, OpenCommand, Reservation, State
 from services.messaging.replies.model import Reply, Text
-from services.messaging.replies.texts import Phrase
+from services.messaging.replies.phrase import Phrase
 from services.messaging.replies.voice import Voice, spoken_language
 
 Steps = Generator[Query, Answer, Decision]

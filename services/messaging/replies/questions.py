@@ -6,7 +6,7 @@ from datetime import timedelta
 from services.messaging.conversation import taps
 from services.messaging.replies import texts
 from services.messaging.replies.model import Button, Buttons
-from services.messaging.replies.texts import Phrase
+from services.messaging.replies.phrase import Phrase
 from services.messaging.replies.voice import Voice
 
 

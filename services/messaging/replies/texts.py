@@ -4,20 +4,7 @@ Words in braces are filled in by the program. `*stars*` are WhatsApp's bold.
 Write no numbers here: every number in a reply comes from the hotel's data.
 """
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """One thing to say, in Spanish and in English."""
-
-    es: str
-    en: str
-
-    def told(self, language: str, **values: object) -> str:
-        """The phrase with the values in their places."""
-        return (self.es if language == "es" else self.en).format(**values)
-
+from services.messaging.replies.phrase import Phrase
 
 # --- Greeting and help -----------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from meshkit.money import Money
 from services.messaging.conversation.hotel import Hotel
 from services.messaging.conversation.state import Stay
 from services.messaging.replies import amounts, days, limits, texts
-from services.messaging.replies.texts import Phrase
+from services.messaging.replies.phrase import Phrase
 
 SPOKEN = ("es", "en")
 

@@ -5,7 +5,7 @@ import string
 import pytest
 
 from services.messaging.replies import limits, texts
-from services.messaging.replies.texts import Phrase
+from services.messaging.replies.phrase import Phrase
 
 PHRASES = {name: value for name, value in vars(texts).items() if isinstance(value, Phrase)}
 
