@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import os
+import signal
+import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import aiohttp
 import asyncpg
 import grpc
 from aiohttp import web
@@ -19,7 +24,7 @@ from conserje.booking.v1.booking_service_pb2_grpc import (
     add_BookingServiceServicer_to_server,
 )
 from conserje.messaging.v1.event_pb2 import DeliveryState, InboundEvent
-from conserje.messaging.v1.messaging_service_pb2 import IngestEventRequest
+from conserje.messaging.v1.messaging_service_pb2 import BatchIngestEventsRequest, IngestEventRequest
 from conserje.messaging.v1.messaging_service_pb2_grpc import MessagingServiceStub
 from conserje.tenant.v1.tenant_pb2 import TENANT_STATE_ACTIVE, RoutingRecord
 from conserje.tenant.v1.tenant_service_pb2 import ResolveTenantRequest, ResolveTenantResponse
@@ -27,22 +32,26 @@ from conserje.tenant.v1.tenant_service_pb2_grpc import (
     TenantServiceServicer,
     add_TenantServiceServicer_to_server,
 )
+from pydantic import SecretStr
 
 from meshkit.clock import Clock
 from meshkit.errors import FailedPrecondition, MeshError, NotFound, Unavailable
 from meshkit.kit import Kit
 from meshkit.metrics import new_registry
+from meshkit.postgres import Postgres
 from meshkit.server import Server
 from meshkit.telemetry import Tracing
 from sandbox.databases import DatabaseUrls
 from services.messaging.app import MODES, build
 from services.messaging.settings import MessagingSettings
+from services.messaging.store.inbox import InboxStore
 
 NUMBER = "100000000000001"
 ACCOUNT = "200000000000002"
 TENANT = "hotel-mirador"
 TOKEN = "test-token"
 DEADLINE = 20.0
+ROOT = Path(__file__).parents[3]
 
 _wamids = itertools.count(1)
 
@@ -55,6 +64,9 @@ class Tenants(TenantServiceServicer):
         self.asked = 0
         self.numbers = {NUMBER: TENANT}
         self.state = TENANT_STATE_ACTIVE
+
+    async def BatchResolveTenants(self, request: Any, context: Any) -> Any:
+        raise NotImplementedError
 
     async def ResolveTenant(self, request: ResolveTenantRequest, context: Any) -> Any:
         self.asked += 1
@@ -82,7 +94,10 @@ class Tenants(TenantServiceServicer):
 
 
 class Bookings(BookingServiceServicer):
-    """Decides each request id once; `fail` may raise before or after the decision."""
+    """Decides each request id once; `before` and `after` the decision it may fail.
+
+    A search waits while `open` is not set, and says so by `waiting`.
+    """
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, bytes]] = []
@@ -90,12 +105,22 @@ class Bookings(BookingServiceServicer):
         self.before: Callable[[Any], MeshError | None] = lambda _: None
         self.after: Callable[[Any], MeshError | None] = lambda _: None
         self.answer: Callable[[Any], Any] = _locked
+        self.open = asyncio.Event()
+        self.open.set()
+        self.waiting = asyncio.Event()
 
     async def SearchAvailability(self, request: Any, context: Any) -> Any:
-        error = self.before(request)
-        if error:
+        if error := self.before(request):
             raise error
-        return booking_pb.SearchAvailabilityResponse()
+        self.waiting.set()
+        await self.open.wait()
+        response = booking_pb.SearchAvailabilityResponse()
+        room = response.room_types.add(room_type_id="double", max_guest_count=2, free_count=3)
+        room.display_names["es"], room.display_names["en"] = "Doble", "Double"
+        room.total_price.currency_code, room.total_price.units = "EUR", 200
+        room.nightly_prices.add(currency_code="EUR", units=100)
+        room.nightly_prices.add(currency_code="EUR", units=100)
+        return response
 
     async def AcquireLock(self, request: Any, context: Any) -> Any:
         return await self._once("AcquireLock", request)
@@ -105,6 +130,15 @@ class Bookings(BookingServiceServicer):
 
     async def ConfirmReservation(self, request: Any, context: Any) -> Any:
         return await self._once("ConfirmReservation", request)
+
+    async def CancelReservation(self, request: Any, context: Any) -> Any:
+        return await self._once("CancelReservation", request)
+
+    async def BatchAcquireLocks(self, request: Any, context: Any) -> Any:
+        raise NotImplementedError
+
+    async def GetReservation(self, request: Any, context: Any) -> Any:
+        raise NotImplementedError
 
     async def _once(self, name: str, request: Any) -> Any:
         self.requests.append((name, request.SerializeToString(deterministic=True)))
@@ -121,6 +155,7 @@ class Bookings(BookingServiceServicer):
 
 
 def _locked(request: Any) -> Any:
+    response: Any
     if isinstance(request, booking_pb.ConfirmReservationRequest):
         response = booking_pb.ConfirmReservationResponse()
         reservation = response.reservation
@@ -207,6 +242,73 @@ class Graph:
         )
 
 
+class Process:
+    """`python -m services.messaging`, to be stopped, continued and killed."""
+
+    def __init__(self, running: asyncio.subprocess.Process, ports: dict[str, int]) -> None:
+        self._running = running
+        self.ports = ports
+        assert running.stdout is not None
+        self._reading = asyncio.create_task(_drain(running.stdout))
+
+    @classmethod
+    async def start(cls, settings: MessagingSettings) -> Process:
+        """Start it; its ports are in the log line `listening`."""
+        running = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "services.messaging"),
+            env=_environment(settings),
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert running.stdout is not None
+        async with asyncio.timeout(DEADLINE):
+            async for line in running.stdout:
+                told = json.loads(line)
+                if told["event"] == "listening":
+                    return cls(running, told)
+        raise AssertionError("the process ended before it served")
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._running.send_signal(number)
+
+    def kill_now(self) -> None:
+        """End it before anything else happens; `kill` waits for its end."""
+        self._running.kill()
+
+    async def kill(self) -> None:
+        """End it at once, as a power cut would."""
+        with suppress(ProcessLookupError):
+            self._running.kill()
+        await self._running.wait()
+        await self._reading
+
+    async def counted(self, name: str) -> float:
+        """The value of one of its counters, labels included in the name."""
+        async with aiohttp.ClientSession() as session:
+            url = f"http://127.0.0.1:{self.ports['ops']}/metrics"
+            async with session.get(url) as response:
+                lines = (await response.text()).splitlines()
+        values = [line.rpartition(" ")[2] for line in lines if line.startswith(name)]
+        return sum(float(value) for value in values)
+
+
+async def _drain(stream: asyncio.StreamReader) -> None:
+    async for _ in stream:
+        pass
+
+
+def _environment(settings: MessagingSettings) -> dict[str, str]:
+    """The settings as the environment tells them; ports are chosen by the system."""
+    shared = {"target_tenant", "target_booking", "otlp_endpoint", "trace_ratio", "log_level"}
+    environ = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}"}
+    for name, value in settings.model_dump(exclude_none=True).items():
+        plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+        prefix = "CONSERJE_" if name in shared else "CONSERJE_MESSAGING_"
+        environ[prefix + name.upper()] = str(plain)
+    return environ | {"CONSERJE_LOG_LEVEL": "INFO"}
+
+
 @dataclass
 class Mesh:
     """Everything a test may look at or break."""
@@ -220,12 +322,11 @@ class Mesh:
     stack: AsyncExitStack
     clock: Clock | None = None
     kits: list[Kit] = field(default_factory=list)
+    processes: list[Process] = field(default_factory=list)
     channels: list[grpc.aio.Channel] = field(default_factory=list)
 
-    async def start(
-        self, *modes: str, tracing: Tracing | None = None, **changes: Any
-    ) -> MessagingServiceStub:
-        """Start a replica; a stub for it."""
+    async def start(self, *modes: str, tracing: Tracing | None = None, **changes: Any) -> Any:
+        """Start a replica; an asynchronous stub for it."""
         settings = self.settings.model_copy(update=changes)
         kit = Kit(
             "messaging",
@@ -238,18 +339,36 @@ class Mesh:
         await build(kit, settings)
         await kit.start()
         self.kits.append(kit)
-        channel = grpc.aio.insecure_channel(f"127.0.0.1:{kit.ports['grpc']}")
+        return self.stub(kit.ports["grpc"])
+
+    def stub(self, port: int) -> Any:
+        """An asynchronous stub for the replica on that port."""
+        channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
         self.channels.append(channel)
         return MessagingServiceStub(channel)
 
+    async def spawn(self, **changes: Any) -> Process:
+        """Start a replica as a process of its own, ready when this returns."""
+        process = await Process.start(self.settings.model_copy(update=changes))
+        self.processes.append(process)
+        return process
+
     async def stop(self) -> None:
         """Drain all replicas."""
+        for process in self.processes:
+            await process.kill()
+        self.processes.clear()
         for channel in self.channels:
             await channel.close()
         for kit in self.kits:
             await kit.drain()
         self.channels.clear()
         self.kits.clear()
+
+    async def row(self, sql: str, *args: object) -> asyncpg.Record:
+        """The one row of a query."""
+        (row,) = await self.admin.fetch(sql, *args)
+        return row
 
     async def until(self, sql: str, *args: object, value: object = True) -> None:
         """Wait until a query says so."""
@@ -260,6 +379,22 @@ class Mesh:
     async def until_quiet(self) -> None:
         """Wait until nothing is left to do."""
         await self.until(QUIET)
+
+    async def until_answered(self, count: int) -> None:
+        """Wait until so many messages were answered by the conversation."""
+        await self.until("SELECT count(*) FROM outbox WHERE answers <> '{}'", value=count)
+
+    async def inbox(self) -> InboxStore:
+        """The store of the inbox itself."""
+        postgres = Postgres(self.urls.app_url, kept=4, overflow=1)
+        await postgres.start()
+        self.stack.push_async_callback(postgres.close)
+        return InboxStore(postgres)
+
+    async def say(self, stub: Any, *items: IngestEventRequest) -> None:
+        """Hand items in, as one batch."""
+        response = await stub.BatchIngestEvents(BatchIngestEventsRequest(items=items), timeout=10)
+        assert all(result.HasField("value") for result in response.results), response
 
     async def accepted(self, count: int) -> list[dict[str, Any]]:
         """Wait until the Graph API has taken `count` messages."""
@@ -371,6 +506,23 @@ def text(
     request = IngestEventRequest(event=event, traceparent=traceparent)
     request.receive_time.GetCurrentTime()
     return request
+
+
+def tap(reply_id: str, **about: Any) -> IngestEventRequest:
+    """A guest's tap on a button or row of ours."""
+    request = text(**about)
+    request.event.message.type = "interactive"
+    request.event.message.reply.reply_id = reply_id
+    return request
+
+
+def ids_in(sent: dict[str, Any]) -> list[str]:
+    """The ids of the buttons and rows in a message of ours."""
+    action = sent["interactive"]["action"]
+    rows = [row for section in action.get("sections", ()) for row in section["rows"]]
+    return [row["id"] for row in rows] + [
+        button["reply"]["id"] for button in action.get("buttons", ())
+    ]
 
 
 def status(

@@ -6,6 +6,7 @@ import asyncio
 import random
 import time
 from datetime import date, timedelta
+from typing import Any
 
 import asyncpg
 import pytest
@@ -18,7 +19,6 @@ from conserje.messaging.v1.messaging_service_pb2 import (
     BatchIngestEventsRequest,
     IngestEventRequest,
 )
-from conserje.messaging.v1.messaging_service_pb2_grpc import MessagingServiceStub
 
 from meshkit.postgres import Postgres
 from services.messaging.inbox import append
@@ -28,7 +28,7 @@ from tests.integration.messaging.mesh import ACCOUNT, Mesh, status, text
 DAY = 86_400
 
 
-async def ingest(stub: MessagingServiceStub, items: list[IngestEventRequest]) -> list[bool]:
+async def ingest(stub: Any, items: list[IngestEventRequest]) -> list[bool]:
     """Which of the items were duplicates."""
     response = await stub.BatchIngestEvents(BatchIngestEventsRequest(items=items), timeout=20)
     assert all(result.HasField("value") for result in response.results), response
@@ -212,7 +212,7 @@ async def test_a_guest_is_one_mailbox_by_phone_or_by_user_id(mesh: Mesh) -> None
     await ingest(stub, [text(phone="34600000001", user="ES.1")])
     await ingest(stub, [text(phone="", user="ES.1"), text(phone="34600000002", user="ES.1")])
     assert await mesh.admin.fetchval("SELECT count(DISTINCT mailbox_id) FROM inbox") == 1
-    box = await mesh.admin.fetchrow("SELECT whatsapp_id, user_id FROM mailbox")
+    box = await mesh.row("SELECT whatsapp_id, user_id FROM mailbox")
     assert tuple(box) == (b"34600000002", b"ES.1")
 
 
@@ -240,7 +240,7 @@ async def test_a_change_of_number_keeps_the_mailbox(mesh: Mesh) -> None:
     await ingest(stub, [changed])
     await ingest(stub, [text(phone="342")])
     assert await mesh.admin.fetchval("SELECT count(DISTINCT mailbox_id) FROM inbox") == 1
-    box = await mesh.admin.fetchrow("SELECT whatsapp_id, user_id FROM mailbox")
+    box = await mesh.row("SELECT whatsapp_id, user_id FROM mailbox")
     assert tuple(box) == (b"342", None)
 
 

@@ -16,6 +16,6 @@ async def test_a_message_is_answered_by_one_accepted_send(mesh: Mesh) -> None:
     assert sent["to"] == "34600000007"
     await mesh.until_quiet()
     assert len(mesh.graph.accepted) == 1
-    row = await mesh.admin.fetchrow("SELECT state, wamid, answers FROM outbox")
+    row = await mesh.row("SELECT state, wamid, answers FROM outbox")
     assert (row["state"], row["wamid"]) == ("SENT", sent["wamid"].encode())
     assert row["answers"] == [await mesh.admin.fetchval("SELECT inbox_id FROM inbox")]

@@ -55,7 +55,7 @@ async def take(mesh: Mesh, *items: IngestEventRequest) -> None:
 
 
 async def found(mesh: Mesh, outbox_id: UUID) -> Any:
-    return await mesh.admin.fetchrow(
+    return await mesh.row(
         "SELECT state, delivery, wamid, lease_until FROM outbox WHERE outbox_id = $1", outbox_id
     )
 
@@ -68,7 +68,7 @@ async def test_a_status_with_our_id_proves_the_send(mesh: Mesh, state: str) -> N
         status(DELIVERY_STATE_DELIVERED, wamid="wamid.1", opaque=make_opaque(TENANT, ours)),
     )
     assert tuple(await found(mesh, ours)) == ("SENT", 2, b"wamid.1", None)
-    kept = await mesh.admin.fetchrow("SELECT tenant_id, outbox_id FROM delivery_status")
+    kept = await mesh.row("SELECT tenant_id, outbox_id FROM delivery_status")
     assert tuple(kept) == (TENANT, ours)
 
 
@@ -86,7 +86,7 @@ async def test_a_status_of_another_number_or_hotel_touches_nothing(
     mesh: Mesh, change: dict[str, str]
 ) -> None:
     ours = await message(mesh, "SENDING", wamid="wamid.3")
-    named = {"opaque": make_opaque(TENANT, ours), "wamid": "wamid.else"} | change
+    named: dict[str, Any] = {"opaque": make_opaque(TENANT, ours), "wamid": "wamid.else"} | change
     named["opaque"] = named["opaque"].format(ours)
     await take(mesh, status(DELIVERY_STATE_READ, **named))
     assert (await found(mesh, ours))["state"] == "SENDING"
