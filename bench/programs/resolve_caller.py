@@ -1,0 +1,86 @@
+"""Callers of the tenant service, with the client that every process of the mesh has.
+
+`single` calls ResolveTenant; `coalesced` calls the same single-call interface of a coalescer in
+front of BatchResolveTenants. Each call runs in a trace of its own, as a request of a guest does.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import uvloop
+from conserje.tenant.v1.tenant_service_pb2 import (
+    BatchResolveTenantsRequest,
+    ResolveTenantRequest,
+    ResolveTenantResponse,
+)
+from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
+
+from bench.programs.stdio import answer_runs
+from meshkit.coalesce import CoalescerMetrics, rpc_coalescer
+from meshkit.config import Settings
+from meshkit.kit import Kit
+from meshkit.telemetry import current_traceparent
+from sandbox.demo import HOTELS
+
+if TYPE_CHECKING:
+    from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceAsyncStub
+
+TIMEOUT = 5.0
+
+Resolve = Callable[[ResolveTenantRequest], Awaitable[ResolveTenantResponse]]
+
+
+async def main(way: str, target: str, otlp_endpoint: str) -> None:
+    """Call `target` when told."""
+    kit = Kit("bench", Settings(otlp_endpoint=otlp_endpoint))
+    channel = kit.channel("tenant", target)
+    stub = channel.stub(TenantServiceStub)
+    resolve = {"single": _single, "coalesced": _coalesced}[way](kit, stub)
+    hotels = itertools.cycle(HOTELS)
+
+    async def call() -> None:
+        hotel = next(hotels)
+        with kit.telemetry.start_span("bench caller", kind="server", traceparent=""):
+            answer = await resolve(
+                ResolveTenantRequest(
+                    phone_number_id=hotel.phone_number_id,
+                    whatsapp_business_account_id=hotel.whatsapp_business_account_id,
+                )
+            )
+        if answer.routing_record.tenant_id != hotel.tenant_id:
+            raise RuntimeError("a caller got the answer of another")
+
+    await answer_runs(call)
+    await channel.aclose()
+    await kit.telemetry.aclose()
+
+
+def _single(_kit: Kit, stub: TenantServiceAsyncStub) -> Resolve:
+    async def resolve(request: ResolveTenantRequest) -> ResolveTenantResponse:
+        return await stub.ResolveTenant(request, timeout=TIMEOUT)
+
+    return resolve
+
+
+def _coalesced(kit: Kit, stub: TenantServiceAsyncStub) -> Resolve:
+    coalescer = rpc_coalescer(
+        stub.BatchResolveTenants,
+        BatchResolveTenantsRequest,
+        name="resolve",
+        tenant_of=lambda item: item.phone_number_id,
+        metrics=CoalescerMetrics(kit.registry),
+        traceparent=current_traceparent,
+    )
+
+    async def resolve(request: ResolveTenantRequest) -> ResolveTenantResponse:
+        return await coalescer.submit(request, TIMEOUT)
+
+    return resolve
+
+
+if __name__ == "__main__":
+    uvloop.run(main(*sys.argv[1:]))
