@@ -190,7 +190,7 @@ def _with_lock(turn: Turn, lock: Lock, meaning: Meaning) -> Decision | None:
     if meaning.wants(Intent.SHOW_RESERVATION, Intent.HELP, Intent.THANKS):
         return None
     named = meaning.intents or meaning.wanted_language or _rooms_named(turn, meaning)
-    intro = () if named else (turn.voice.say(texts.NOT_UNDERSTOOD),)
+    intro = () if named else (_confusion(turn, meaning),)
     return turn.reply(bookings.summary(turn.voice, lock, intro))
 
 
@@ -290,8 +290,13 @@ def _lost(turn: Turn, meaning: Meaning) -> Steps:
     """Nothing was understood, or only a nod: asks again, or says what could be written."""
     nod = meaning.wants(Intent.AFFIRM, Intent.GREET)
     if turn.state.asking is not Asking.NOTHING or (nod and turn.state.draft != Draft()):
-        intro = () if nod else (turn.voice.say(texts.NOT_UNDERSTOOD),)
+        intro = () if nod else (_confusion(turn, meaning),)
         return (yield from search.proceed(turn, intro))
-    if turn.state.offer is not None:
-        return turn.say(texts.UNKNOWN_WITH_OFFER)
-    return turn.say(texts.UNKNOWN, example=turn.voice.example())
+    hint = texts.HINT if turn.state.offer is None else texts.HINT_WITH_OFFER
+    told = turn.voice.say(hint, example=turn.voice.example())
+    return turn.reply(Text(f"{_confusion(turn, meaning)} {told}"))
+
+
+def _confusion(turn: Turn, meaning: Meaning) -> str:
+    """A question that is not about free rooms is for the reception to answer."""
+    return turn.voice.say(texts.CANNOT_TELL if meaning.is_question else texts.NOT_UNDERSTOOD)

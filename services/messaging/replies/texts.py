@@ -30,19 +30,19 @@ HELP_OTHER_LANGUAGE = Phrase(
 EXAMPLE = Phrase(
     es="del {check_in} al {check_out} para dos", en="{check_in} to {check_out} for two"
 )
-UNKNOWN = Phrase(
-    es="Perdona, no te he entendido. Dime las fechas y para cuántas personas, por ejemplo "
-    "“{example}”, o escribe “ayuda”.",
-    en="Sorry, I did not understand that. Tell me the dates and how many you are, for example "
-    "“{example}”, or write “help”.",
+HINT = Phrase(
+    es="Dime las fechas y para cuántas personas, por ejemplo “{example}”, o escribe “ayuda”.",
+    en="Tell me the dates and how many you are, for example “{example}”, or write “help”.",
 )
-UNKNOWN_WITH_OFFER = Phrase(
-    es="Perdona, no te he entendido. Elige una habitación de la lista, escribe su nombre, o dime "
-    "otras fechas.",
-    en="Sorry, I did not understand that. Pick a room from the list, write its name, or tell me "
-    "other dates.",
+HINT_WITH_OFFER = Phrase(
+    es="Elige una habitación de la lista, escribe su nombre, o dime otras fechas.",
+    en="Pick a room from the list, write its name, or tell me other dates.",
 )
 NOT_UNDERSTOOD = Phrase(es="Perdona, no te he entendido.", en="Sorry, I did not understand that.")
+CANNOT_TELL = Phrase(
+    es="Eso no te lo puedo decir yo: pregunta en recepción, por favor.",
+    en="I cannot tell you that: please ask the reception.",
+)
 THANKS = Phrase(
     es="¡De nada! Aquí estoy si necesitas algo más.",
     en="You are welcome! I am here if you need anything else.",

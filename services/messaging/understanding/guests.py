@@ -10,6 +10,10 @@ _CHILDREN = re.compile(
     rf"\b{_COUNT}\s*(?:nin[oa]s?|hij[oa]s?|beb[ea]s?|menor(?:es)?|child(?:ren)?|kids?|bab(?:y|ies)"
     r"|infants?|toddlers?|sons?|daughters?)\b"
 )
+_A_CHILD = re.compile(
+    r"\b(?:mi|nuestr[oa]|my|our)\s+(?:hij[oa]|bebe|nin[oa]|son|daughter|baby|kid)\b"
+)
+_SOME_CHILDREN = re.compile(r"\b(?:nin[oa]s|hij[oa]s|bebes|menores|children|kids|babies)\b")
 _NO_CHILDREN = re.compile(
     r"\b(?:sin|ningun|no|without)\s+(?:nin[oa]s?|hijos|menores|children|kids)\b"
 )
@@ -39,13 +43,22 @@ _BARE = re.compile(r"^\W*(?P<n>\d{1,3})\W*(?:(?:y|and|\+|mas|plus)\W*(?P<c>\d{1,
 def read(rest: str, *, asked: bool) -> Guests:
     """The guests that were named; `asked` when a bare number can only mean them."""
     adults, children = _sum(_ADULTS, rest), _sum(_CHILDREN, rest)
-    if children is None and _NO_CHILDREN.search(rest):
-        children = 0
+    if children is None:
+        children = _children_without_count(rest)
     if adults is None:
         adults = _adults_of_party(_party(rest), children)
     if asked and adults is None and children is None:
         adults, children = _bare(rest)
+    if children is None and _SOME_CHILDREN.search(rest):
+        # Nobody knows how many: it has to be asked, so the adults are not enough.
+        return Guests()
     return _checked(adults, children)
+
+
+def _children_without_count(rest: str) -> int | None:
+    if _NO_CHILDREN.search(rest):
+        return 0
+    return len(_A_CHILD.findall(rest)) or None
 
 
 def is_bare(plain: str) -> bool:

@@ -3,6 +3,7 @@
 import re
 
 from services.messaging.understanding.meaning import Intent
+from services.messaging.understanding.vocabulary import LONG_MONTH
 from services.messaging.understanding.words import listed, tokens
 
 _SIGNS_OF_YES = {"\U0001f44d", "\u2705"}
@@ -12,7 +13,7 @@ _YES = listed(
     """
     si sip claro ok okay okey vale va dale yes yep yeah sure perfecto perfect listo correcto
     adelante bueno venga confirm confirmo confirma confirmar confirmala confirmada confirmed
-    acepto reservala reservalo
+    acepto reservala reservalo reservamela
     """
 )
 _NO = listed("no nop nope nah tampoco not")
@@ -45,7 +46,8 @@ _PATTERNS = {
         Intent.BOOK: (
             r"\b(?:reserv\w*|book\w*|habitaci\w*|rooms?|cuartos?|disponib\w*|availab\w*|precios?"
             r"|prices?|tarifas?|rates?|cuesta|how much|libres?|free|vacanc\w*|aloj\w*|hosped\w*"
-            r"|stay\w*|quedarme|quedarnos|search|buscar|busco)\b"
+            r"|stay\w*|week|semana|mes|month|navidad\w*|christmas|nochevieja|new year|holidays?"
+            rf"|vacaciones|puente|pascua|easter|{LONG_MONTH}|quedarme|quedarnos|search|buscar|busco)\b"
         ),
         Intent.CANCEL: (
             r"\b(?:cancel\w*|anul\w*|ya no (?:la |lo )?quiero|dejalo|olvidalo|never ?mind"

@@ -17,7 +17,8 @@ SPANISH_WORDS = listed(
     seremos mejor fin semana manana hoy pasado proximo viernes sabado domingo lunes martes
     miercoles jueves enero febrero marzo abril mayo junio julio agosto septiembre octubre
     noviembre diciembre mi mis tengo estoy esta este otra otras fechas cambiar llegada salida
-    nos les puedo pueden donde cuando como libre libres barata doble sencilla matrimonial
+    nos les puedo pueden donde es hora hay muy mas tambien cuando como libre libres barata doble
+    sencilla matrimonial
     adios entre
     """
 )

@@ -178,14 +178,21 @@ def _weekday(found: _Match, _today: date) -> Iterator[Mention]:
     yield Mention(found.start("w"), weekday=number, includes_today=includes_today)
 
 
-# Times of day, prices, long digit strings and "in the morning" are no days.
+_AND = r"\s*(?:,|&|\by\b|\band\b)\s*(?:de\s+)?"
+_AGES = (
+    rf"\bde\s+\d{{1,2}}(?:{_AND}\d{{1,2}})*\s*(?:anos?|meses)\b"
+    r"|\bage[sd]?\s+\d{1,2}(?:\s*(?:and|y|&)\s*\d{1,2})*\b"
+    r"|\b\d{1,2}[\s-]*(?:anos?|years?|yrs?|meses|months?)\b"
+)
+# Ages, times of day, prices, long digit strings and "in the morning" are no days.
 _NOISE = re.compile(
+    _AGES + "|"
     r"\b\d{1,2}:\d{2}(?:\s*(?:am|pm|hs?|hrs)\b)?|\b\d{1,2}\s*(?:am|pm|hs|hrs?|horas?)\b"
     r"|\ba las? \d{1,2}\b|[€$]\s*\d+(?:[.,]\d+)*"
     r"|\b\d+(?:[.,]\d+)*\s*(?:€|\$|(?:euros?|eur|usd|mxn|pesos|dolares|dollars)\b)"
     r"|\+?\d{7,}|\b(?:por|en|de) la manana\b"
 )
-_TONIGHT = re.compile(r"\b(?:esta noche|tonight)\b")
+_TONIGHT = re.compile(r"\b(?:esta noche|tonight|noche del|night of)\b")
 _NEXT = re.compile(r"\b(?:next|proximo|que viene|siguiente)\b")
 _THIS = re.compile(r"\b(?:this|este)\b")
 _NIGHTS = (

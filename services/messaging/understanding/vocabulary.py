@@ -50,6 +50,8 @@ WEEKDAYS = {
 }
 
 MONTH = rf"(?P<m>{any_of(*MONTHS)})\b\.?"
+# Short ones are other words too (may I, el mar).
+LONG_MONTH = rf"{any_of(*(name for name in MONTHS if len(name) > 4 or name == 'mayo'))}\b"
 ANY_MONTH = rf"{any_of(*MONTHS)}\b"
 WEEKDAY = rf"(?P<w>{any_of(*WEEKDAYS)})\b"
 LONG_WEEKDAY = rf"(?P<w>{any_of(*' '.join(_LONG_WEEKDAYS).split())})\b"
@@ -69,7 +71,8 @@ _UNIT = any_of(
 )
 # A number with a unit after it is a count, not a day.
 NO_UNIT = rf"(?!\d)(?![\s-]*{_UNIT})"
-_ORDINAL = r"(?:st|nd|rd|th|ero|ro|o)?\b"
+# `10dic` is a day as well: no border is asked for where a month follows.
+_ORDINAL = rf"(?:(?:st|nd|rd|th|ero|ro|o)\b|\b|(?={any_of(*MONTHS)}))"
 DAY = rf"(?P<d>\d{{1,2}}){_ORDINAL}"
 DAY2 = rf"(?P<d2>\d{{1,2}}){_ORDINAL}"
 OF = r"(?:\s+(?:de|del|of)(?:\s+mes\s+de)?)?\s*"

@@ -192,6 +192,32 @@ def test_every_kind_of_message_has_an_answer(kind: str) -> None:
     assert isinstance(Chat().sends(kind), Text)
 
 
+def test_a_question_about_something_else_goes_to_the_reception() -> None:
+    chat = Chat()
+    assert "pregunta en recepción" in chat.writes("¿hay parking?").body
+    chat.writes("del 10 al 12 de diciembre para 2")
+    assert "Elige una habitación de la lista" in chat.writes("¿aceptan perros?").body
+    chat.writes("suite")
+    told = chat.writes("¿aceptan perros?").body
+    assert "pregunta en recepción" in told
+    assert "Te guardo *Suite*" in told
+
+
+@pytest.mark.parametrize("text", ["la semana que viene", "en diciembre", "next week", "navidad"])
+def test_a_vague_time_is_asked_for_in_days(text: str) -> None:
+    asked = Chat().writes(text)
+    assert isinstance(asked, Buttons)
+    assert "?" in asked.body
+
+
+def test_children_without_a_number_are_asked_for() -> None:
+    chat = Chat()
+    asked = chat.writes("del 10 al 12 de diciembre, 2 adultos con niños").body
+    assert "Dime también si vienen niños" in asked
+    chat.writes("2 adultos y 2 niños")
+    assert chat.desk.queries == [SearchAvailability(*DECEMBER, 2, 2)]
+
+
 def test_a_voice_note_does_not_disturb_a_kept_room() -> None:
     chat = Chat()
     chat.writes("del 10 al 12 de diciembre para 2")

@@ -72,6 +72,10 @@ def read(text: str, **known: object) -> Dates:
         ("del 10 al 12", "12-10", "12-12"),
         ("from the 10th to the 12th", "12-10", "12-12"),
         ("del 28 al 2", "11-28", "12-02"),
+        ("10dic-12dic", "12-10", "12-12"),
+        ("la noche del 24 de diciembre", "12-24", "12-25"),
+        ("2 adults, kids aged 4 and 7, 3 nights from tomorrow", "11-24", "11-27"),
+        ("mañana 2 noches con niños de 5 y 8 años", "11-24", "11-26"),
     ],
 )
 def test_a_stay(text: str, check_in: str, check_out: str) -> None:
@@ -163,6 +167,8 @@ def test_the_departure_when_it_was_asked_for(text: str) -> None:
         "hola",
         "2 personas, 10 am",
         "may I book?",
+        "niños de 5 a 8 años",
+        "my 12 year old",
         "",
         "🙂🙂",
     ],

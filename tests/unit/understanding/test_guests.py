@@ -37,6 +37,8 @@ def read(text: str, *, asked: bool = False) -> Guests:
         ("my wife and I", Guests(2)),
         ("un adulto sin niños", Guests(1, 0)),
         ("y un niño", Guests(None, 1)),
+        ("2 adultos y mi hija", Guests(2, 1)),
+        ("me, my son and my daughter, 2 adults", Guests(2, 2)),
         ("20 adultos", Guests(20)),
     ],
 )
