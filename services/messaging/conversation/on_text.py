@@ -27,6 +27,8 @@ from services.messaging.understanding.meaning import (
 )
 from services.messaging.understanding.reader import understand
 
+_MOST_WISHES = 8
+
 
 def on_text(turn: Turn, text: str) -> Steps:
     """Reads the text and does the first thing that it can mean."""
@@ -127,8 +129,13 @@ def merged(turn: Turn, meaning: Meaning) -> Draft:
     draft = _with_guests(_with_dates(turn, meaning), meaning).state.draft
     if not (meaning.dates or meaning.guests or meaning.wants(Intent.BOOK)):
         return draft
+    return _wishing(draft, meaning)
+
+
+def _wishing(draft: Draft, meaning: Meaning) -> Draft:
+    """The newest words first; what was wished before stays wished."""
     wish = tuple(dict.fromkeys((*meaning.words, *draft.wish)))
-    return replace(draft, wish=wish[:8])
+    return replace(draft, wish=wish[:_MOST_WISHES])
 
 
 def _with_dates(turn: Turn, meaning: Meaning) -> Turn:
@@ -234,8 +241,7 @@ def _without_news(turn: Turn, meaning: Meaning) -> Steps:
         question = turn.voice.say(texts.WHICH_ROOM)
         return turn.reply(offers.room_list(turn.voice, which, (question,)))
     if _asks_to_search(turn, meaning):
-        wish = meaning.words or turn.state.draft.wish
-        turn = turn.but(draft=replace(turn.state.draft, wish=wish))
+        turn = turn.but(draft=_wishing(turn.state.draft, meaning))
         return (yield from search.proceed(turn, _notes(turn, meaning)))
     if meaning.wanted_language:
         return (yield from _language_named(turn, meaning))

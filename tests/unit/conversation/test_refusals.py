@@ -57,6 +57,13 @@ def test_the_wanted_room_is_too_small() -> None:
     assert [title for _, title in choices(menu)] == ["Suite"]
 
 
+def test_the_wish_is_still_known_when_the_search_is_repeated() -> None:
+    chat = Chat()
+    sell_out(chat.desk, "rt-2")
+    first = chat.writes(ASKED)
+    assert chat.writes("otra vez").body == first.body
+
+
 def test_a_sold_out_room_asked_for_by_name_after_the_list() -> None:
     chat = Chat()
     sell_out(chat.desk, "rt-3")
