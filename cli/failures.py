@@ -19,10 +19,11 @@ def describe(error: grpc.RpcError, target: str) -> list[str]:
     """The lines of an error, the most important first."""
     known = from_rpc_error(cast(grpc.aio.AioRpcError, error))
     lines = [f"{to_grpc_code(known).name} {known.reason}".strip()]
-    if known.message:
+    fields = _fields(known)
+    if known.message and not fields:
         lines.append(f"  {known.message}")
     lines += [f"  {name}: {value}" for name, value in sorted(known.metadata.items())]
-    lines += _fields(known)
+    lines += fields
     if known.retry_after is not None:
         lines.append(f"  may be tried again after {known.retry_after:g} s")
     if known.reason == "UNAVAILABLE":
