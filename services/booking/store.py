@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -186,7 +187,9 @@ SELECT reason, metadata, subject_id FROM confirm_reservation($1, $2, $3, $4, $5,
         reservation_id = await self._decide_one(
             "ConfirmReservation", self.CONFIRM_RESERVATION, lambda: (*lock, uuid4(), new_code())
         )
-        return await self.reservation(tenant_id, reservation_id)
+        reservation = await self.reservation(tenant_id, reservation_id)
+        # Also when it was cancelled since: the same id, the same answer.
+        return replace(reservation, state=ReservationState.CONFIRMED, cancel_time=None)
 
     CANCEL_RESERVATION = """
 SELECT reason, metadata, subject_id FROM cancel_reservation($1, $2, $3, $4)

@@ -158,7 +158,7 @@ BEGIN
         ) a ON true
     ) d;
 
-    FOR round IN 1..2 LOOP
+    LOOP
         WITH asked AS MATERIALIZED (
             SELECT u.item, u.check_in, n.night, n.free, n.price, n.row_id,
                 dense_rank() OVER (ORDER BY u.type_of, n.night)::integer AS slot
@@ -232,8 +232,10 @@ BEGIN
             END IF;
         END LOOP;
 
-        EXIT WHEN round = 2 OR full_items = '{}';
-        -- Lapsed locks are dead, but still counted: take them out and look again.
+        EXIT WHEN full_items = '{}';
+        -- Lapsed locks are dead, but still counted: take them out and look again,
+        -- until a type is full without any. (More than once: who gets a room of
+        -- one type decides how many locks a guest may have of another.)
         EXIT WHEN 0 = (
             SELECT reap_lapsed_locks(array_agg(f.tenant_id), array_agg(f.room_type_id), NULL)
             FROM (SELECT DISTINCT tenant_ids[i], room_type_ids[i] FROM unnest(full_items) AS u (i))

@@ -70,7 +70,7 @@ BEGIN
     RETURN found;
 END $$;
 
--- A lock that ended by itself counts as released.
+-- A lock that ended by itself is released as well: it cannot be taken again.
 CREATE FUNCTION release_lock(
     for_tenant text, for_request uuid, with_fingerprint bytea, for_lock uuid, with_token text
 ) RETURNS decision LANGUAGE plpgsql VOLATILE AS $$
@@ -88,6 +88,8 @@ BEGIN
     answer := ('', '{}'::jsonb, for_lock)::decision;
     IF held.state = 'LIVE' THEN
         PERFORM count_stay(for_tenant, held.room_type_id, held.check_in, held.check_out, -1, 0);
+    END IF;
+    IF held.state IN ('LIVE', 'EXPIRED') THEN
         PERFORM end_lock(held, 'RELEASED', for_request, '');
     ELSIF held.state = 'CONVERTED' THEN
         answer.reason := 'LOCK_CONVERTED';
@@ -123,8 +125,8 @@ BEGIN
     END IF;
 END $$;
 
--- Gives a stay a room that is free for all its nights, and says whether there
--- was one. The exclusion constraint has the last word: a room that somebody
+-- Gives a stay a room that is free for all its nights, the one it has when it
+-- can, and says whether there was one. The exclusion constraint has the last word: a room that somebody
 -- took is passed over.
 CREATE FUNCTION assign_room(placed stay) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
@@ -139,7 +141,7 @@ BEGIN
                         && int8range(r.room_key, r.room_key, '[]')
                     AND s.nights && placed.nights AND s.occupying AND s.room_key IS NOT NULL
             )
-        ORDER BY r.room_number
+        ORDER BY r.room_key IS DISTINCT FROM placed.room_key, r.room_number
     LOOP
         BEGIN
             UPDATE stay SET room_key = candidate
@@ -156,25 +158,30 @@ END $$;
 -- Every night has a free room, but no room is free every night: the stays that
 -- have not begun are dealt out again, in order of arrival. With as many rooms as
 -- the fullest night needs, one is always free for the next to arrive. Guests who
--- are in their rooms stay there.
+-- are in their rooms stay there. Raises when a stay would lose its room.
 CREATE FUNCTION deal_rooms_again(for_tenant text, for_type text, today date)
 RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     moving stay;
+    waiting CONSTANT stay[] := (
+        SELECT array_agg(s ORDER BY lower(s.nights), s.room_key NULLS LAST, s.reservation_id)
+        FROM stay s
+        WHERE s.tenant_id = for_tenant AND s.room_type_id = for_type AND s.occupying
+            AND upper(s.nights) > today AND (lower(s.nights) > today OR s.room_key IS NULL)
+    );
 BEGIN
     UPDATE stay SET room_key = NULL
     WHERE tenant_id = for_tenant AND room_type_id = for_type AND occupying
-        AND lower(nights) > today;
-    FOR moving IN
-        SELECT s.* FROM stay s
-        WHERE s.tenant_id = for_tenant AND s.room_type_id = for_type AND s.occupying
-            AND upper(s.nights) > today AND s.room_key IS NULL
-        ORDER BY lower(s.nights), s.reservation_id, s.stay_number
-    LOOP
-        PERFORM assign_room(moving);
+        AND upper(nights) > today AND lower(nights) > today;
+    FOREACH moving IN ARRAY waiting LOOP
+        IF NOT assign_room(moving) AND moving.room_key IS NOT NULL THEN
+            RAISE SQLSTATE 'CB001' USING MESSAGE = 'a stay would lose its room';
+        END IF;
     END LOOP;
 END $$;
 
+-- A stay beyond the rooms there are (sold as debt) goes without one, and nobody
+-- who has a room gives it up.
 CREATE FUNCTION place_stay(placed stay) RETURNS void LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     IF NOT assign_room(placed) THEN
@@ -182,6 +189,8 @@ BEGIN
             (clock_timestamp() AT TIME ZONE p.time_zone)::date)
         FROM property p WHERE p.tenant_id = placed.tenant_id;
     END IF;
+EXCEPTION WHEN SQLSTATE 'CB001' THEN
+    NULL;
 END $$;
 
 CREATE FUNCTION reserve(from_lock room_lock, new_id uuid, code text)

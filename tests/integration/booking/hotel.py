@@ -62,7 +62,8 @@ LEFT JOIN lock_audit a ON a.tenant_id = l.tenant_id AND a.lock_id = l.lock_id
 GROUP BY l.tenant_id, l.lock_id, l.state
 HAVING array_agg(a.event ORDER BY a.audit_number) NOT IN (
     CASE l.state WHEN 'LIVE' THEN ARRAY['GRANTED'] ELSE ARRAY['GRANTED', l.state] END,
-    CASE l.state WHEN 'CONVERTED' THEN ARRAY['GRANTED', 'EXPIRED', 'CONVERTED']
+    -- One that ran out may still be given back, or taken again.
+    CASE WHEN l.state IN ('RELEASED', 'CONVERTED') THEN ARRAY['GRANTED', 'EXPIRED', l.state]
         ELSE ARRAY['GRANTED'] END
 )
 """

@@ -1,0 +1,222 @@
+"""The cache: right when it may be used, gone when it may not, never in the way."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import AsyncIterator, Callable
+
+import orjson
+import pytest
+from redis.asyncio import Redis
+
+from meshkit.clock import FakeClock
+from meshkit.redis_pool import make_redis
+from sandbox.embedded import EmbeddedRedis
+from services.booking.cache import PAUSE_SECONDS, AvailabilityCache, entry_key, version_key
+from services.booking.domain import Inventory, Lock, Stay, search
+from services.booking.metrics import BookingMetrics
+from services.booking.store import BookingStore
+from tests.conftest import RedisServer
+from tests.integration.booking.hotel import Hotel, Sql
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    """Time for the pause after a failure."""
+    return FakeClock(dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """An empty Redis, as the mesh reaches it."""
+    client = make_redis(redis_url)
+    yield client
+    await client.aclose(close_connection_pool=True)
+
+
+@pytest.fixture
+def make_cache(
+    store: BookingStore, clock: FakeClock, metrics: BookingMetrics
+) -> Callable[[Redis], AvailabilityCache]:
+    """A cache of the store on a Redis."""
+
+    def make(redis: Redis) -> AvailabilityCache:
+        return AvailabilityCache(redis, store.inventory, seconds=60, clock=clock, metrics=metrics)
+
+    return make
+
+
+@pytest.fixture
+def cache(make_cache: Callable[[Redis], AvailabilityCache], redis: Redis) -> AvailabilityCache:
+    """The cache under test."""
+    return make_cache(redis)
+
+
+def count(metrics: BookingMetrics, outcome: str) -> float:
+    """How often the cache was used with this outcome."""
+    return float(metrics.cache.labels(outcome)._value.get())
+
+
+def free(inventory: Inventory, hotel: Hotel, stay: Stay) -> dict[str, int]:
+    """Free rooms by type."""
+    found = search(inventory, stay, hotel.request().guests)
+    return {one.room_type.room_type_id: one.free_count for one in found.offers}
+
+
+async def test_the_second_reading_is_the_first(cache: AvailabilityCache, hotel: Hotel) -> None:
+    live, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+    assert not was_cached
+    again, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+    assert was_cached
+    assert again == live
+
+
+async def test_what_was_read_before_a_grant_is_not_believed(
+    cache: AvailabilityCache, store: BookingStore, hotel: Hotel, metrics: BookingMetrics
+) -> None:
+    await cache.inventory(hotel.tenant_id, hotel.stay())
+    await store.acquire([hotel.request()])
+    await cache.outdate([hotel.tenant_id])
+    inventory, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+    assert not was_cached
+    assert free(inventory, hotel, hotel.stay())["suite"] == 0
+    assert count(metrics, "stale") == 1
+
+
+async def test_what_was_read_before_a_grant_and_written_after_it(
+    cache: AvailabilityCache,
+    redis: Redis,
+    store: BookingStore,
+    hotel: Hotel,
+    clock: FakeClock,
+    metrics: BookingMetrics,
+) -> None:
+    """The reader is slow: between its reading and its writing a lock is granted elsewhere."""
+
+    async def slow_load(tenant_id: str, stay: Stay) -> Inventory:
+        inventory = await store.inventory(tenant_id, stay)
+        await store.acquire([hotel.request()])
+        await cache.outdate([tenant_id])
+        return inventory
+
+    slow = AvailabilityCache(redis, slow_load, seconds=60, clock=clock, metrics=metrics)
+    await slow.inventory(hotel.tenant_id, hotel.stay())
+    inventory, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+    assert not was_cached
+    assert free(inventory, hotel, hotel.stay())["suite"] == 0
+
+
+async def test_an_entry_ends_with_the_first_live_lock(
+    cache: AvailabilityCache, store: BookingStore, hotel: Hotel, sql: Sql, redis: Redis
+) -> None:
+    (lock,) = await store.acquire([hotel.request()])
+    assert isinstance(lock, Lock)
+    await sql.execute("UPDATE room_lock SET expire_time = clock_timestamp() + interval '9 s'")
+    await cache.inventory(hotel.tenant_id, hotel.stay())
+    left = await redis.pttl(entry_key(hotel.tenant_id, hotel.stay()))
+    assert 0 < left <= 9000
+    await cache.inventory(hotel.tenant_id, hotel.stay(30))
+    left = await redis.pttl(entry_key(hotel.tenant_id, hotel.stay(30)))
+    assert left > 9000
+
+
+@pytest.mark.parametrize(
+    ("value", "outcome"),
+    [
+        (b"", "garbage"),
+        (b"\xff\x00garbage", "garbage"),
+        (b"null", "garbage"),
+        (b"[]", "garbage"),
+        (b"{}", "garbage"),
+        (b'{"tenant": "mirador", "version": "", "inventory": {"currency": "EUR"}}', "garbage"),
+        (b'{"tenant": "mirador", "version": "", "inventory": [1]}', "garbage"),
+        (b'{"tenant": "luna", "version": "", "inventory": {}}', "foreign"),
+        (b'{"tenant": "mirador", "version": "old", "inventory": {}}', "stale"),
+    ],
+)
+async def test_what_cannot_be_believed_is_read_from_the_database(
+    cache: AvailabilityCache,
+    redis: Redis,
+    hotel: Hotel,
+    metrics: BookingMetrics,
+    value: bytes,
+    outcome: str,
+) -> None:
+    await redis.set(entry_key(hotel.tenant_id, hotel.stay()), value)
+    inventory, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+    assert not was_cached
+    assert free(inventory, hotel, hotel.stay())["suite"] == 1
+    assert count(metrics, outcome) == 1
+    _, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+    assert was_cached
+
+
+async def test_another_hotels_value_under_our_key(
+    cache: AvailabilityCache, redis: Redis, hotel: Hotel, sql: Sql, metrics: BookingMetrics
+) -> None:
+    other = await Hotel.create(sql, "luna", {"suite": 7})
+    await cache.inventory(other.tenant_id, hotel.stay())
+    theirs = await redis.get(entry_key(other.tenant_id, hotel.stay()))
+    assert orjson.loads(theirs or b"")["tenant"] == "luna"
+    await redis.set(entry_key(hotel.tenant_id, hotel.stay()), theirs or b"")
+    inventory, _ = await cache.inventory(hotel.tenant_id, hotel.stay())
+    assert free(inventory, hotel, hotel.stay())["suite"] == 1
+    assert count(metrics, "foreign") == 1
+
+
+async def test_an_evicted_version_makes_nothing_believable(
+    cache: AvailabilityCache, redis: Redis, hotel: Hotel
+) -> None:
+    await cache.outdate([hotel.tenant_id])
+    await cache.inventory(hotel.tenant_id, hotel.stay())
+    await redis.delete(version_key(hotel.tenant_id))
+    _, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+    assert not was_cached
+
+
+async def test_redis_emptied_mid_way(
+    cache: AvailabilityCache, redis_server: RedisServer, hotel: Hotel, store: BookingStore
+) -> None:
+    await cache.inventory(hotel.tenant_id, hotel.stay())
+    async with Redis.from_url(redis_server.admin_url) as admin:
+        await admin.flushall()
+    await store.acquire([hotel.request()])
+    await cache.outdate([hotel.tenant_id])
+    inventory, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+    assert not was_cached
+    assert free(inventory, hotel, hotel.stay())["suite"] == 0
+
+
+async def test_redis_stopped_and_back(
+    own_redis: EmbeddedRedis,
+    make_cache: Callable[[Redis], AvailabilityCache],
+    store: BookingStore,
+    hotel: Hotel,
+    clock: FakeClock,
+    metrics: BookingMetrics,
+) -> None:
+    """Searches are answered, locks are granted, and only the metric tells."""
+    redis = make_redis(own_redis.url)
+    cache = make_cache(redis)
+    await cache.inventory(hotel.tenant_id, hotel.stay())
+    own_redis.kill()
+    for _ in range(3):
+        inventory, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+        assert not was_cached
+    assert free(inventory, hotel, hotel.stay())["suite"] == 1
+    await store.acquire([hotel.request()])
+    await cache.outdate([hotel.tenant_id])
+    assert count(metrics, "away") == 4
+    own_redis.start()
+    clock.advance(PAUSE_SECONDS + 0.1)
+    for expected in (False, True):
+        inventory, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+        assert was_cached is expected
+        assert free(inventory, hotel, hotel.stay())["suite"] == 0
+    await redis.aclose(close_connection_pool=True)
+
+
+async def test_keys_of_a_hotel_share_a_slot(hotel: Hotel) -> None:
+    """One MGET reads both, also on a cluster: what is hashed is the part in braces."""
+    assert version_key("h") == "booking:{h}:version"
+    assert entry_key("h", hotel.stay()).startswith("booking:{h}:")
