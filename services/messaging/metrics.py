@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter as Count
+from collections.abc import Sequence
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from meshkit.metrics import LATENCY_BUCKETS
@@ -20,7 +23,6 @@ class MessagingMetrics:
             ["kind", "outcome"],
             registry=registry,
         )
-        self._ingested_labels = {}  # type: dict[tuple[str, bool], Counter]
         self.pending = Gauge(
             "inbox_pending",
             "Messages that wait for their step, counted up to 10000.",
@@ -94,11 +96,7 @@ class MessagingMetrics:
             registry=registry,
         )
 
-    def ingested(self, kind: str, *, fresh: bool) -> None:
-        """One item taken in."""
-        key = (kind, fresh)
-        counter = self._ingested_labels.get(key)
-        if counter is None:
-            counter = self._ingested.labels(kind, "new" if fresh else "duplicate")
-            self._ingested_labels[key] = counter
-        counter.inc()
+    def ingested(self, kinds: Sequence[str], new: Sequence[bool]) -> None:
+        """A batch taken in; counted together, for it is the hottest path of all."""
+        for (kind, fresh), count in Count(zip(kinds, new, strict=True)).items():
+            self._ingested.labels(kind, "new" if fresh else "duplicate").inc(count)

@@ -15,8 +15,9 @@ from conserje.messaging.v1.messaging_service_pb2 import (
     TraceMessageResponse,
 )
 from conserje.messaging.v1.messaging_service_pb2_grpc import MessagingServiceServicer
+from google.rpc.status_pb2 import Status
 
-from meshkit.batch import serve_batch, to_results
+from meshkit.batch import serve_batch
 from meshkit.errors import MeshError
 from services.messaging.inbox import Ingest
 from services.messaging.trace import Tracer
@@ -40,14 +41,17 @@ class MessagingServicer(MessagingServiceServicer):
         (outcome,) = await self._ingest.decide([request])
         if isinstance(outcome, MeshError):
             raise outcome
-        return outcome
+        return outcome.value
 
     async def BatchIngestEvents(
         self, request: BatchIngestEventsRequest, context: Context
     ) -> BatchIngestEventsResponse:
         """Store a batch in one transaction."""
         outcomes = await serve_batch(request, self._ingest.decide, DOMAIN)
-        return BatchIngestEventsResponse(results=to_results(IngestEventResult, outcomes))
+        results = [
+            IngestEventResult(error=one) if isinstance(one, Status) else one for one in outcomes
+        ]
+        return BatchIngestEventsResponse(results=results)
 
     async def TraceMessage(
         self, request: TraceMessageRequest, context: Context
