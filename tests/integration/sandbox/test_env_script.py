@@ -26,7 +26,8 @@ def checkout(tmp_path: Path) -> Path:
 
 def run(checkout: Path, *command: str) -> subprocess.CompletedProcess[str]:
     # Nobody listens there: whoever asks the network fails.
-    environment = {"PATH": str(checkout / "bin"), "PIP_INDEX_URL": "http://127.0.0.1:1"}
+    nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:1", "PIP_RETRIES": "0"}
+    environment = {"PATH": str(checkout / "bin"), **nowhere}
     return subprocess.run(
         command, cwd=checkout, env=environment, capture_output=True, text=True, check=False
     )
