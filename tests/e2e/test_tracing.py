@@ -66,9 +66,16 @@ async def _spans_of_a_booking(traced: Traced) -> tuple[Guest, list[Span]]:
     traces = {one["traceparent"].split("-")[1] for one in sent}
     while True:
         spans = [span for span in traced.collector.spans if span.trace_id in traces]
-        if traces <= {span.trace_id for span in spans if span.name == SEND}:
+        if _complete(traces, spans):
             return guest, spans
         await traced.collector.more(30)
+
+
+def _complete(traces: set[str], spans: list[Span]) -> bool:
+    """Whether every process has exported its part: each sends its spans in its own time."""
+    known = {span.span_id for span in spans}
+    sent = {span.trace_id for span in spans if span.name == SEND}
+    return traces <= sent and all(not one.parent_id or one.parent_id in known for one in spans)
 
 
 async def test_a_trace_leads_from_the_webhook_to_the_graph_api(traced: Traced) -> None:
@@ -81,9 +88,7 @@ async def test_a_trace_leads_from_the_webhook_to_the_graph_api(traced: Traced) -
     }
     assert edges == EDGES
     for span in spans:
-        assert not span.parent_id or span.parent_id in by_id, f"{span.name} hangs in the air"
-        if span.name == SEND:
-            assert _root(span, by_id).service == "gateway"
+        assert _root(span, by_id).service == "gateway", f"{span.name} began elsewhere"
 
 
 async def test_no_secret_and_no_phone_number_is_logged_or_traced(traced: Traced) -> None:
