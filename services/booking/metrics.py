@@ -24,6 +24,12 @@ class BookingMetrics:
             buckets=BATCH_BUCKETS,
             registry=registry,
         )
+        self.splits = Counter(
+            "booking_lock_batch_splits",
+            "Batches that failed together and were decided item by item: a request id used for"
+            " two types at once, or a defect that the log names.",
+            registry=registry,
+        )
         self.decisions = Counter(
             "booking_decisions",
             "Releases, confirmations and cancellations, by method and outcome.",

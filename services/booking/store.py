@@ -127,7 +127,7 @@ CROSS JOIN LATERAL (
 
     ACQUIRE_LOCKS = """
 SELECT item, reason, metadata, lock_id, owner_token, fencing_number, create_time, expire_time,
-    nightly_prices, currency_code
+    nightly_prices, currency_code, split
 FROM acquire_locks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ORDER BY item
 """
@@ -149,6 +149,9 @@ ORDER BY item
             [uuid4() for _ in requests],
         )
         rows = await self._decide(self.ACQUIRE_LOCKS, lambda: columns)
+        if rows[0]["split"]:
+            self._metrics.splits.inc()
+            log.warning("lock batch split", cause=rows[0]["split"], size=len(rows))
         answers = [_answer(*pair) for pair in zip(requests, rows, strict=True)]
         for row in rows:
             self._metrics.locks.labels(row["reason"] or "granted").inc()

@@ -364,8 +364,8 @@ END $$;
 
 -- The one call that takes locks: a batch of items of any hotels, each with an
 -- answer of its own. It does not raise for an item: a batch that fails all the
--- same is decided again item by item, and what still fails is reported as
--- `DECISION_FAILED` with the cause.
+-- same is decided again item by item, `split` then says why on every row, and
+-- what still fails is reported as `DECISION_FAILED` with its cause.
 CREATE FUNCTION acquire_locks(
     tenant_ids text[], request_ids uuid[], fingerprints bytea[], room_type_ids text[],
     check_ins date[], check_outs date[], adult_counts integer[], child_counts integer[],
@@ -373,7 +373,7 @@ CREATE FUNCTION acquire_locks(
 ) RETURNS TABLE (
     item integer, reason text, metadata jsonb, lock_id uuid, owner_token uuid,
     fencing_number bigint, create_time timestamptz, expire_time timestamptz,
-    nightly_prices numeric[], currency_code text
+    nightly_prices numeric[], currency_code text, split text
 ) LANGUAGE plpgsql VOLATILE AS $$
 #variable_conflict use_column
 DECLARE
@@ -387,19 +387,20 @@ BEGIN
         ORDER BY guest_key
     ) g;
     BEGIN
-        RETURN QUERY SELECT * FROM decide_locks_together(
+        RETURN QUERY SELECT d.*, NULL::text FROM decide_locks_together(
             types, tenant_ids, request_ids, fingerprints, room_type_ids, check_ins, check_outs,
-            adult_counts, child_counts, guest_ids, new_ids, owner_tokens);
+            adult_counts, child_counts, guest_ids, new_ids, owner_tokens) d;
         RETURN;
     EXCEPTION
         -- These prove nothing about an item: the caller sends the batch again.
         WHEN deadlock_detected OR serialization_failure OR lock_not_available THEN RAISE;
-        WHEN OTHERS THEN NULL;
+        WHEN OTHERS THEN split := SQLERRM;
     END;
     FOR i IN 1..cardinality(tenant_ids) LOOP
         BEGIN
             RETURN QUERY SELECT i, d.reason, d.metadata, d.lock_id, d.owner_token,
-                d.fencing_number, d.create_time, d.expire_time, d.nightly_prices, d.currency_code
+                d.fencing_number, d.create_time, d.expire_time, d.nightly_prices, d.currency_code,
+                split
             FROM decide_locks_together(
                 types, tenant_ids[i:i], request_ids[i:i], fingerprints[i:i], room_type_ids[i:i],
                 check_ins[i:i], check_outs[i:i], adult_counts[i:i], child_counts[i:i],

@@ -73,6 +73,9 @@ ON a.room_key = b.room_key AND a.nights && b.nights AND a.reservation_id < b.res
 WHERE a.occupying AND b.occupying
 """
 SELECT_WITHOUT_ROOM = "SELECT reservation_id FROM stay WHERE occupying AND room_key IS NULL"
+LOCK_TYPES = """
+SELECT FROM room_type WHERE tenant_id = $1 ORDER BY room_type_id FOR NO KEY UPDATE
+"""
 LAPSE = """
 UPDATE room_lock SET create_time = create_time - interval '1 hour',
     expire_time = expire_time - interval '1 hour'
@@ -131,8 +134,10 @@ class Hotel:
         )
 
     async def lapse(self, lock_id: UUID | None = None) -> None:
-        """An hour passes for one live lock, or for all."""
-        await self.sql.execute(LAPSE, self.tenant_id, lock_id)
+        """An hour passes for one live lock, or for all; in the order everybody keeps."""
+        async with self.sql.transaction():
+            await self.sql.execute(LOCK_TYPES, self.tenant_id)
+            await self.sql.execute(LAPSE, self.tenant_id, lock_id)
 
     async def counters(self, room_type_id: str, stay: Stay) -> list[tuple[int, int]]:
         """Held and sold, night by night."""

@@ -13,6 +13,7 @@ from meshkit.errors import Internal, MeshError
 from meshkit.postgres import Postgres
 from sandbox.databases import DatabaseUrls
 from services.booking.domain import Lock, LockRequest
+from services.booking.metrics import BookingMetrics
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import Hotel, Sql, assert_consistent
 
@@ -57,10 +58,12 @@ async def test_a_batch_is_one_statement(
 
 
 async def test_capacity_is_shared_out_inside_a_batch(
-    store: BookingStore, hotel: Hotel, sql: Sql
+    store: BookingStore, hotel: Hotel, sql: Sql, metrics: BookingMetrics
 ) -> None:
+    """By the counting, that is: the CHECK behind it never had to speak."""
     answers = await store.acquire([hotel.request("single") for _ in range(8)])
     assert [outcome(one) for one in answers] == ["granted"] * 3 + ["SOLD_OUT"] * 5
+    assert metrics.splits._value.get() == 0
     await assert_consistent(sql)
 
 
@@ -120,7 +123,11 @@ async def test_lapsed_locks_make_room_for_a_batch(
 
 
 async def test_batches_queued_behind_a_held_type(
-    store: BookingStore, hotel: Hotel, database: DatabaseUrls, sql: Sql
+    store: BookingStore,
+    hotel: Hotel,
+    database: DatabaseUrls,
+    sql: Sql,
+    metrics: BookingMetrics,
 ) -> None:
     """Three batches of 32 wait for a row, see what was committed meanwhile, and are all right."""
     await sql.execute(BREAK_ITEMS)
@@ -168,6 +175,7 @@ async def test_batches_queued_behind_a_held_type(
         "DECISION_FAILED",
     }
     assert await hotel.counters("double", hotel.stay()) == [(5, 0)] * 2
+    assert metrics.splits._value.get() == 2
     await assert_consistent(sql)
 
 

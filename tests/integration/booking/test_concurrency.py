@@ -133,9 +133,9 @@ async def test_a_crowd_of_everything_leaves_counters_equal_to_the_ledger(
             await hotel.lapse()
             await store.sweep_locks()
 
-    guests = [asyncio.create_task(guest()) for _ in range(12)]
-    await time_passes(guests)
-    assert [error for one in guests if (error := one.exception())] == []
+    async with asyncio.TaskGroup() as group:
+        guests = [group.create_task(guest()) for _ in range(12)]
+        await time_passes(guests)
     await assert_consistent(sql)
 
 
