@@ -32,7 +32,7 @@ class Sending:
 
 # The head of each guest's line: nothing under way to that guest, nothing
 # before it that may still go, and a number that does not rest. The unique
-# index on SENDING is the second wall against two at once.
+# index on SENDING is the second wall against two at once. Hotels take turns.
 CLAIM = """
 WITH RECURSIVE tenant AS (
     (SELECT o.tenant_id FROM outbox o WHERE o.state = 'PENDING' ORDER BY o.tenant_id LIMIT 1)
@@ -42,8 +42,10 @@ WITH RECURSIVE tenant AS (
             ORDER BY o.tenant_id LIMIT 1)
     FROM tenant WHERE tenant.tenant_id IS NOT NULL
 ), head AS (
-    SELECT share.tenant_id, share.outbox_id FROM tenant CROSS JOIN LATERAL (
-        SELECT o.tenant_id, o.outbox_id FROM outbox o
+    SELECT share.tenant_id, share.outbox_id, row_number() OVER (
+        PARTITION BY share.tenant_id ORDER BY share.due_time) AS turn
+    FROM tenant CROSS JOIN LATERAL (
+        SELECT o.tenant_id, o.outbox_id, o.due_time FROM outbox o
         WHERE o.tenant_id = tenant.tenant_id AND o.state = 'PENDING' AND o.due_time <= now()
           AND NOT EXISTS (SELECT FROM number_pause p WHERE p.phone_number_id = o.phone_number_id
                           AND p.pause_until > now())
@@ -54,16 +56,16 @@ WITH RECURSIVE tenant AS (
                 AND (other.state = 'SENDING'
                      OR other.outbox_number < o.outbox_number
                         AND (other.state = 'PENDING' OR other.block_until > now())))
-        ORDER BY o.due_time LIMIT $2) AS share
+        ORDER BY o.due_time LIMIT $1) AS share
 ), chosen AS MATERIALIZED (
     SELECT o.tenant_id, o.outbox_id
     FROM outbox o JOIN head ON head.tenant_id = o.tenant_id AND head.outbox_id = o.outbox_id
     WHERE o.state = 'PENDING' AND o.due_time <= now()
-    ORDER BY o.due_time LIMIT $1 FOR NO KEY UPDATE OF o SKIP LOCKED
+    ORDER BY head.turn, o.due_time LIMIT $1 FOR NO KEY UPDATE OF o SKIP LOCKED
 )
 UPDATE outbox o SET
     state = 'SENDING', attempt_count = o.attempt_count + 1, send_time = clock_timestamp(),
-    lease_until = now() + $3::float8 * interval '1 second'
+    lease_until = now() + $2::float8 * interval '1 second'
 FROM chosen, mailbox m
 WHERE o.tenant_id = chosen.tenant_id AND o.outbox_id = chosen.outbox_id
   AND m.mailbox_id = o.mailbox_id
@@ -110,19 +112,31 @@ WHERE state = 'SENDING' AND lease_until < now()
 RETURNING outbox_id
 """
 
-# Statuses of other messages of the number have been coming for as long as ours
-# may take, so ours would have come too: it may go once more. One that came just
-# now proves little: after an outage of ours, each is delivered again in its own
-# time. Without any, nothing is known, and it is looked at again.
+# It may go once more when ours would have come too: other statuses of the number
+# came a settling time ago and come still (or, where few do, came four ago), and
+# none that comes is from longer ago. For after an outage of ours each is
+# delivered again in its own time, and the first to come says nothing of the rest.
 SETTLE = """
-WITH due AS (
-    SELECT o.tenant_id, o.outbox_id, EXISTS (
+WITH number AS (
+    SELECT o.phone_number_id,
+           count(d.*) > 0 AS heard_lately,
+           coalesce(bool_or(d.order_time < d.arrive_time - span.settle), false) AS catching_up
+    FROM (SELECT DISTINCT phone_number_id FROM outbox
+          WHERE state = 'UNKNOWN' AND settle_time <= now()) AS o
+    CROSS JOIN (SELECT $1::float8 * interval '1 second' AS settle) AS span
+    LEFT JOIN delivery_status d
+        ON d.phone_number_id = o.phone_number_id AND d.arrive_time > now() - span.settle
+    GROUP BY o.phone_number_id
+), due AS (
+    SELECT o.tenant_id, o.outbox_id, NOT number.catching_up AND EXISTS (
         SELECT FROM delivery_status d
         WHERE d.phone_number_id = o.phone_number_id
           AND d.arrive_time > o.send_time
           AND d.arrive_time <= now() - $1::float8 * interval '1 second'
+              * CASE WHEN number.heard_lately THEN 1 ELSE 4 END
           AND d.outbox_id IS DISTINCT FROM o.outbox_id) AS heard
-    FROM outbox o WHERE o.state = 'UNKNOWN' AND o.settle_time <= now()
+    FROM outbox o JOIN number USING (phone_number_id)
+    WHERE o.state = 'UNKNOWN' AND o.settle_time <= now()
     ORDER BY o.settle_time LIMIT 100
 )
 UPDATE outbox o SET
@@ -153,10 +167,10 @@ class OutboxStore:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
 
-    async def claim(self, *, limit: int, share: int, seconds: float) -> list[Sending]:
-        """Make up to `limit` messages SENDING, at most `share` of one hotel; commits."""
+    async def claim(self, *, limit: int, seconds: float) -> list[Sending]:
+        """Make up to `limit` messages SENDING, of all hotels in turn; commits."""
         try:
-            rows = await self._postgres.fetch(CLAIM, limit, share, seconds)
+            rows = await self._postgres.fetch(CLAIM, limit, seconds)
         except asyncpg.UniqueViolationError:
             # Another replica was faster with a message to the same guest.
             return []
