@@ -64,7 +64,7 @@ class Up:
         assert self._process is not None
         async with asyncio.timeout(PATIENCE):
             out, _ = await self._process.communicate()
-            self.printed += out.decode().splitlines()
+            self.printed += (out or b"").decode().splitlines()
             return await self._process.wait()
 
     def interrupt(self) -> None:
@@ -206,6 +206,7 @@ async def test_a_terminal_that_is_closed_ends_everything(up: Up) -> None:
     os.close(terminal)
     up.signal(signal.SIGHUP)
     assert await gone(children) == []
+    await up.ends()
     assert not up.run_file.exists()
 
 
