@@ -19,6 +19,7 @@ from services.messaging.backoff import backoff
 from services.messaging.clients import Booking, code_in
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.settings import MessagingSettings
+from services.messaging.slots import Slots
 from services.messaging.store.effects import EffectStore, OpenEffect
 from services.messaging.wake import Wake
 
@@ -52,30 +53,27 @@ class EffectWorker:
         self._settings = settings
         self._commands = commands
         self._answered = answered
-        self._running: set[asyncio.Task[None]] = set()
+        self._slots = Slots(settings.effect_concurrency)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until told to stop, then wait for the answers under way."""
         while not stopping.is_set():
-            free = self._settings.effect_concurrency - len(self._running)
-            effects = await self._claim(free) if free > 0 else []
+            effects = await self._claim(await self._slots.free())
             for effect in effects:
-                task = asyncio.create_task(self._carry_out(effect))
-                self._running.add(task)
-                task.add_done_callback(self._running.discard)
+                self._slots.start(self._carry_out(effect))
             if not effects:
                 await self._commands.wait(self._settings.poll_seconds)
-        if self._running:
-            await asyncio.wait(self._running)
+        await self._slots.drain()
 
     async def _claim(self, limit: int) -> list[OpenEffect]:
-        share = max(1, self._settings.effect_concurrency // 2)
         seconds = self._settings.effect_timeout_seconds + LEASE_MARGIN
         try:
-            return await self._store.claim(limit=limit, share=share, seconds=seconds)
+            effects = await self._store.claim(limit=limit, seconds=seconds)
         except Unavailable:
             self._metrics.dependency_away.labels("postgres").inc()
             return []
+        self._slots.claimed(len(effects), limit)
+        return effects
 
     async def _carry_out(self, effect: OpenEffect) -> None:
         try:

@@ -20,6 +20,7 @@ from services.messaging import whatsapp
 from services.messaging.backoff import backoff
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.settings import MessagingSettings
+from services.messaging.slots import Slots
 from services.messaging.store.outbox import OutboxStore, Sending
 from services.messaging.wake import Wake, pause
 from services.messaging.whatsapp import Accepted, ErrorClass, GraphClient, Refused, Unknown, Unsent
@@ -57,7 +58,7 @@ class OutboxWorker:
         self._settings = settings
         self._messages = messages
         self._paused_count = 0
-        self._running: set[asyncio.Task[None]] = set()
+        self._slots = Slots(settings.send_concurrency)
 
     def problem(self) -> str | None:
         """Why messages wait that could go, as a sentence."""
@@ -68,16 +69,13 @@ class OutboxWorker:
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until told to stop, then wait for the requests under way."""
         while not stopping.is_set():
-            free = self._settings.send_concurrency - len(self._running)
-            messages = await self._claim(free) if free > 0 else []
+            messages = await self._claim(await self._slots.free())
             for message in messages:
-                task = asyncio.create_task(self._send(message))
-                self._running.add(task)
-                task.add_done_callback(self._done)
+                # Once it is done, the next message to that guest may go.
+                self._slots.start(self._send(message), self._messages.set)
             if not messages:
                 await self._messages.wait(self._settings.poll_seconds)
-        if self._running:
-            await asyncio.wait(self._running)
+        await self._slots.drain()
 
     async def settle(self, stopping: asyncio.Event) -> None:
         """Look after what is unknown."""
@@ -99,21 +97,16 @@ class OutboxWorker:
         if again:
             self._messages.set()
 
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        # The next message to that guest may go.
-        self._messages.set()
-
     async def _claim(self, limit: int) -> list[Sending]:
         try:
-            return await self._store.claim(
-                limit=limit,
-                share=max(1, self._settings.send_concurrency // 2),
-                seconds=self._settings.send_lease_seconds,
+            messages = await self._store.claim(
+                limit=limit, seconds=self._settings.send_lease_seconds
             )
         except Unavailable:
             self._metrics.dependency_away.labels("postgres").inc()
             return []
+        self._slots.claimed(len(messages), limit)
+        return messages
 
     async def _send(self, message: Sending) -> None:
         try:

@@ -20,6 +20,7 @@ from services.messaging.backoff import backoff
 from services.messaging.directory import Directory, Owner, Standing
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.settings import MessagingSettings
+from services.messaging.slots import Slots
 from services.messaging.store.inbox import InboxStore, Lease, PendingItem
 from services.messaging.store.steps import Standing as Position
 from services.messaging.store.steps import Step, StepStore
@@ -70,21 +71,18 @@ class StepWorker:
         self._settings = settings
         self._wakes = wakes
         self._held: dict[int, Lease] = {}
-        self._running: set[asyncio.Task[None]] = set()
+        self._slots = Slots(settings.step_concurrency)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Claim and work until told to stop, then finish what is in hand."""
         while not stopping.is_set():
-            free = self._settings.step_concurrency - len(self._running)
-            leases = await self._claim(free) if free > 0 else []
+            leases = await self._claim(await self._slots.free())
             for lease in leases:
-                self._begin(lease)
-            if len(self._running) >= self._settings.step_concurrency:
-                await asyncio.wait(self._running, return_when=asyncio.FIRST_COMPLETED)
-            elif not leases:
+                self._held[lease.mailbox_id] = lease
+                self._slots.start(self._work(lease))
+            if not leases:
                 await self._wakes.arrived.wait(self._settings.poll_seconds)
-        if self._running:
-            await asyncio.wait(self._running)
+        await self._slots.drain()
 
     async def renew(self, stopping: asyncio.Event) -> None:
         """Hold on to what is being worked on, every third of a lease, also in the drain."""
@@ -109,15 +107,10 @@ class StepWorker:
         except Unavailable:
             self._metrics.dependency_away.labels("postgres").inc()
             return []
+        self._slots.claimed(len(leases), min(limit, self._settings.step_share))
         if leases:
             self._metrics.claimed.observe(len(leases))
         return leases
-
-    def _begin(self, lease: Lease) -> None:
-        self._held[lease.mailbox_id] = lease
-        task = asyncio.create_task(self._work(lease), name=f"mailbox-{lease.mailbox_id}")
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
 
     async def _work(self, lease: Lease) -> None:
         """One claimed mailbox, to the end of what waits in it."""

@@ -22,7 +22,7 @@ class OpenEffect:
     traceparent: str
 
 
-# A hotel takes its share and no more. The claim moves `due_time`, which is
+# Hotels take turns, so that none waits behind another's crowd. The claim moves `due_time`, which is
 # lease and pause in one: the command is sent again when nothing is heard.
 CLAIM = """
 WITH RECURSIVE tenant AS (
@@ -33,18 +33,20 @@ WITH RECURSIVE tenant AS (
             ORDER BY e.tenant_id LIMIT 1)
     FROM tenant WHERE tenant.tenant_id IS NOT NULL
 ), due AS (
-    SELECT share.tenant_id, share.request_id FROM tenant CROSS JOIN LATERAL (
-        SELECT e.tenant_id, e.request_id FROM effect e
+    SELECT share.tenant_id, share.request_id, row_number() OVER (
+        PARTITION BY share.tenant_id ORDER BY share.due_time) AS turn
+    FROM tenant CROSS JOIN LATERAL (
+        SELECT e.tenant_id, e.request_id, e.due_time FROM effect e
         WHERE e.tenant_id = tenant.tenant_id AND e.state = 'OPEN' AND e.due_time <= now()
-        ORDER BY e.due_time LIMIT $2) AS share
+        ORDER BY e.due_time LIMIT $1) AS share
 ), chosen AS MATERIALIZED (
     SELECT e.tenant_id, e.request_id
     FROM effect e JOIN due ON due.tenant_id = e.tenant_id AND due.request_id = e.request_id
     WHERE e.state = 'OPEN' AND e.due_time <= now()
-    ORDER BY e.due_time LIMIT $1 FOR NO KEY UPDATE OF e SKIP LOCKED
+    ORDER BY due.turn, e.due_time LIMIT $1 FOR NO KEY UPDATE OF e SKIP LOCKED
 )
 UPDATE effect e SET
-    due_time = now() + $3::float8 * interval '1 second',
+    due_time = now() + $2::float8 * interval '1 second',
     attempt_count = e.attempt_count + 1,
     send_time = coalesce(e.send_time, now())
 FROM chosen WHERE e.tenant_id = chosen.tenant_id AND e.request_id = chosen.request_id
@@ -76,9 +78,9 @@ class EffectStore:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
 
-    async def claim(self, *, limit: int, share: int, seconds: float) -> list[OpenEffect]:
-        """Take up to `limit` commands that are due, at most `share` of one hotel."""
-        rows = await self._postgres.fetch(CLAIM, limit, share, seconds)
+    async def claim(self, *, limit: int, seconds: float) -> list[OpenEffect]:
+        """Take up to `limit` commands that are due, of all hotels in turn."""
+        rows = await self._postgres.fetch(CLAIM, limit, seconds)
         return [OpenEffect(**dict(row)) for row in rows]
 
     async def answer(
