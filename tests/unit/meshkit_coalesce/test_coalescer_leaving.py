@@ -156,7 +156,7 @@ async def test_time_runs_out_in_the_queue_as_well() -> None:
 
 async def test_each_deadline_rings_whatever_the_order_they_came_in() -> None:
     bench = Bench()
-    timeouts = (0.03, 0.01, 0.05, 0.02, 0.04)
+    timeouts = (0.3, 0.1, 0.5, 0.2, 0.4)
     callers = [bench.start(Item(n), timeout=timeout)[0] for n, timeout in enumerate(timeouts)]
     ended: list[int] = []  # in the order of their deadlines
     for caller in callers:
