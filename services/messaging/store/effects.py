@@ -38,12 +38,12 @@ WITH RECURSIVE tenant AS (
     FROM tenant CROSS JOIN LATERAL (
         SELECT e.tenant_id, e.request_id, e.due_time FROM effect e
         WHERE e.tenant_id = tenant.tenant_id AND e.state = 'OPEN' AND e.due_time <= now()
-        ORDER BY e.due_time LIMIT $1) AS share
+        ORDER BY e.due_time LIMIT greatest(4, $1 / (SELECT count(*) FROM tenant))) AS share
 ), chosen AS MATERIALIZED (
     SELECT e.tenant_id, e.request_id
     FROM effect e JOIN due ON due.tenant_id = e.tenant_id AND due.request_id = e.request_id
     WHERE e.state = 'OPEN' AND e.due_time <= now()
-    ORDER BY due.turn, e.due_time LIMIT $1 FOR NO KEY UPDATE OF e SKIP LOCKED
+    ORDER BY due.turn, e.due_time LIMIT $1::bigint FOR NO KEY UPDATE OF e SKIP LOCKED
 )
 UPDATE effect e SET
     due_time = now() + $2::float8 * interval '1 second',

@@ -104,11 +104,12 @@ WITH RECURSIVE number AS (
         SELECT m.mailbox_id FROM mailbox m
         WHERE m.phone_number_id = number.phone_number_id
           AND m.due_time <= now() AND m.lease_until <= now()
-        ORDER BY m.due_time LIMIT $2) AS share
+        ORDER BY m.due_time
+        LIMIT least($2, greatest(4, $1 / (SELECT count(*) FROM number)))) AS share
 ), chosen AS MATERIALIZED (
     SELECT m.mailbox_id FROM mailbox m JOIN due ON due.mailbox_id = m.mailbox_id
     WHERE m.due_time <= now() AND m.lease_until <= now()
-    ORDER BY m.due_time LIMIT $1 FOR NO KEY UPDATE OF m SKIP LOCKED
+    ORDER BY m.due_time LIMIT $1::bigint FOR NO KEY UPDATE OF m SKIP LOCKED
 )
 UPDATE mailbox m SET
     lease_until = now() + $3::float8 * interval '1 second',
