@@ -17,6 +17,17 @@ class MessagingMetrics:
     """All metrics of the service on one registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._declare_inbox(registry)
+        self._declare_steps(registry)
+        self._declare_outbox(registry)
+        self.dependency_away = Counter(
+            "dependency_away",
+            "Times that something was away, by what.",
+            ["what"],
+            registry=registry,
+        )
+
+    def _declare_inbox(self, registry: CollectorRegistry) -> None:
         self._ingested = Counter(
             "inbox_ingested",
             "Items taken in, by kind and whether they were new.",
@@ -42,6 +53,8 @@ class MessagingMetrics:
             buckets=BATCH_BUCKETS,
             registry=registry,
         )
+
+    def _declare_steps(self, registry: CollectorRegistry) -> None:
         self.steps = Counter(
             "steps",
             "Steps by outcome: committed, fenced (another one held the lease), failed, dead.",
@@ -68,6 +81,8 @@ class MessagingMetrics:
             ["method", "outcome"],
             registry=registry,
         )
+
+    def _declare_outbox(self, registry: CollectorRegistry) -> None:
         self.sends = Counter(
             "outbox_sends",
             "Requests to the Graph API by outcome: sent, rejected, retry, paused, unsent, unknown.",
@@ -88,12 +103,6 @@ class MessagingMetrics:
         )
         self.unknown = Gauge(
             "outbox_unknown", "Messages whose outcome is unknown.", registry=registry
-        )
-        self.dependency_away = Counter(
-            "dependency_away",
-            "Times that something was away, by what.",
-            ["what"],
-            registry=registry,
         )
 
     def ingested(self, kinds: Sequence[str], new: Sequence[bool]) -> None:
