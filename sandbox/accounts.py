@@ -6,13 +6,26 @@ import contextlib
 import hashlib
 import os
 import pwd
+import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 SHARED_ROOT = Path("/var/tmp")  # noqa: S108  (every account can enter it, and it survives a restart)
 UNPRIVILEGED_ID = 65534
+
+# Not by `subprocess(user=…)`: that forks, and where gRPC runs, its fork handlers
+# crash the child now and then. This Python imports nothing once it is somebody
+# else, who may not be able to read its library.
+BECOME = """
+import os, sys
+os.setgroups([])
+os.setgid(int(sys.argv[2]))
+os.setuid(int(sys.argv[1]))
+os.execv(sys.argv[3], sys.argv[3:])
+"""
 
 
 class SandboxError(Exception):
@@ -36,21 +49,18 @@ class Account:
             return cls(nobody.pw_uid, nobody.pw_gid)
         return cls(UNPRIVILEGED_ID, UNPRIVILEGED_ID)
 
-    def popen_arguments(self) -> dict[str, object]:
-        """What `subprocess` needs to run a child as this account."""
+    def command(self, command: Sequence[str]) -> list[str]:
+        """The command line that runs `command` as this account."""
         if self.uid is None:
-            return {}
-        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+            return list(command)
+        program = shutil.which(command[0]) or command[0]
+        become = [sys.executable, "-I", "-S", "-c", BECOME, str(self.uid), str(self.gid)]
+        return [*become, program, *command[1:]]
 
     def run(self, command: Sequence[str]) -> subprocess.CompletedProcess[bytes]:
         """Run a command as this account, to its end."""
-        return subprocess.run(  # type: ignore[call-overload,no-any-return]
-            command,
-            cwd="/",
-            env=environment(),
-            capture_output=True,
-            check=False,
-            **self.popen_arguments(),
+        return subprocess.run(
+            self.command(command), cwd="/", env=environment(), capture_output=True, check=False
         )
 
     def may(self, flag: str, path: Path) -> bool:

@@ -54,18 +54,16 @@ class ServerProcess:
 
     def start(self, cwd: Path, environment: Mapping[str, str]) -> None:
         """Start the process; its output goes to the log file."""
-        arguments: dict[str, object] = self._account.popen_arguments()
         with self._log.open("ab") as log:
             try:
-                self._process = subprocess.Popen(  # type: ignore[call-overload]
-                    self._command,
+                self._process = subprocess.Popen(
+                    self._account.command(self._command),
                     stdin=subprocess.DEVNULL,
                     stdout=log,
                     stderr=subprocess.STDOUT,
                     cwd=cwd,
                     env=dict(environment),
                     start_new_session=True,
-                    **arguments,
                 )
             except OSError as error:
                 raise SandboxError(f"{self.name} could not be started: {error}.") from error
