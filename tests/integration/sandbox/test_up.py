@@ -11,6 +11,7 @@ import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -79,8 +80,12 @@ class Up:
     def children(self) -> dict[str, psutil.Process]:
         """Everything it has started, by pid and command line."""
         assert self._process is not None
-        found = psutil.Process(self._process.pid).children(recursive=True)
-        return {f"{child.pid} {' '.join(child.cmdline())}": child for child in found}
+        found: dict[str, psutil.Process] = {}
+        for child in psutil.Process(self._process.pid).children(recursive=True):
+            # One that has just ended has no command line any more.
+            with suppress(psutil.NoSuchProcess):
+                found[f"{child.pid} {' '.join(child.cmdline())}"] = child
+        return found
 
     def kill(self) -> None:
         if self._process is not None and self._process.returncode is None:
