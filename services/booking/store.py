@@ -84,10 +84,12 @@ CROSS JOIN LATERAL (
     FROM night_inventory n
     LEFT JOIN (
         SELECT l.check_in + d.day AS night, count(*)::integer AS held
-        FROM room_lock l
-        CROSS JOIN generate_series(0, l.check_out - l.check_in - 1) AS d (day)
-        WHERE l.tenant_id = h.tenant_id AND l.room_type_id = t.room_type_id
-            AND l.state = 'LIVE' AND l.expire_time <= h.as_of
+        FROM (
+            SELECT l.check_in, l.check_out FROM room_lock l
+            WHERE l.tenant_id = h.tenant_id AND l.room_type_id = t.room_type_id
+                AND l.state = 'LIVE' AND l.expire_time <= h.as_of
+            ORDER BY l.expire_time OFFSET 0
+        ) l CROSS JOIN generate_series(0, l.check_out - l.check_in - 1) AS d (day)
         GROUP BY 1
     ) lapsed ON lapsed.night = n.night
     WHERE n.tenant_id = h.tenant_id AND n.room_type_id = t.room_type_id
