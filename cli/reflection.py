@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Any
 
-import grpc
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.descriptor_pool import DescriptorPool
 from google.protobuf.message import Message
@@ -13,8 +12,9 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import (
     ProtoReflectionDescriptorDatabase,
 )
 
+from cli.channels import open_channel
+
 PLUMBING = ("grpc.reflection.", "grpc.health.")
-MAX_MESSAGE_BYTES = 8 * 1024 * 1024
 
 
 class Reflected:
@@ -22,8 +22,7 @@ class Reflected:
 
     def __init__(self, target: str) -> None:
         self.target = target
-        options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
-        self._channel = grpc.insecure_channel(target, options=options)
+        self._channel = open_channel(target)
         self._database = ProtoReflectionDescriptorDatabase(self._channel)
         self.pool = DescriptorPool(self._database)
 

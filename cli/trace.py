@@ -9,6 +9,7 @@ from conserje.messaging.v1.messaging_service_pb2 import TraceMessageRequest, Tra
 from conserje.messaging.v1.messaging_service_pb2_grpc import MessagingServiceStub
 
 from cli import failures
+from cli.channels import open_channel
 from cli.places import need_target
 
 
@@ -30,7 +31,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 def run(options: argparse.Namespace) -> int:
     """Asks messaging and prints a table."""
     target = need_target("messaging", options.target)
-    with grpc.insecure_channel(target) as channel:
+    with open_channel(target) as channel:
         try:
             answer = MessagingServiceStub(channel).TraceMessage(
                 _request(options.subject), timeout=10

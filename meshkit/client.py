@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, NoReturn, TypeVar, cast
 
 import grpc
@@ -17,10 +17,11 @@ import grpc
 from meshkit import contract, deadlines
 from meshkit.contract import Method
 from meshkit.errors import DeadlineExceeded
+from meshkit.identity import Certificates
 from meshkit.metrics import MethodMetrics, RpcMetrics
 from meshkit.status import from_rpc_error
 from meshkit.telemetry import STATUS_CODE, Span, Tracing, current_traceparent, is_sampled
-from meshkit.transport import Transport
+from meshkit.transport import Options, Transport
 
 TRACEPARENT = "traceparent"
 
@@ -39,6 +40,7 @@ class Channel:
         metrics: RpcMetrics,
         retries: bool = False,
         transport: Transport | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
         """`retries` is for the first caller in the mesh only: others pass errors on."""
         self._target = target
@@ -46,7 +48,9 @@ class Channel:
         self._metrics = metrics
         self._retries = retries
         self._transport = transport or Transport()
+        self._certificates = certificates
         self._channels: dict[str, grpc.aio.Channel] = {}
+        self._dials: list[_Dial] = []
 
     def stub(self, make: Callable[[grpc.aio.Channel], StubT]) -> StubT:
         """A generated stub whose calls are awaited, and raise `MeshError`."""
@@ -57,15 +61,37 @@ class Channel:
         for channel in self._channels.values():
             await channel.close()
 
-    def raw(self, path: str) -> grpc.aio.Channel:
+    async def renew(self) -> None:
+        """Go on with new connections, as after a change of certificates.
+
+        Calls under way are finished on the old ones, within the grace of the transport.
+        """
+        old, self._channels = self._channels, {}
+        for dial in self._dials:
+            dial.connect(self._raw(dial.path))
+        grace = self._transport.age_grace_seconds
+        await asyncio.gather(*(channel.close(grace) for channel in old.values()))
+
+    def dial(self, path: str, kind: str, options: Mapping[str, Any]) -> _Dial:
+        """A method of gRPC's own stub, over the connections of the day."""
+        dial = _Dial(path, kind, options)
+        dial.connect(self._raw(path))
+        self._dials.append(dial)
+        return dial
+
+    def _raw(self, path: str) -> grpc.aio.Channel:
         """The gRPC channel for a method: one per service, which has its own retry policy."""
         service = contract.service_of(path)
         if service not in self._channels:
             retried = contract.methods(service).values() if self._retries else ()
-            self._channels[service] = grpc.aio.insecure_channel(
-                self._target, options=self._transport.client_options(retried)
-            )
+            options = self._transport.client_options(retried)
+            self._channels[service] = self._open(options)
         return self._channels[service]
+
+    def _open(self, options: Options) -> grpc.aio.Channel:
+        if self._certificates is None:
+            return grpc.aio.insecure_channel(self._target, options=options)
+        return grpc.aio.secure_channel(self._target, self._certificates.client(), options=options)
 
     def wrapper(self, path: str) -> _Call:
         """What is around the calls of one method."""
@@ -81,9 +107,24 @@ class _StubMaker:
 
     def unary_unary(self, path: str, **options: Any) -> Any:
         """A method with one request and one answer."""
-        return self._channel.wrapper(path).around(
-            self._channel.raw(path).unary_unary(path, **options)
-        )
+        return self._channel.wrapper(path).around(self._channel.dial(path, "unary_unary", options))
+
+
+class _Dial:
+    """One method over whichever channel its owner has at the moment."""
+
+    def __init__(self, path: str, kind: str, options: Mapping[str, Any]) -> None:
+        self.path = path
+        self._kind = kind
+        self._options = options
+        self._method: Any = None
+
+    def connect(self, channel: grpc.aio.Channel) -> None:
+        """Calls from now on go over `channel`."""
+        self._method = getattr(channel, self._kind)(self.path, **self._options)
+
+    def __call__(self, *arguments: Any, **more: Any) -> Any:
+        return self._method(*arguments, **more)
 
 
 class _Call:

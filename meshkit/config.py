@@ -9,11 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, get_origin
 
 import orjson
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -38,6 +48,14 @@ def split_listen(value: str) -> tuple[str, int]:
     return host.removeprefix("[").removesuffix("]"), int(port)
 
 
+def _is_loopback(listen: str) -> bool:
+    host, _ = split_listen(listen)
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def _check_listen(value: str) -> str:
     split_listen(value)
     return value
@@ -52,6 +70,23 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
+    tls_folder: str = Field(
+        default="",
+        description="Folder with the certificate (tls.crt, tls.key) and its authority (ca.crt) "
+        "for calls between processes; empty means plaintext, on loopback only.",
+        json_schema_extra=SHARED,
+    )
+    insecure: bool = Field(
+        default=False,
+        description="Serve in plaintext on any address: whoever reaches the port may call all.",
+        json_schema_extra=SHARED,
+    )
+    reflection: bool = Field(
+        default=True,
+        description="Whether the gRPC server describes itself to tools such as grpcurl.",
+        json_schema_extra=SHARED,
+    )
+    # After the two that it is checked against.
     grpc_listen: Listen = Field(default="127.0.0.1:0", description="Where the gRPC server listens.")
     ops_listen: Listen = Field(
         default="127.0.0.1:0", description="Where probes and metrics are served over HTTP."
@@ -85,6 +120,17 @@ class Settings(BaseModel):
         description="Share of traces that are sampled, decided where a trace starts.",
         json_schema_extra=SHARED,
     )
+
+    @field_validator("grpc_listen")
+    @classmethod
+    def _plaintext_stays_at_home(cls, listen: str, others: ValidationInfo) -> str:
+        known = others.data
+        if known.get("tls_folder") or known.get("insecure") or _is_loopback(listen):
+            return listen
+        raise ValueError(
+            f"without certificates a process serves on loopback only; name their folder with "
+            f"{PREFIX}TLS_FOLDER, or set {PREFIX}INSECURE=true"
+        )
 
 
 class DatabaseSettings(BaseModel):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import aiohttp
@@ -16,18 +17,20 @@ import structlog
 from aiohttp import web
 from pydantic import SecretStr
 
+from meshkit.access import Access
 from meshkit.client import Channel
 from meshkit.clock import Clock, SystemClock
 from meshkit.config import Settings
 from meshkit.health import Check, Health, ops_app
-from meshkit.metrics import RpcMetrics, WorkerMetrics, new_registry
+from meshkit.identity import Certificates
+from meshkit.metrics import CertificateMetrics, RpcMetrics, WorkerMetrics, new_registry
 from meshkit.migrate import schema_check
 from meshkit.postgres import KEPT, OVERFLOW, Postgres
 from meshkit.redis_pool import RedisPool
 from meshkit.server import Server
 from meshkit.sites import Site, close_connections_when
 from meshkit.telemetry import Tracing
-from meshkit.workers import Work, Workers
+from meshkit.workers import Work, Workers, stopped_within
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
 
 HEALTH_SECONDS = 0.5
 """How often gRPC health is made to say what readiness says."""
+CERTIFICATE_SECONDS = 5.0
+"""How often the files of certificates are looked at."""
 CLOSE_SECONDS = 5.0
 """The longest that closing one thing may take."""
 
@@ -56,8 +61,12 @@ class Kit:
         migrations: str | None = None,
         clock: Clock | None = None,
         tracing: Tracing | None = None,
+        access: Access | None = None,
     ) -> None:
-        """`migrations` is the package whose schema the database must have."""
+        """`migrations` is the package whose schema the database must have.
+
+        `access` says who may call what. `CertificateError` when the folder holds no certificate.
+        """
         self.name = name
         self.settings = settings
         self.modes = modes
@@ -67,7 +76,15 @@ class Kit:
         self.telemetry = tracing or Tracing(name, settings.otlp_endpoint, settings.trace_ratio)
         metrics = WorkerMetrics(self.registry)
         self.health = Health(metrics)
-        self.server = Server(tracing=self.telemetry, registry=self.registry)
+        self._certificates = _certificates(settings)
+        CertificateMetrics(self.registry, self._certificates)
+        self.server = Server(
+            tracing=self.telemetry,
+            registry=self.registry,
+            certificates=self._certificates,
+            access=access,
+            reflect=settings.reflection,
+        )
         self.ports: dict[str, int] = {}
         self._migrations = migrations
         self._client_metrics = RpcMetrics(self.registry, "client")
@@ -76,6 +93,7 @@ class Kit:
         """For what a service pairs itself: closed after the workers, before channels and pools."""
         self._clients = AsyncExitStack()
         self._stores = AsyncExitStack()
+        self._channels: list[Channel] = []
         self._sites: list[Site] = []
         self._starting: list[Callable[[], Awaitable[None]]] = []
         self._ops = Site(
@@ -121,8 +139,13 @@ class Kit:
     def channel(self, service_name: str, target: str, *, retries: bool = False) -> Channel:
         """The way to another service; `retries` in the first caller of the mesh only."""
         channel = Channel(
-            target, tracing=self.telemetry, metrics=self._client_metrics, retries=retries
+            target,
+            tracing=self.telemetry,
+            metrics=self._client_metrics,
+            retries=retries,
+            certificates=self._certificates,
         )
+        self._channels.append(channel)
         self._close_with(self._clients, f"channel {service_name}", channel.aclose)
         return channel
 
@@ -177,6 +200,8 @@ class Kit:
 
     async def start(self) -> None:
         """Serve what was built."""
+        if self._certificates is not None:
+            self.worker("certificates", self._follow_certificates)
         for start in self._starting:
             await start()
         self.ports["grpc"] = await self.server.start(self.settings.grpc_listen)
@@ -227,6 +252,17 @@ class Kit:
                 await self.server.set_serving(now)
                 told = now
 
+    async def _follow_certificates(self, stop: asyncio.Event) -> None:
+        """Servers look for themselves at each handshake; channels are told."""
+        assert self._certificates is not None
+        used = self._certificates.files
+        while not await stopped_within(stop, CERTIFICATE_SECONDS):
+            self._certificates.refresh()
+            if (now := self._certificates.files) is not used:
+                used = now
+                log.info("certificates renewed", not_after=now.not_after.isoformat())
+                await asyncio.gather(*(channel.renew() for channel in self._channels))
+
     async def _stop_sites(self) -> None:
         await asyncio.gather(*(site.stop() for site in self._sites))
 
@@ -243,6 +279,10 @@ class Kit:
                 await close()
         except Exception:
             log.exception("closing failed", what=what)
+
+
+def _certificates(settings: Settings) -> Certificates | None:
+    return Certificates(Path(settings.tls_folder)) if settings.tls_folder else None
 
 
 async def _answers(connection: Connection) -> None:

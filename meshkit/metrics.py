@@ -17,6 +17,8 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from meshkit.identity import Certificates
+
 LATENCY_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Seconds: an in-memory answer takes one millisecond, the default deadline is five seconds."""
 
@@ -95,3 +97,16 @@ class WorkerMetrics:
             ["check"],
             registry=registry,
         )
+
+
+class CertificateMetrics:
+    """How long this process can still identify itself."""
+
+    def __init__(self, registry: CollectorRegistry, certificates: Certificates | None) -> None:
+        ends = Gauge(
+            "certificate_not_after_timestamp_seconds",
+            "When this process's own certificate ends, in seconds since 1970; 0 without one.",
+            registry=registry,
+        )
+        if certificates is not None:
+            ends.set_function(certificates.ends_at)

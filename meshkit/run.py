@@ -23,8 +23,10 @@ import uvloop
 from pydantic import SecretStr
 
 from meshkit import logs
+from meshkit.access import Access
 from meshkit.config import ConfigError, Settings, effective, load
 from meshkit.errors import MeshError
+from meshkit.identity import CertificateError
 from meshkit.kit import Kit
 from meshkit.migrate import MigrationError, migrate
 
@@ -44,10 +46,12 @@ def main(
     *,
     migrations: str | None = None,
     modes: tuple[str, ...] = ("serve",),
+    access: Access | None = None,
 ) -> None:
     """Run process `name` as the command line says, and exit.
 
-    `migrations` is the package with the SQL files, `modes` what `--only` may name.
+    `migrations` is the package with the SQL files, `modes` what `--only` may name, `access` which
+    identity may call which method.
     """
     arguments = _parser(name, migrations, modes).parse_args()
     try:
@@ -62,7 +66,8 @@ def main(
     logs.configure(settings.log_level, name)
     if arguments.command == "migrate":
         sys.exit(_run(_migrate(settings, name, migrations)))
-    sys.exit(_run(serve(name, settings, build, modes=only, migrations=migrations)))
+    serving = serve(name, settings, build, modes=only, migrations=migrations, access=access)
+    sys.exit(_run(serving))
 
 
 async def serve(
@@ -72,12 +77,17 @@ async def serve(
     *,
     modes: frozenset[str] = frozenset({"serve"}),
     migrations: str | None = None,
+    access: Access | None = None,
     stopping: asyncio.Event | None = None,
 ) -> int:
     """Serve until SIGTERM, SIGINT or `stopping`; a second signal ends it at once."""
     stop = stopping or asyncio.Event()
     _on_signals(stop)
-    kit = Kit(name, settings, modes=modes, migrations=migrations)
+    try:
+        kit = Kit(name, settings, modes=modes, migrations=migrations, access=access)
+    except CertificateError as error:
+        _say(f"{name} cannot start: CONSERJE_TLS_FOLDER: {error}")
+        return MISUSED
     try:
         await kit.start_ops()
         if await _unless(stop, _start(kit, build, settings)):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -22,8 +22,10 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
 from meshkit import contract, deadlines
+from meshkit.access import Access, require
 from meshkit.contract import Method
 from meshkit.errors import DeadlineExceeded, Internal, MeshError, Unavailable
+from meshkit.identity import Certificates, identity_of
 from meshkit.metrics import MethodMetrics, RpcMetrics
 from meshkit.status import DETAILS_KEY, to_grpc_code, to_status
 from meshkit.telemetry import STATUS_CODE, Span, Tracing
@@ -47,10 +49,24 @@ class Server:
     """This process's gRPC server, with health and reflection."""
 
     def __init__(
-        self, *, tracing: Tracing, registry: CollectorRegistry, transport: Transport | None = None
+        self,
+        *,
+        tracing: Tracing,
+        registry: CollectorRegistry,
+        transport: Transport | None = None,
+        certificates: Certificates | None = None,
+        access: Access | None = None,
+        reflect: bool = True,
     ) -> None:
-        """Needs a running event loop, like every `grpc.aio` object."""
+        """Needs a running event loop, like every `grpc.aio` object.
+
+        With `certificates` every caller must show one of the same authority, and `access` says
+        what it may call. Without them, all is served to everybody who can reach the port.
+        """
         self._tracing = tracing
+        self._certificates = certificates
+        self._access = access or {}
+        self._reflect = reflect
         self._metrics = RpcMetrics(registry, "server")
         self._server = grpc.aio.server(options=(transport or Transport()).server_options())
         self._health = health.aio.HealthServicer()
@@ -78,14 +94,20 @@ class Server:
         """Listen; everything is NOT_SERVING until told otherwise. OSError when it cannot."""
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
         names = (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, self._server)
+        if self._reflect:
+            reflection.enable_server_reflection(names, self._server)
         await self.set_serving(False)
         try:
-            self.port = self._server.add_insecure_port(listen)
+            self.port = self._listen(listen)
         except RuntimeError:
             raise OSError(f"cannot listen on {listen} for gRPC: is the port taken?") from None
         await self._server.start()
         return self.port
+
+    def _listen(self, listen: str) -> int:
+        if self._certificates is None:
+            return self._server.add_insecure_port(listen)
+        return self._server.add_secure_port(listen, self._certificates.server())
 
     async def set_serving(self, serving: bool) -> None:
         """Tell health clients, for the whole process and for each service."""
@@ -102,20 +124,38 @@ class Server:
         await self._server.stop(grace)
 
     def _wrap(self, handler: Handler, method: Method, domain: str) -> Handler:
-        call = _Call(method, domain, self._metrics.method(method.name), self._tracing)
+        call = _Call(
+            method,
+            domain,
+            self._metrics.method(method.name),
+            self._tracing,
+            self._allowed(contract.service_of(method.path), method),
+        )
         if handler.unary_unary is None:
             raise ValueError(f"{method.path}: only unary methods are served")
         return handler._replace(unary_unary=call.around(handler.unary_unary))
+
+    def _allowed(self, service: str, method: Method) -> Collection[str] | None:
+        """Who may call a method; None where callers show no certificate."""
+        if self._certificates is None:
+            return None
+        return self._access.get(service, {}).get(method.path.rpartition("/")[2], ())
 
 
 class _Call:
     """The wrapper around one method."""
 
     def __init__(
-        self, method: Method, domain: str, metrics: MethodMetrics, tracing: Tracing
+        self,
+        method: Method,
+        domain: str,
+        metrics: MethodMetrics,
+        tracing: Tracing,
+        allowed: Collection[str] | None,
     ) -> None:
         self._name = method.name
         self._domain = domain
+        self._allowed = allowed
         self._floor = deadlines.READ_FLOOR if method.read else deadlines.WRITE_FLOOR
         self._validates = not method.batch
         self._metrics = metrics
@@ -146,6 +186,8 @@ class _Call:
         )
 
     def _admit(self, request: Message, context: Context) -> None:
+        if self._allowed is not None:
+            require(self._allowed, identity_of(context.auth_context()))
         left = context.time_remaining()
         if left is not None:
             left -= deadlines.RESERVE

@@ -60,12 +60,14 @@ class Workers:
             except Exception:
                 log.exception("worker failed", worker=name, again_in=pause)
                 self._metrics.restarts.labels(name).inc()
-            await self._pause(pause)
+            await stopped_within(self._stopping, pause)
             pause = min(pause * 2, LONGEST_PAUSE)
 
-    async def _pause(self, seconds: float) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        except TimeoutError:
-            return
+
+async def stopped_within(stop: asyncio.Event, seconds: float) -> bool:
+    """Whether `stop` is set within that time; the pause between two rounds of a worker."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await stop.wait()
+    except TimeoutError:
+        return False

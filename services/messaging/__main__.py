@@ -1,6 +1,7 @@
 """`python -m services.messaging`: serves and works; `--only` splits it for scaling."""
 
 from meshkit.run import main
+from services.messaging.access import ACCESS
 from services.messaging.app import MODES, build
 from services.messaging.settings import MessagingSettings
 
@@ -11,4 +12,5 @@ if __name__ == "__main__":
         build,
         migrations="services.messaging",
         modes=MODES,
+        access=ACCESS,
     )

@@ -133,3 +133,18 @@ def test_every_setting_has_a_sentence() -> None:
 def test_an_address_to_listen_on_has_a_host_and_a_port(listen: str) -> None:
     (told,) = problems(GOOD | {"CONSERJE_BOOKING_GRPC_LISTEN": listen})
     assert "must be host:port" in told
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:1", "127.9.9.9:1", "[::1]:1", "localhost:1"])
+def test_plaintext_is_served_on_loopback(listen: str) -> None:
+    assert load(CONSERJE_BOOKING_GRPC_LISTEN=listen).grpc_listen == listen
+
+
+@pytest.mark.parametrize("listen", ["0.0.0.0:1", "[::]:1", "10.0.0.1:1", "booking:1"])
+def test_elsewhere_plaintext_must_be_said_by_name(listen: str) -> None:
+    own = {"CONSERJE_BOOKING_GRPC_LISTEN": listen}
+    (problem,) = problems(GOOD | own)
+    assert problem.startswith("CONSERJE_BOOKING_GRPC_LISTEN: without certificates")
+    assert "CONSERJE_INSECURE=true" in problem
+    assert load(**own, CONSERJE_INSECURE="true").insecure
+    assert load(**own, CONSERJE_TLS_FOLDER="/tls").tls_folder == "/tls"

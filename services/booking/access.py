@@ -1,0 +1,18 @@
+"""Which identity may call which method of this service; whoever is not named is refused."""
+
+from __future__ import annotations
+
+from meshkit.access import Access
+from meshkit.identity import MESSAGING, OPERATOR, READER
+
+ACCESS: Access = {
+    "conserje.booking.v1.BookingService": {
+        "SearchAvailability": (MESSAGING, OPERATOR, READER),
+        "AcquireLock": (MESSAGING, OPERATOR),
+        "BatchAcquireLocks": (MESSAGING, OPERATOR),
+        "ReleaseLock": (MESSAGING, OPERATOR),
+        "ConfirmReservation": (MESSAGING, OPERATOR),
+        "GetReservation": (MESSAGING, OPERATOR, READER),
+        "CancelReservation": (MESSAGING, OPERATOR),
+    },
+}
