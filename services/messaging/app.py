@@ -10,6 +10,7 @@ from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 
 from meshkit.kit import Kit
 from meshkit.postgres import Postgres
+from meshkit.rate_limit import RateLimiter, RateLimitMetrics
 from services.messaging.clients import Booking
 from services.messaging.conversation import machine
 from services.messaging.directory import Directory
@@ -17,6 +18,7 @@ from services.messaging.effects import EffectWorker
 from services.messaging.inbox import Ingest
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.outbox import OutboxWorker
+from services.messaging.rates import SendRates
 from services.messaging.servicer import MessagingServicer
 from services.messaging.settings import MessagingSettings
 from services.messaging.steps import StepWorker, Wakes
@@ -111,9 +113,17 @@ def _send(
         version=settings.graph_version,
         token=settings.graph_access_token,
     )
+    limiter = RateLimiter(
+        kit.redis(settings.redis_url),
+        name="sends",
+        most_replicas=settings.most_replicas,
+        clock=kit.clock,
+        metrics=RateLimitMetrics(kit.registry),
+    )
     outbox = OutboxWorker(
         store=OutboxStore(postgres),
         graph=graph,
+        rates=SendRates(limiter, settings.number_messages_per_second),
         clock=kit.clock,
         tracing=kit.telemetry,
         metrics=metrics,

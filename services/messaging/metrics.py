@@ -85,7 +85,8 @@ class MessagingMetrics:
     def _declare_outbox(self, registry: CollectorRegistry) -> None:
         self.sends = Counter(
             "outbox_sends",
-            "Requests to the Graph API by outcome: sent, rejected, retry, paused, unsent, unknown.",
+            "Messages by what became of them: sent, rejected, retry, paused, unsent, unknown, or "
+            "put_off by Meta's limits before they left.",
             ["outcome"],
             registry=registry,
         )

@@ -19,6 +19,7 @@ from meshkit.telemetry import Span, Tracing
 from services.messaging import whatsapp
 from services.messaging.backoff import backoff
 from services.messaging.metrics import MessagingMetrics
+from services.messaging.rates import SendRates
 from services.messaging.settings import MessagingSettings
 from services.messaging.slots import Slots
 from services.messaging.store.outbox import OutboxStore, Sending
@@ -28,6 +29,8 @@ from services.messaging.whatsapp import Accepted, ErrorClass, GraphClient, Refus
 FIRST_RETRY, LONGEST_RETRY = 0.5, 60.0
 # Meta: after 131056 wait 4^X seconds.
 PAIR_BASE, PAIR_LONGEST = 4.0, 256.0
+# After 130429 the whole number takes a breath, on all replicas.
+NUMBER_HOLD_SECONDS = 1.0
 # The service window of WhatsApp: an answer after it would be refused.
 GIVE_UP_AFTER = timedelta(hours=24)
 TOO_LATE = -1
@@ -44,6 +47,7 @@ class OutboxWorker:
         *,
         store: OutboxStore,
         graph: GraphClient,
+        rates: SendRates,
         clock: Clock,
         tracing: Tracing,
         metrics: MessagingMetrics,
@@ -52,6 +56,7 @@ class OutboxWorker:
     ) -> None:
         self._store = store
         self._graph = graph
+        self._rates = rates
         self._clock = clock
         self._tracing = tracing
         self._metrics = metrics
@@ -70,7 +75,7 @@ class OutboxWorker:
         """Send until told to stop, then wait for the requests under way."""
         while not stopping.is_set():
             messages = await self._claim(await self._slots.free())
-            for message in messages:
+            for message in await self._may_leave(messages):
                 # Once it is done, the next message to that guest may go.
                 self._slots.start(self._send(message), self._messages.set)
             if not messages:
@@ -107,6 +112,20 @@ class OutboxWorker:
             return []
         self._slots.claimed(len(messages), limit)
         return messages
+
+    async def _may_leave(self, messages: list[Sending]) -> list[Sending]:
+        """Those that Meta's limits let through; the others are put back until they may."""
+        if not messages:
+            return []
+        waits = await self._rates.waits(messages)
+        later = [(message, wait) for message, wait in zip(messages, waits, strict=True) if wait]
+        self._metrics.sends.labels("put_off").inc(len(later))
+        try:
+            await self._store.put_off(later)
+        except Unavailable:
+            # They look unknown when their lease ends, although they never left.
+            self._metrics.dependency_away.labels("postgres").inc()
+        return [message for message, wait in zip(messages, waits, strict=True) if not wait]
 
     async def _send(self, message: Sending) -> None:
         try:
@@ -181,6 +200,8 @@ class OutboxWorker:
             await self._again(message, refusal.code, refusal.detail, "paused")
             return
         pair = refusal.error_class is ErrorClass.RETRY_PAIR
+        if refusal.code == whatsapp.NUMBER_CODE:
+            await self._rates.slow_number(message, NUMBER_HOLD_SECONDS)
         await self._again(message, refusal.code, refusal.detail, "retry", pair=pair)
 
     async def _again(
@@ -194,4 +215,5 @@ class OutboxWorker:
         seconds = backoff(message.attempt_count, first=FIRST_RETRY, longest=LONGEST_RETRY)
         if pair:
             seconds = min(PAIR_BASE ** (message.attempt_count - 1), PAIR_LONGEST)
+            await self._rates.slow_pair(message, seconds)
         await self._store.again(message, seconds, code, detail)

@@ -2,10 +2,16 @@
 
 from pydantic import Field, SecretStr
 
-from meshkit.config import BookingTarget, DatabaseSettings, Settings, TenantTarget
+from meshkit.config import (
+    BookingTarget,
+    DatabaseSettings,
+    RedisSettings,
+    Settings,
+    TenantTarget,
+)
 
 
-class MessagingSettings(DatabaseSettings, TenantTarget, BookingTarget, Settings):
+class MessagingSettings(DatabaseSettings, RedisSettings, TenantTarget, BookingTarget, Settings):
     """Every setting has a sentence; times are in seconds."""
 
     graph_access_token: SecretStr = Field(
@@ -57,6 +63,18 @@ class MessagingSettings(DatabaseSettings, TenantTarget, BookingTarget, Settings)
         30.0,
         gt=0,
         description="After this a send without an outcome is unknown; above the Graph timeout.",
+    )
+    number_messages_per_second: float = Field(
+        80.0,
+        gt=0,
+        le=1000,
+        description="What a number may send: 80, 1,000 after Meta's upgrade, 20 in coexistence.",
+    )
+    most_replicas: int = Field(
+        4,
+        ge=1,
+        le=1000,
+        description="Most processes that send; without Redis each has its share of the limits.",
     )
     settle_after_seconds: float = Field(
         90.0, gt=0, description="When a send of unknown outcome is decided upon, from its start."

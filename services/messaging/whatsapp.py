@@ -33,6 +33,7 @@ class ErrorClass(Enum):
 # refused: a request that was wrong once is wrong again.
 RETRY_CODES = frozenset({1, 2, 4, 80007, 130429, 131000, 131016, 131057, 133004})
 PAIR_CODE = 131056
+NUMBER_CODE = 130429
 SLOW_DOWN_CODES = frozenset({131048, 131064, 613})
 CREDENTIAL_CODES = frozenset(
     {0, 3, 10, 190, 33, 368, 131005, 131031, 131037, 131042, 131045}

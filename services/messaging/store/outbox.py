@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -97,6 +98,16 @@ WHERE tenant_id = $1 AND outbox_id = $2 AND attempt_count = $3 AND state IN ('SE
 """
 
 # What tells a code, and what was sent a second time already, waits for a person.
+# It has not left: the attempt is taken back.
+PUT_OFF = """
+UPDATE outbox o SET state = 'PENDING', lease_until = NULL, attempt_count = o.attempt_count - 1,
+    due_time = now() + late.seconds * interval '1 second'
+FROM unnest($1::text[], $2::uuid[], $3::integer[], $4::float8[])
+     AS late(tenant_id, outbox_id, attempt_count, seconds)
+WHERE o.tenant_id = late.tenant_id AND o.outbox_id = late.outbox_id
+  AND o.attempt_count = late.attempt_count AND o.state = 'SENDING'
+"""
+
 UNKNOWN = """
 UPDATE outbox SET state = 'UNKNOWN', lease_until = NULL, error_detail = $6,
     block_until = now() + $4::float8 * interval '1 second',
@@ -189,6 +200,13 @@ class OutboxStore:
     async def again(self, message: Sending, seconds: float, code: int | None, detail: str) -> None:
         """It was certainly not taken; it may go again after `seconds`."""
         await self._postgres.execute(AGAIN, *_key(message), seconds, code, detail)
+
+    async def put_off(self, later: Sequence[tuple[Sending, float]]) -> None:
+        """They have not left; each may be claimed again after its seconds."""
+        if later:
+            keys = zip(*(_key(message) for message, _ in later), strict=True)
+            columns = [list(column) for column in keys]
+            await self._postgres.execute(PUT_OFF, *columns, [seconds for _, seconds in later])
 
     async def unknown(self, message: Sending, *, block: float, settle: float, detail: str) -> None:
         """Nobody knows whether it was taken."""

@@ -26,19 +26,20 @@ async def shared_database(service_databases: ServiceDatabases) -> AsyncIterator[
 
 
 @pytest.fixture
-async def mesh(shared_database: DatabaseUrls) -> AsyncIterator[Mesh]:
+async def mesh(shared_database: DatabaseUrls, redis_url: str) -> AsyncIterator[Mesh]:
     """Servers around a service that is not started yet, on empty tables."""
     admin = await asyncpg.connect(shared_database.owner_url)
     await admin.execute(EMPTY)
     await admin.close()
-    async with running(shared_database) as around:
+    async with running(shared_database, redis_url=redis_url) as around:
         yield around
 
 
 @pytest.fixture
 async def own_mesh(
     service_database: Callable[[str], Awaitable[DatabaseUrls]],
+    redis_url: str,
 ) -> AsyncIterator[Mesh]:
     """The same on a database of the test's own."""
-    async with running(await service_database("messaging")) as around:
+    async with running(await service_database("messaging"), redis_url=redis_url) as around:
         yield around

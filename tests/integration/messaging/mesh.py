@@ -35,6 +35,7 @@ from conserje.tenant.v1.tenant_service_pb2_grpc import (
 from pydantic import SecretStr
 
 from meshkit.clock import Clock
+from meshkit.config import SHARED
 from meshkit.errors import FailedPrecondition, MeshError, NotFound, Unavailable
 from meshkit.kit import Kit
 from meshkit.metrics import new_registry
@@ -300,7 +301,8 @@ async def _drain(stream: asyncio.StreamReader) -> None:
 
 def _environment(settings: MessagingSettings) -> dict[str, str]:
     """The settings as the environment tells them; ports are chosen by the system."""
-    shared = {"target_tenant", "target_booking", "otlp_endpoint", "trace_ratio", "log_level"}
+    fields = type(settings).model_fields
+    shared = {name for name, field in fields.items() if field.json_schema_extra == SHARED}
     environ = {"PATH": os.environ.get("PATH", ""), "PYTHONPATH": f"{ROOT}:{ROOT / 'gen'}"}
     for name, value in settings.model_dump(exclude_none=True).items():
         plain = value.get_secret_value() if isinstance(value, SecretStr) else value
@@ -414,6 +416,7 @@ def settings_for(urls: DatabaseUrls, **values: Any) -> MessagingSettings:
     """Settings with short times, as tests want them."""
     defaults = {
         "database_url": urls.app_url,
+        "redis_url": "redis://127.0.0.1:1/0",
         "target_tenant": "127.0.0.1:1",
         "target_booking": "127.0.0.1:1",
         "graph_access_token": TOKEN,
