@@ -11,6 +11,7 @@ from meshkit.errors import Unavailable
 from meshkit.kit import Kit
 from services.booking.cache import AvailabilityCache
 from services.booking.metrics import BookingMetrics
+from services.booking.search.store import SearchStore
 from services.booking.servicer import BookingServicer
 from services.booking.settings import BookingSettings
 from services.booking.store import BookingStore
@@ -21,10 +22,11 @@ SERVICE = "conserje.booking.v1.BookingService"
 async def build(kit: Kit, settings: BookingSettings) -> None:
     """Settings → pools → store → servicer → server."""
     metrics = BookingMetrics(kit.registry)
-    store = BookingStore(await kit.postgres(settings.database_url), metrics)
+    postgres = await kit.postgres(settings.database_url)
+    store = BookingStore(postgres, metrics)
     cache = AvailabilityCache(
         kit.redis(settings.redis_url),
-        store.inventory,
+        SearchStore(postgres).inventory,
         seconds=settings.cache_seconds,
         clock=kit.clock,
         metrics=metrics,

@@ -27,8 +27,9 @@ import orjson
 
 from meshkit.clock import Clock
 from meshkit.redis_pool import REDIS_ERRORS
-from services.booking.domain import Inventory, Night, RoomType, Stay
+from services.booking.domain import Stay
 from services.booking.metrics import BookingMetrics
+from services.booking.search.domain import Inventory, Night, RoomType
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis

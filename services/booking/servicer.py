@@ -21,10 +21,7 @@ from conserje.booking.v1.booking_service_pb2 import (
     GetReservationResponse,
     ReleaseLockRequest,
     ReleaseLockResponse,
-    SearchAvailabilityRequest,
-    SearchAvailabilityResponse,
 )
-from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceServicer
 
 from meshkit.batch import serve_batch, to_results
 from meshkit.errors import MeshError
@@ -34,10 +31,10 @@ from services.booking.domain import (
     LockRequest,
     fingerprint,
     normal_code,
-    search,
     storable,
 )
 from services.booking.metrics import BookingMetrics
+from services.booking.search.servicer import SearchServicer
 from services.booking.store import BookingStore
 
 DOMAIN = "booking.conserje"
@@ -45,26 +42,14 @@ DOMAIN = "booking.conserje"
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class BookingServicer(BookingServiceServicer):
+class BookingServicer(SearchServicer):
     """`conserje.booking.v1.BookingService`."""
 
     def __init__(
         self, store: BookingStore, cache: AvailabilityCache, metrics: BookingMetrics
     ) -> None:
+        super().__init__(cache, metrics)
         self._store = store
-        self._cache = cache
-        self._metrics = metrics
-
-    async def SearchAvailability(
-        self, request: SearchAvailabilityRequest, context: Context
-    ) -> SearchAvailabilityResponse:
-        """Say what is free, from the cache when it is fresh."""
-        storable([("tenant_id", request.tenant_id)])
-        stay = wire.to_stay(request)
-        inventory, cached = await self._cache.inventory(request.tenant_id, stay)
-        self._metrics.searches.labels("cached" if cached else "live").inc()
-        availability = search(inventory, stay, wire.to_guests(request))
-        return wire.from_availability(availability, inventory.as_of, cached=cached)
 
     async def AcquireLock(
         self, request: AcquireLockRequest, context: Context

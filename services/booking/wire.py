@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from uuid import UUID
 
 from conserje.booking.v1.booking_service_pb2 import (
     AcquireLockRequest,
     AcquireLockResponse,
     SearchAvailabilityRequest,
-    SearchAvailabilityResponse,
 )
 from conserje.booking.v1.lock_pb2 import Lock as LockMessage
 from conserje.booking.v1.lock_pb2 import LockState as LockStateMessage
 from conserje.booking.v1.lock_pb2 import Quote as QuoteMessage
 from conserje.booking.v1.reservation_pb2 import Reservation as ReservationMessage
 from conserje.booking.v1.reservation_pb2 import ReservationState as ReservationStateMessage
-from conserje.booking.v1.room_type_pb2 import (
-    FRESHNESS_CACHED,
-    FRESHNESS_LIVE,
-    AlternativeStay,
-    RoomTypeAvailability,
-    UnavailableReason,
-)
 
 from meshkit.dates import from_date, to_date
 from meshkit.money import Money, to_proto
 from services.booking.domain import (
-    Alternative,
-    Availability,
     Guests,
     Lock,
     LockRequest,
-    Offer,
     Quote,
     Reservation,
     Stay,
@@ -79,44 +67,6 @@ def to_id(text: str, unknown: str) -> UUID:
         return UUID(text)
     except ValueError:
         raise refusal(unknown) from None
-
-
-def from_availability(
-    availability: Availability, as_of: dt.datetime, *, cached: bool
-) -> SearchAvailabilityResponse:
-    """The answer to a search."""
-    response = SearchAvailabilityResponse(
-        room_types=[_from_offer(one) for one in availability.offers],
-        alternative_stays=[_from_alternative(one) for one in availability.alternatives],
-        freshness=FRESHNESS_CACHED if cached else FRESHNESS_LIVE,
-    )
-    response.as_of.FromDatetime(as_of)
-    return response
-
-
-def _from_offer(offer: Offer) -> RoomTypeAvailability:
-    message = RoomTypeAvailability(
-        room_type_id=offer.room_type.room_type_id,
-        display_names=offer.room_type.display_names,
-        max_guest_count=offer.room_type.max_guest_count,
-        free_count=offer.free_count,
-    )
-    if offer.unavailable is not None:
-        name = f"UNAVAILABLE_REASON_{offer.unavailable.value}"
-        message.unavailable_reason = UnavailableReason.Value(name)
-    for price in offer.quote.nightly_prices:
-        to_proto(Money(price, offer.quote.currency_code), message.nightly_prices.add())
-    to_proto(Money(offer.quote.total_price, offer.quote.currency_code), message.total_price)
-    return message
-
-
-def _from_alternative(alternative: Alternative) -> AlternativeStay:
-    message = AlternativeStay(room_type_id=alternative.room_type_id)
-    quote = alternative.quote
-    from_date(alternative.stay.check_in, message.check_in_date)
-    from_date(alternative.stay.check_out, message.check_out_date)
-    to_proto(Money(quote.total_price, quote.currency_code), message.total_price)
-    return message
 
 
 def from_granted(lock: Lock) -> AcquireLockResponse:

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from meshkit.postgres import Postgres
 from sandbox.databases import DatabaseUrls
 from services.booking.metrics import BookingMetrics
+from services.booking.search.store import SearchStore
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import Hotel, Sql
 
@@ -57,6 +58,12 @@ async def postgres(database: DatabaseUrls) -> AsyncIterator[Postgres]:
 def store(postgres: Postgres, metrics: BookingMetrics) -> BookingStore:
     """The store under test."""
     return BookingStore(postgres, metrics)
+
+
+@pytest.fixture
+def searches(postgres: Postgres) -> SearchStore:
+    """What searches read."""
+    return SearchStore(postgres)
 
 
 @pytest.fixture

@@ -13,8 +13,10 @@ from meshkit.clock import FakeClock
 from meshkit.redis_pool import make_redis
 from sandbox.embedded import EmbeddedRedis
 from services.booking.cache import PAUSE_SECONDS, AvailabilityCache, entry_key, version_key
-from services.booking.domain import Inventory, Lock, Stay, search
+from services.booking.domain import Lock, Stay
 from services.booking.metrics import BookingMetrics
+from services.booking.search.domain import Inventory, search
+from services.booking.search.store import SearchStore
 from services.booking.store import BookingStore
 from tests.conftest import RedisServer
 from tests.integration.booking.hotel import Hotel, Sql
@@ -36,12 +38,14 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 def make_cache(
-    store: BookingStore, clock: FakeClock, metrics: BookingMetrics
+    searches: SearchStore, clock: FakeClock, metrics: BookingMetrics
 ) -> Callable[[Redis], AvailabilityCache]:
     """A cache of the store on a Redis."""
 
     def make(redis: Redis) -> AvailabilityCache:
-        return AvailabilityCache(redis, store.inventory, seconds=60, clock=clock, metrics=metrics)
+        return AvailabilityCache(
+            redis, searches.inventory, seconds=60, clock=clock, metrics=metrics
+        )
 
     return make
 
@@ -87,6 +91,7 @@ async def test_what_was_read_before_a_grant_and_written_after_it(
     cache: AvailabilityCache,
     redis: Redis,
     store: BookingStore,
+    searches: SearchStore,
     hotel: Hotel,
     clock: FakeClock,
     metrics: BookingMetrics,
@@ -94,7 +99,7 @@ async def test_what_was_read_before_a_grant_and_written_after_it(
     """The reader is slow: between its reading and its writing a lock is granted elsewhere."""
 
     async def slow_load(tenant_id: str, stay: Stay) -> Inventory:
-        inventory = await store.inventory(tenant_id, stay)
+        inventory = await searches.inventory(tenant_id, stay)
         await store.acquire([hotel.request()])
         await cache.outdate([tenant_id])
         return inventory

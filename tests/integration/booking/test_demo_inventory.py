@@ -9,7 +9,9 @@ from uuid import uuid4
 from meshkit.money import Money
 from sandbox.databases import DatabaseUrls
 from sandbox.demo import inventory
-from services.booking.domain import Guests, Lock, LockRequest, Stay, search
+from services.booking.domain import Guests, Lock, LockRequest, Stay
+from services.booking.search.domain import search
+from services.booking.search.store import SearchStore
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import Sql
 
@@ -45,13 +47,13 @@ async def test_loading_again_keeps_what_happened_and_adds_what_is_missing(
 
 
 async def test_prices_differ_by_the_night_and_can_be_paid(
-    database: DatabaseUrls, store: BookingStore, sql: Sql
+    database: DatabaseUrls, searches: SearchStore, sql: Sql
 ) -> None:
     await inventory.load(database.owner_url)
     for hotel in inventory.PROPERTIES:
         today = await sql.fetchval(inventory.SELECT_TODAY, hotel.tenant_id)
         week = Stay(today, today + dt.timedelta(days=7))
-        found = search(await store.inventory(hotel.tenant_id, week), week, Guests(1, 0))
+        found = search(await searches.inventory(hotel.tenant_id, week), week, Guests(1, 0))
         assert {one.quote.currency_code for one in found.offers} == {hotel.currency_code}
         for offer in found.offers:
             prices = offer.quote.nightly_prices

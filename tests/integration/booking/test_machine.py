@@ -33,8 +33,10 @@ from prometheus_client import CollectorRegistry
 from meshkit.errors import MeshError
 from meshkit.postgres import Postgres
 from sandbox.databases import DatabaseUrls
-from services.booking.domain import Lock, LockRequest, Reservation, Stay, search
+from services.booking.domain import Lock, LockRequest, Reservation, Stay
 from services.booking.metrics import BookingMetrics
+from services.booking.search.domain import search
+from services.booking.search.store import SearchStore
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import PRICE, Hotel, assert_consistent
 
@@ -99,6 +101,7 @@ class BookingMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.store = BookingStore(self.pool, BookingMetrics(CollectorRegistry()))
+        self.searches = SearchStore(self.pool)
         self.hotel = self.run(Hotel.create(self.sql, uuid4().hex, CAPACITY))
         self.model = Model()
 
@@ -235,7 +238,7 @@ class BookingMachine(RuleBasedStateMachine):
     def search(self, stay: tuple[int, int]) -> None:
         """What is shown as free is what the model would sell."""
         asked = self.hotel.stay(*stay)
-        inventory = self.run(self.store.inventory(self.hotel.tenant_id, asked))
+        inventory = self.run(self.searches.inventory(self.hotel.tenant_id, asked))
         for offer in search(inventory, asked, self.hotel.request().guests).offers:
             assert offer.free_count == max(self.free(offer.room_type.room_type_id, asked), 0)
 

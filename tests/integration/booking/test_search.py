@@ -8,64 +8,72 @@ import pytest
 
 from meshkit.errors import NotFound
 from meshkit.postgres import Postgres
-from services.booking.domain import Lock, search
+from services.booking.domain import Lock
+from services.booking.search.domain import search
+from services.booking.search.store import SearchStore
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import Hotel, Sql
 
 
 async def free(
-    store: BookingStore, hotel: Hotel, first: int = 10, nights: int = 2
+    searches: SearchStore, hotel: Hotel, first: int = 10, nights: int = 2
 ) -> dict[str, int]:
     """Free rooms by type."""
     stay = hotel.stay(first, nights)
-    inventory = await store.inventory(hotel.tenant_id, stay)
+    inventory = await searches.inventory(hotel.tenant_id, stay)
     found = search(inventory, stay, hotel.request().guests)
     return {one.room_type.room_type_id: one.free_count for one in found.offers}
 
 
-async def test_what_is_free_is_what_can_be_locked(store: BookingStore, hotel: Hotel) -> None:
-    assert await free(store, hotel) == {"single": 3, "double": 5, "suite": 1}
+async def test_what_is_free_is_what_can_be_locked(
+    store: BookingStore, searches: SearchStore, hotel: Hotel
+) -> None:
+    assert await free(searches, hotel) == {"single": 3, "double": 5, "suite": 1}
     await store.acquire([hotel.request("single"), hotel.request("suite")])
-    assert await free(store, hotel) == {"single": 2, "double": 5, "suite": 0}
-    assert await free(store, hotel, 12) == {"single": 3, "double": 5, "suite": 1}
-    assert await free(store, hotel, 9, 2) == {"single": 2, "double": 5, "suite": 0}
+    assert await free(searches, hotel) == {"single": 2, "double": 5, "suite": 0}
+    assert await free(searches, hotel, 12) == {"single": 3, "double": 5, "suite": 1}
+    assert await free(searches, hotel, 9, 2) == {"single": 2, "double": 5, "suite": 0}
 
 
-async def test_lapsed_locks_count_as_free(store: BookingStore, hotel: Hotel) -> None:
+async def test_lapsed_locks_count_as_free(
+    store: BookingStore, searches: SearchStore, hotel: Hotel
+) -> None:
     kept, lapsed = await store.acquire([hotel.request("single"), hotel.request("single")])
     assert isinstance(lapsed, Lock)
     await hotel.lapse(lapsed.lock_id)
-    assert (await free(store, hotel))["single"] == 2
+    assert (await free(searches, hotel))["single"] == 2
     assert isinstance(kept, Lock)
-    inventory = await store.inventory(hotel.tenant_id, hotel.stay())
+    inventory = await searches.inventory(hotel.tenant_id, hotel.stay())
     assert inventory.first_expiry == kept.expire_time
 
 
 async def test_one_statement_whatever_the_size(
-    store: BookingStore, postgres: Postgres, hotel: Hotel
+    searches: SearchStore, postgres: Postgres, hotel: Hotel
 ) -> None:
     for nights in (1, 40):
         before = postgres.statements
-        await store.inventory(hotel.tenant_id, hotel.stay(5, nights))
+        await searches.inventory(hotel.tenant_id, hotel.stay(5, nights))
         assert postgres.statements - before == 1
 
 
-async def test_only_its_own_hotel(store: BookingStore, hotel: Hotel, sql: Sql) -> None:
+async def test_only_its_own_hotel(
+    store: BookingStore, searches: SearchStore, hotel: Hotel, sql: Sql
+) -> None:
     other = await Hotel.create(sql, "luna", {"suite": 2})
     await store.acquire([other.request("suite")])
-    assert await free(store, other) == {"suite": 1}
-    assert (await free(store, hotel))["suite"] == 1
+    assert await free(searches, other) == {"suite": 1}
+    assert (await free(searches, hotel))["suite"] == 1
 
 
-async def test_a_hotel_without_inventory(store: BookingStore, hotel: Hotel, sql: Sql) -> None:
+async def test_a_hotel_without_inventory(searches: SearchStore, hotel: Hotel, sql: Sql) -> None:
     await Hotel.create(sql, "empty", {})
     for tenant_id in ("empty", "nobody"):
         with pytest.raises(NotFound, match="PROPERTY_UNKNOWN"):
-            await store.inventory(tenant_id, hotel.stay())
+            await searches.inventory(tenant_id, hotel.stay())
 
 
-async def test_the_ends_of_the_calendar(store: BookingStore, hotel: Hotel) -> None:
+async def test_the_ends_of_the_calendar(searches: SearchStore, hotel: Hotel) -> None:
     """Dates that a guest's phone may send, far outside of what can be sold."""
-    inventory = await store.inventory(hotel.tenant_id, hotel.stay(4000))
+    inventory = await searches.inventory(hotel.tenant_id, hotel.stay(4000))
     assert all(not one.nights for one in inventory.room_types)
     assert inventory.last_night == hotel.today + dt.timedelta(days=59)

@@ -13,20 +13,22 @@ from meshkit.errors import FailedPrecondition, InvalidArgument, NotFound
 from services.booking.domain import (
     CODE_ALPHABET,
     CODE_LENGTH,
-    MAX_ALTERNATIVES,
     Guests,
-    Inventory,
-    Night,
     Quote,
-    RoomType,
     Stay,
-    Unavailable,
     fingerprint,
     new_code,
     normal_code,
     refusal,
-    search,
     storable,
+)
+from services.booking.search.domain import (
+    MAX_ALTERNATIVES,
+    Inventory,
+    Night,
+    RoomType,
+    Unavailable,
+    search,
 )
 
 TODAY = dt.date(2026, 12, 1)

@@ -1,0 +1,1 @@
+"""What can be had for a stay, and what can be had instead."""
