@@ -34,6 +34,7 @@ async def build(kit: Kit, settings: BookingSettings) -> None:
     servicer = BookingServicer(store, cache, metrics)
     kit.grpc(add_BookingServiceServicer_to_server, servicer, SERVICE)
     kit.worker("sweep-locks", _sweeping(store.sweep_locks, settings.sweep_seconds))
+    kit.worker("lapse-deposits", _sweeping(store.lapse_overdue, settings.sweep_seconds))
     kit.worker("sweep-answers", _sweeping(store.sweep_answers, settings.sweep_seconds))
 
 

@@ -25,6 +25,7 @@ from meshkit.errors import (
     NotFound,
     PermissionDenied,
 )
+from services.booking.reservations.terms import NO_TERMS, Terms
 
 MAX_NIGHTS = 90
 CODE_ALPHABET = "CDFGHJKMNPQRTVWXY34679"
@@ -94,8 +95,14 @@ class LockState(Enum):
 class ReservationState(Enum):
     """Where a reservation is in its life."""
 
+    AWAITING_DEPOSIT = "AWAITING_DEPOSIT"
+    DEPOSIT_RECEIVED = "DEPOSIT_RECEIVED"
     CONFIRMED = "CONFIRMED"
+    CHECKED_IN = "CHECKED_IN"
+    CHECKED_OUT = "CHECKED_OUT"
     CANCELLED = "CANCELLED"
+    NO_SHOW = "NO_SHOW"
+    LAPSED = "LAPSED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,20 +147,81 @@ class Lock:
 
 
 @dataclass(frozen=True, slots=True)
+class ReservedRoom:
+    """One room of a reservation; `room_number` is empty until one is assigned."""
+
+    stay_number: int
+    room_type_id: str
+    guests: Guests
+    quote: Quote
+    room_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Deposit:
+    """What must be paid before a reservation is certain, and what was shown for it."""
+
+    amount: Decimal
+    due_time: dt.datetime
+    receipt_reference: str = ""
+    receipt_time: dt.datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LateCheckout:
+    """Until when the guest keeps the room on the day of departure, and for how much."""
+
+    until: dt.datetime
+    fee: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Reservation:
-    """A stay that a guest has booked."""
+    """What a guest has booked: rooms for the same nights, under the terms of that day."""
 
     reservation_id: UUID
     tenant_id: str
     confirmation_code: str
-    room_type_id: str
     stay: Stay
     state: ReservationState
-    quote: Quote
-    room_number: str
+    rooms: tuple[ReservedRoom, ...]
     guest_id: str
     create_time: dt.datetime
     cancel_time: dt.datetime | None
+    version: int
+    """How many changes there were, the booking included."""
+    terms: Terms = NO_TERMS
+    penalty: Decimal | None = None
+    """What the guest owes for cancelling or not coming; None before that."""
+    deposit: Deposit | None = None
+    late_checkout: LateCheckout | None = None
+    check_in_time: dt.datetime | None = None
+    check_out_time: dt.datetime | None = None
+
+    @property
+    def room_type_id(self) -> str:
+        """The type of the first room."""
+        return self.rooms[0].room_type_id
+
+    @property
+    def quote(self) -> Quote:
+        """What was agreed for the first room."""
+        return self.rooms[0].quote
+
+    @property
+    def room_number(self) -> str:
+        """The number of the first room."""
+        return self.rooms[0].room_number
+
+    @property
+    def currency_code(self) -> str:
+        """The one currency of all its amounts."""
+        return self.quote.currency_code
+
+    @property
+    def total_price(self) -> Decimal:
+        """What was agreed for all rooms."""
+        return sum((room.quote.total_price for room in self.rooms), Decimal())
 
 
 def fingerprint(*content: object) -> bytes:
@@ -184,6 +252,7 @@ _REFUSALS: dict[str, tuple[type[MeshError], str]] = {
     "LOCK_UNKNOWN": (NotFound, "The hotel has no such lock."),
     "RESERVATION_UNKNOWN": (NotFound, "The hotel has no such reservation."),
     "NOT_LOCK_OWNER": (PermissionDenied, "The owner token is not the lock's."),
+    "STAFF_ONLY": (PermissionDenied, "Only a person of the hotel may do that."),
     "STALE_FENCE": (Aborted, "The fencing number is not the lock's."),
     "SOLD_OUT": (FailedPrecondition, "A night of the stay has no room left."),
     "TOO_MANY_GUESTS": (FailedPrecondition, "The room is too small for the guests."),
@@ -192,6 +261,15 @@ _REFUSALS: dict[str, tuple[type[MeshError], str]] = {
     "LOCK_CONVERTED": (FailedPrecondition, "The lock has become a reservation."),
     "LOCK_EXPIRED": (FailedPrecondition, "The lock ran out and its nights were taken."),
     "PRICE_CHANGED": (FailedPrecondition, "The lock ran out and its nights cost otherwise now."),
+    "WRONG_STATE": (FailedPrecondition, "The reservation is past that, or not there yet."),
+    "PENALTY_CHANGED": (FailedPrecondition, "Cancelling costs more than was agreed to."),
+    "FEE_CHANGED": (FailedPrecondition, "Leaving late costs more than was agreed to."),
+    "TOO_EARLY": (FailedPrecondition, "The day of arrival has not come."),
+    "TOO_LATE": (FailedPrecondition, "The day of departure has come."),
+    "NO_ROOM_ASSIGNED": (FailedPrecondition, "A room of the reservation has no number yet."),
+    "LATE_CHECKOUT_NOT_OFFERED": (FailedPrecondition, "Nobody may leave that late."),
+    "NEXT_ARRIVAL": (FailedPrecondition, "The next guest of the room arrives before that."),
+    "ETAG_MISMATCH": (Aborted, "The reservation was changed since it was read."),
     "REQUEST_ID_REUSED": (FailedPrecondition, "The request id was used for something else."),
     "DECISION_FAILED": (Internal, "The request could not be decided."),
 }

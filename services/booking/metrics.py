@@ -32,8 +32,14 @@ class BookingMetrics:
         )
         self.decisions = Counter(
             "booking_decisions",
-            "Releases, confirmations and cancellations, by method and outcome.",
+            "Releases of locks and changes of reservations, by method and outcome.",
             ["method", "outcome"],
+            registry=registry,
+        )
+        self.reservations = Counter(
+            "booking_reservation_events",
+            "Changes of reservations, by action of the table of transitions.",
+            ["action"],
             registry=registry,
         )
         self.retries = Counter(

@@ -13,12 +13,6 @@ from conserje.booking.v1.booking_service_pb2 import (
     AcquireLockResult,
     BatchAcquireLocksRequest,
     BatchAcquireLocksResponse,
-    CancelReservationRequest,
-    CancelReservationResponse,
-    ConfirmReservationRequest,
-    ConfirmReservationResponse,
-    GetReservationRequest,
-    GetReservationResponse,
     ReleaseLockRequest,
     ReleaseLockResponse,
 )
@@ -30,10 +24,10 @@ from services.booking.cache import AvailabilityCache
 from services.booking.domain import (
     LockRequest,
     fingerprint,
-    normal_code,
     storable,
 )
 from services.booking.metrics import BookingMetrics
+from services.booking.reservations.servicer import ReservationServicer
 from services.booking.search.servicer import SearchServicer
 from services.booking.store import BookingStore
 
@@ -42,14 +36,14 @@ DOMAIN = "booking.conserje"
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class BookingServicer(SearchServicer):
+class BookingServicer(SearchServicer, ReservationServicer):
     """`conserje.booking.v1.BookingService`."""
 
     def __init__(
         self, store: BookingStore, cache: AvailabilityCache, metrics: BookingMetrics
     ) -> None:
-        super().__init__(cache, metrics)
-        self._store = store
+        SearchServicer.__init__(self, cache, metrics)
+        ReservationServicer.__init__(self, store, cache)
 
     async def AcquireLock(
         self, request: AcquireLockRequest, context: Context
@@ -79,45 +73,6 @@ class BookingServicer(SearchServicer):
         )
         await self._cache.outdate([request.tenant_id])
         return ReleaseLockResponse(lock=wire.from_lock(lock))
-
-    async def ConfirmReservation(
-        self, request: ConfirmReservationRequest, context: Context
-    ) -> ConfirmReservationResponse:
-        """Turn a lock into a reservation."""
-        storable([("tenant_id", request.tenant_id), ("owner_token", request.owner_token)])
-        lock_id = wire.to_id(request.lock_id, "LOCK_UNKNOWN")
-        held = (lock_id, request.owner_token, request.fencing_number)
-        digest = fingerprint("ConfirmReservation", request.tenant_id, *held)
-        reservation = await self._store.confirm(
-            request.tenant_id, UUID(request.request_id), digest, *held
-        )
-        await self._cache.outdate([request.tenant_id])
-        return ConfirmReservationResponse(reservation=wire.from_reservation(reservation))
-
-    async def GetReservation(
-        self, request: GetReservationRequest, context: Context
-    ) -> GetReservationResponse:
-        """Look a reservation up by its id or its code."""
-        storable([("tenant_id", request.tenant_id)])
-        if request.HasField("confirmation_code"):
-            key: UUID | str = normal_code(request.confirmation_code)
-        else:
-            key = wire.to_id(request.reservation_id, "RESERVATION_UNKNOWN")
-        reservation = await self._store.reservation(request.tenant_id, key)
-        return GetReservationResponse(reservation=wire.from_reservation(reservation))
-
-    async def CancelReservation(
-        self, request: CancelReservationRequest, context: Context
-    ) -> CancelReservationResponse:
-        """Cancel a reservation."""
-        storable([("tenant_id", request.tenant_id)])
-        reservation_id = wire.to_id(request.reservation_id, "RESERVATION_UNKNOWN")
-        digest = fingerprint("CancelReservation", request.tenant_id, reservation_id)
-        reservation = await self._store.cancel(
-            request.tenant_id, UUID(request.request_id), digest, reservation_id
-        )
-        await self._cache.outdate([request.tenant_id])
-        return CancelReservationResponse(reservation=wire.from_reservation(reservation))
 
     async def _acquire(
         self, requests: Sequence[AcquireLockRequest]

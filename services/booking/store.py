@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -17,35 +16,16 @@ import asyncpg
 import orjson
 import structlog
 
-from meshkit.errors import MeshError, Unavailable
-from meshkit.postgres import Postgres
+from meshkit.errors import MeshError
 from services.booking.domain import (
     Lock,
     LockRequest,
     LockState,
     Quote,
-    Reservation,
-    ReservationState,
     Stay,
-    new_code,
     refusal,
 )
-from services.booking.metrics import BookingMetrics
-
-ATTEMPTS = 3
-"""A decision broken off by a deadlock or a lost connection is sent this often in all."""
-BROKEN_OFF = (
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.UniqueViolationError,
-    ConnectionError,
-)
-"""What says nothing about the request. A unique violation is the same request id
-under way for another type, or a confirmation code that is taken: the next attempt
-finds the stored answer, or draws another code."""
+from services.booking.reservations.store import ReservationStore
 
 ANSWER_DAYS = 8
 """WhatsApp repeats a webhook for seven days, and the mesh its commands as long."""
@@ -53,12 +33,8 @@ ANSWER_DAYS = 8
 log = structlog.get_logger()
 
 
-class BookingStore:
+class BookingStore(ReservationStore):
     """Locks and reservations of all hotels."""
-
-    def __init__(self, postgres: Postgres, metrics: BookingMetrics) -> None:
-        self._postgres = postgres
-        self._metrics = metrics
 
     ACQUIRE_LOCKS = """
 SELECT item, reason, metadata, lock_id, owner_token, fencing_number, create_time, expire_time,
@@ -107,43 +83,6 @@ SELECT reason, metadata, subject_id FROM release_lock($1, $2, $3, $4, $5)
         )
         return await self._lock(tenant_id, lock_id)
 
-    CONFIRM_RESERVATION = """
-SELECT reason, metadata, subject_id FROM confirm_reservation($1, $2, $3, $4, $5, $6, $7, $8)
-"""
-
-    async def confirm(
-        self,
-        tenant_id: str,
-        request_id: UUID,
-        digest: bytes,
-        lock_id: UUID,
-        owner_token: str,
-        fencing_number: int,
-    ) -> Reservation:
-        """Turn a lock into a reservation; the reservation as it was confirmed."""
-        lock = (tenant_id, request_id, digest, lock_id, owner_token, fencing_number)
-        reservation_id = await self._decide_one(
-            "ConfirmReservation", self.CONFIRM_RESERVATION, lambda: (*lock, uuid4(), new_code())
-        )
-        reservation = await self.reservation(tenant_id, reservation_id)
-        # Also when it was cancelled since: the same id, the same answer.
-        return replace(reservation, state=ReservationState.CONFIRMED, cancel_time=None)
-
-    CANCEL_RESERVATION = """
-SELECT reason, metadata, subject_id FROM cancel_reservation($1, $2, $3, $4)
-"""
-
-    async def cancel(
-        self, tenant_id: str, request_id: UUID, digest: bytes, reservation_id: UUID
-    ) -> Reservation:
-        """Cancel a reservation; the reservation as it is now."""
-        await self._decide_one(
-            "CancelReservation",
-            self.CANCEL_RESERVATION,
-            lambda: (tenant_id, request_id, digest, reservation_id),
-        )
-        return await self.reservation(tenant_id, reservation_id)
-
     SELECT_LOCK = """
 SELECT lock_id, room_type_id, check_in, check_out, state, owner_token, fencing_number,
     create_time, expire_time, nightly_prices, currency_code
@@ -156,27 +95,6 @@ FROM room_lock WHERE tenant_id = $1 AND lock_id = $2
             raise refusal("LOCK_UNKNOWN")
         stay = Stay(row["check_in"], row["check_out"])
         return _lock(row, tenant_id, row["room_type_id"], stay, LockState(row["state"]))
-
-    SELECT_RESERVATION = """
-SELECT r.reservation_id, r.confirmation_code, r.guest_id, r.state, r.create_time, r.cancel_time,
-    s.room_type_id, lower(s.nights) AS check_in, upper(s.nights) AS check_out,
-    s.nightly_prices, s.currency_code, m.room_number
-FROM reservation r
-JOIN stay s ON s.tenant_id = r.tenant_id AND s.reservation_id = r.reservation_id
-    AND s.stay_number = 1
-LEFT JOIN room m ON m.room_key = s.room_key
-WHERE r.tenant_id = $1 AND
-"""
-    BY_ID = SELECT_RESERVATION + "r.reservation_id = $2"
-    BY_CODE = SELECT_RESERVATION + "r.confirmation_code = $2"
-
-    async def reservation(self, tenant_id: str, key: UUID | str) -> Reservation:
-        """The reservation with this id (UUID) or this confirmation code (str)."""
-        sql = self.BY_ID if isinstance(key, UUID) else self.BY_CODE
-        row = await self._postgres.fetchrow(sql, tenant_id, key)
-        if row is None:
-            raise refusal("RESERVATION_UNKNOWN")
-        return _reservation(row, tenant_id)
 
     SWEEP_LOCKS = "SELECT sweep_lapsed_locks($1)"
     SWEEP_BATCH = 500
@@ -220,16 +138,8 @@ SELECT count(*) FROM swept
     async def _decide(
         self, sql: str, arguments: Callable[[], Sequence[object]]
     ) -> list[asyncpg.Record]:
-        """One statement; sent again when it was broken off, which its request id makes safe."""
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return await self._postgres.fetch(sql, *arguments())
-            except (Unavailable, asyncpg.UniqueViolationError) as error:
-                cause = error.__cause__ if isinstance(error, Unavailable) else error
-                if not isinstance(cause, BROKEN_OFF) or attempt == ATTEMPTS:
-                    raise
-                self._metrics.retries.inc()
-        raise AssertionError("the last attempt returns or raises")
+        """One statement, which is its own transaction."""
+        return await self._persistently(lambda: self._postgres.fetch(sql, *arguments()))
 
 
 def _answer(request: LockRequest, row: asyncpg.Record) -> Lock | MeshError:
@@ -257,20 +167,4 @@ def _lock(
         create_time=row["create_time"],
         expire_time=row["expire_time"],
         quote=Quote(tuple(row["nightly_prices"]), row["currency_code"]),
-    )
-
-
-def _reservation(row: asyncpg.Record, tenant_id: str) -> Reservation:
-    return Reservation(
-        reservation_id=row["reservation_id"],
-        tenant_id=tenant_id,
-        confirmation_code=row["confirmation_code"],
-        room_type_id=row["room_type_id"],
-        stay=Stay(row["check_in"], row["check_out"]),
-        state=ReservationState(row["state"]),
-        quote=Quote(tuple(row["nightly_prices"]), row["currency_code"]),
-        room_number=row["room_number"] or "",
-        guest_id=row["guest_id"],
-        create_time=row["create_time"],
-        cancel_time=row["cancel_time"],
     )

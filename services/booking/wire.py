@@ -12,8 +12,6 @@ from conserje.booking.v1.booking_service_pb2 import (
 from conserje.booking.v1.lock_pb2 import Lock as LockMessage
 from conserje.booking.v1.lock_pb2 import LockState as LockStateMessage
 from conserje.booking.v1.lock_pb2 import Quote as QuoteMessage
-from conserje.booking.v1.reservation_pb2 import Reservation as ReservationMessage
-from conserje.booking.v1.reservation_pb2 import ReservationState as ReservationStateMessage
 
 from meshkit.dates import from_date, to_date
 from meshkit.money import Money, to_proto
@@ -22,7 +20,6 @@ from services.booking.domain import (
     Lock,
     LockRequest,
     Quote,
-    Reservation,
     Stay,
     refusal,
     storable,
@@ -89,31 +86,12 @@ def from_lock(lock: Lock) -> LockMessage:
     from_date(lock.stay.check_out, message.check_out_date)
     message.create_time.FromDatetime(lock.create_time)
     message.expire_time.FromDatetime(lock.expire_time)
-    _write_quote(lock.quote, message.quote)
+    write_quote(lock.quote, message.quote)
     return message
 
 
-def from_reservation(reservation: Reservation) -> ReservationMessage:
-    """A reservation."""
-    message = ReservationMessage(
-        reservation_id=str(reservation.reservation_id),
-        tenant_id=reservation.tenant_id,
-        confirmation_code=reservation.confirmation_code,
-        room_type_id=reservation.room_type_id,
-        state=ReservationStateMessage.Value(f"RESERVATION_STATE_{reservation.state.value}"),
-        room_number=reservation.room_number,
-        guest_id=reservation.guest_id,
-    )
-    message.create_time.FromDatetime(reservation.create_time)
-    if reservation.cancel_time is not None:
-        message.cancel_time.FromDatetime(reservation.cancel_time)
-    from_date(reservation.stay.check_in, message.check_in_date)
-    from_date(reservation.stay.check_out, message.check_out_date)
-    _write_quote(reservation.quote, message.quote)
-    return message
-
-
-def _write_quote(quote: Quote, into: QuoteMessage) -> None:
+def write_quote(quote: Quote, into: QuoteMessage) -> None:
+    """What was offered or agreed for one room."""
     for price in quote.nightly_prices:
         to_proto(Money(price, quote.currency_code), into.nightly_prices.add())
     to_proto(Money(quote.total_price, quote.currency_code), into.total_price)

@@ -128,14 +128,19 @@ def request_of(
         case commands.ConfirmReservation():
             name = "ConfirmReservation"
             request = ConfirmReservationRequest(
-                **ids,
+                tenant_id=tenant_id,
+                request_id=str(request_id),
                 lock_id=command.lock_id,
                 owner_token=command.owner_token,
                 fencing_number=command.fencing_number,
             )
         case commands.CancelReservation():
             name = "CancelReservation"
-            request = CancelReservationRequest(**ids, reservation_id=command.reservation_id)
+            request = CancelReservationRequest(
+                tenant_id=tenant_id,
+                request_id=str(request_id),
+                reservation_id=command.reservation_id,
+            )
         case _:
             assert_never(command)
     return f"{BOOKING}/{name}", request.SerializeToString(deterministic=True)

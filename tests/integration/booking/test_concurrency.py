@@ -191,7 +191,7 @@ async def test_a_confirmation_code_that_is_taken_is_drawn_again(
     store: BookingStore, hotel: Hotel, sql: Sql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     codes = iter(["TAKEN123", "TAKEN123", "FREE1234"])
-    monkeypatch.setattr("services.booking.store.new_code", lambda: next(codes))
+    monkeypatch.setattr("services.booking.reservations.store.new_code", lambda: next(codes))
     booked = [await book(store, hotel, first) for first in (1, 10)]
     assert [one.confirmation_code for one in booked if isinstance(one, Reservation)] == [
         "TAKEN123",

@@ -14,6 +14,7 @@ from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.rpc import status_pb2 as _status_pb2
 from google.type import date_pb2 as _date_pb2
+from google.type import money_pb2 as _money_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -348,6 +349,8 @@ class ConfirmReservationRequest(_message.Message):
     LOCK_ID_FIELD_NUMBER: _builtins.int
     OWNER_TOKEN_FIELD_NUMBER: _builtins.int
     FENCING_NUMBER_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
@@ -358,6 +361,12 @@ class ConfirmReservationRequest(_message.Message):
     """The token that `AcquireLock` gave. Required."""
     fencing_number: _builtins.int
     """The number that `AcquireLock` gave. Required: 1 or more."""
+    reason: _builtins.str
+    """Why, for the history of the reservation; may be empty. Never a phone number."""
+    @_builtins.property
+    def actor(self) -> _reservation_pb2.Actor:
+        """Who asks for it. Absent: the guest."""
+
     def __init__(
         self,
         *,
@@ -366,10 +375,12 @@ class ConfirmReservationRequest(_message.Message):
         lock_id: _builtins.str = ...,
         owner_token: _builtins.str = ...,
         fencing_number: _builtins.int = ...,
+        actor: _reservation_pb2.Actor | None = ...,
+        reason: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["fencing_number", b"fencing_number", "lock_id", b"lock_id", "owner_token", b"owner_token", "request_id", b"request_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "fencing_number", b"fencing_number", "lock_id", b"lock_id", "owner_token", b"owner_token", "reason", b"reason", "request_id", b"request_id", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -456,6 +467,210 @@ class GetReservationResponse(_message.Message):
 Global___GetReservationResponse: _TypeAlias = GetReservationResponse  # noqa: Y015
 
 @_typing.final
+class ListReservationsRequest(_message.Message):
+    """The request of `ListReservations`. What is not given does not matter."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    STATES_FIELD_NUMBER: _builtins.int
+    GUEST_ID_FIELD_NUMBER: _builtins.int
+    FIRST_CHECK_IN_DATE_FIELD_NUMBER: _builtins.int
+    LAST_CHECK_IN_DATE_FIELD_NUMBER: _builtins.int
+    NIGHT_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    page_size: _builtins.int
+    """How many at most: 0 for 50, more than 200 counts as 200."""
+    page_token: _builtins.str
+    """Where the page before ended: its `next_page_token`. Empty: the first page."""
+    guest_id: _builtins.str
+    """Only those of this guest, the id that the caller gave."""
+    @_builtins.property
+    def states(self) -> _containers.RepeatedScalarFieldContainer[_reservation_pb2.ReservationState.ValueType]:
+        """Only these states."""
+
+    @_builtins.property
+    def first_check_in_date(self) -> _date_pb2.Date:
+        """Only arrivals on this day or later."""
+
+    @_builtins.property
+    def last_check_in_date(self) -> _date_pb2.Date:
+        """Only arrivals on this day or earlier."""
+
+    @_builtins.property
+    def night(self) -> _date_pb2.Date:
+        """Only stays that sleep this night in the hotel."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        states: _abc.Iterable[_reservation_pb2.ReservationState.ValueType] | None = ...,
+        guest_id: _builtins.str = ...,
+        first_check_in_date: _date_pb2.Date | None = ...,
+        last_check_in_date: _date_pb2.Date | None = ...,
+        night: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_check_in_date", b"first_check_in_date", "last_check_in_date", b"last_check_in_date", "night", b"night"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["first_check_in_date", b"first_check_in_date", "guest_id", b"guest_id", "last_check_in_date", b"last_check_in_date", "night", b"night", "page_size", b"page_size", "page_token", b"page_token", "states", b"states", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReservationsRequest: _TypeAlias = ListReservationsRequest  # noqa: Y015
+
+@_typing.final
+class ListReservationsResponse(_message.Message):
+    """The answer of `ListReservations`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVATIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page of the same list; empty after the last one."""
+    @_builtins.property
+    def reservations(self) -> _containers.RepeatedCompositeFieldContainer[_reservation_pb2.Reservation]:
+        """The reservations by day of arrival."""
+
+    def __init__(
+        self,
+        *,
+        reservations: _abc.Iterable[_reservation_pb2.Reservation] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "reservations", b"reservations"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReservationsResponse: _TypeAlias = ListReservationsResponse  # noqa: Y015
+
+@_typing.final
+class ListReservationEventsRequest(_message.Message):
+    """The request of `ListReservationEvents`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    page_size: _builtins.int
+    """How many at most: 0 for 50, more than 200 counts as 200."""
+    page_token: _builtins.str
+    """Where the page before ended: its `next_page_token`. Empty: the first page."""
+    reservation_id: _builtins.str
+    """The reservation. Required."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        reservation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "reservation_id", b"reservation_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReservationEventsRequest: _TypeAlias = ListReservationEventsRequest  # noqa: Y015
+
+@_typing.final
+class ListReservationEventsResponse(_message.Message):
+    """The answer of `ListReservationEvents`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page of the same list; empty after the last one."""
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[_reservation_pb2.ReservationEvent]:
+        """The events, oldest first."""
+
+    def __init__(
+        self,
+        *,
+        events: _abc.Iterable[_reservation_pb2.ReservationEvent] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["events", b"events", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListReservationEventsResponse: _TypeAlias = ListReservationEventsResponse  # noqa: Y015
+
+@_typing.final
+class QuoteCancellationRequest(_message.Message):
+    """The request of `QuoteCancellation`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    reservation_id: _builtins.str
+    """The reservation. Required."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        reservation_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reservation_id", b"reservation_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteCancellationRequest: _TypeAlias = QuoteCancellationRequest  # noqa: Y015
+
+@_typing.final
+class QuoteCancellationResponse(_message.Message):
+    """The answer of `QuoteCancellation`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PENALTY_FIELD_NUMBER: _builtins.int
+    VALID_UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def penalty(self) -> _money_pb2.Money:
+        """What cancelling costs now; zero when it is free."""
+
+    @_builtins.property
+    def valid_until_time(self) -> _timestamp_pb2.Timestamp:
+        """When it begins to cost more. Absent when it never does."""
+
+    def __init__(
+        self,
+        *,
+        penalty: _money_pb2.Money | None = ...,
+        valid_until_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["penalty", b"penalty", "valid_until_time", b"valid_until_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["penalty", b"penalty", "valid_until_time", b"valid_until_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteCancellationResponse: _TypeAlias = QuoteCancellationResponse  # noqa: Y015
+
+@_typing.final
 class CancelReservationRequest(_message.Message):
     """The request of `CancelReservation`."""
 
@@ -464,22 +679,42 @@ class CancelReservationRequest(_message.Message):
     TENANT_ID_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ACCEPTED_PENALTY_FIELD_NUMBER: _builtins.int
+    PENALTY_WAIVED_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
     """Names this request for ever. A UUID."""
     reservation_id: _builtins.str
     """The reservation. Required."""
+    reason: _builtins.str
+    """Why, for the history of the reservation; may be empty. Never a phone number."""
+    penalty_waived: _builtins.bool
+    """The hotel lets the guest off the penalty."""
+    @_builtins.property
+    def actor(self) -> _reservation_pb2.Actor:
+        """Who asks for it. Absent: the guest."""
+
+    @_builtins.property
+    def accepted_penalty(self) -> _money_pb2.Money:
+        """The most that the guest has agreed to pay for it. Absent: nothing."""
+
     def __init__(
         self,
         *,
         tenant_id: _builtins.str = ...,
         request_id: _builtins.str = ...,
         reservation_id: _builtins.str = ...,
+        actor: _reservation_pb2.Actor | None = ...,
+        reason: _builtins.str = ...,
+        accepted_penalty: _money_pb2.Money | None = ...,
+        penalty_waived: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted_penalty", b"accepted_penalty", "actor", b"actor"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["request_id", b"request_id", "reservation_id", b"reservation_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_penalty", b"accepted_penalty", "actor", b"actor", "penalty_waived", b"penalty_waived", "reason", b"reason", "request_id", b"request_id", "reservation_id", b"reservation_id", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -494,7 +729,7 @@ class CancelReservationResponse(_message.Message):
     RESERVATION_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def reservation(self) -> _reservation_pb2.Reservation:
-        """The reservation as it is now."""
+        """The reservation as it was right after it."""
 
     def __init__(
         self,
@@ -508,3 +743,525 @@ class CancelReservationResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CancelReservationResponse: _TypeAlias = CancelReservationResponse  # noqa: Y015
+
+@_typing.final
+class CheckInReservationRequest(_message.Message):
+    """The request of `CheckInReservation`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    request_id: _builtins.str
+    """Names this request for ever. A UUID."""
+    reservation_id: _builtins.str
+    """The reservation. Required."""
+    reason: _builtins.str
+    """Why, for the history of the reservation; may be empty. Never a phone number."""
+    @_builtins.property
+    def actor(self) -> _reservation_pb2.Actor:
+        """Who asks for it. Absent: the guest."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        reservation_id: _builtins.str = ...,
+        actor: _reservation_pb2.Actor | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "reason", b"reason", "request_id", b"request_id", "reservation_id", b"reservation_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckInReservationRequest: _TypeAlias = CheckInReservationRequest  # noqa: Y015
+
+@_typing.final
+class CheckInReservationResponse(_message.Message):
+    """The answer of `CheckInReservation`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reservation(self) -> _reservation_pb2.Reservation:
+        """The reservation as it was right after it."""
+
+    def __init__(
+        self,
+        *,
+        reservation: _reservation_pb2.Reservation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckInReservationResponse: _TypeAlias = CheckInReservationResponse  # noqa: Y015
+
+@_typing.final
+class CheckOutReservationRequest(_message.Message):
+    """The request of `CheckOutReservation`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    request_id: _builtins.str
+    """Names this request for ever. A UUID."""
+    reservation_id: _builtins.str
+    """The reservation. Required."""
+    reason: _builtins.str
+    """Why, for the history of the reservation; may be empty. Never a phone number."""
+    @_builtins.property
+    def actor(self) -> _reservation_pb2.Actor:
+        """Who asks for it. Absent: the guest."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        reservation_id: _builtins.str = ...,
+        actor: _reservation_pb2.Actor | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "reason", b"reason", "request_id", b"request_id", "reservation_id", b"reservation_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckOutReservationRequest: _TypeAlias = CheckOutReservationRequest  # noqa: Y015
+
+@_typing.final
+class CheckOutReservationResponse(_message.Message):
+    """The answer of `CheckOutReservation`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reservation(self) -> _reservation_pb2.Reservation:
+        """The reservation as it was right after it."""
+
+    def __init__(
+        self,
+        *,
+        reservation: _reservation_pb2.Reservation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckOutReservationResponse: _TypeAlias = CheckOutReservationResponse  # noqa: Y015
+
+@_typing.final
+class RecordNoShowRequest(_message.Message):
+    """The request of `RecordNoShow`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    request_id: _builtins.str
+    """Names this request for ever. A UUID."""
+    reservation_id: _builtins.str
+    """The reservation. Required."""
+    reason: _builtins.str
+    """Why, for the history of the reservation; may be empty. Never a phone number."""
+    @_builtins.property
+    def actor(self) -> _reservation_pb2.Actor:
+        """Who asks for it. Absent: the guest."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        reservation_id: _builtins.str = ...,
+        actor: _reservation_pb2.Actor | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "reason", b"reason", "request_id", b"request_id", "reservation_id", b"reservation_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordNoShowRequest: _TypeAlias = RecordNoShowRequest  # noqa: Y015
+
+@_typing.final
+class RecordNoShowResponse(_message.Message):
+    """The answer of `RecordNoShow`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reservation(self) -> _reservation_pb2.Reservation:
+        """The reservation as it was right after it."""
+
+    def __init__(
+        self,
+        *,
+        reservation: _reservation_pb2.Reservation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RecordNoShowResponse: _TypeAlias = RecordNoShowResponse  # noqa: Y015
+
+@_typing.final
+class QuoteLateCheckoutRequest(_message.Message):
+    """The request of `QuoteLateCheckout`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    reservation_id: _builtins.str
+    """The reservation. Required."""
+    until_time: _builtins.str
+    """When the guests would like to leave, by the hotel's clocks: `HH:MM`.
+    Required.
+    """
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        reservation_id: _builtins.str = ...,
+        until_time: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reservation_id", b"reservation_id", "tenant_id", b"tenant_id", "until_time", b"until_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteLateCheckoutRequest: _TypeAlias = QuoteLateCheckoutRequest  # noqa: Y015
+
+@_typing.final
+class QuoteLateCheckoutResponse(_message.Message):
+    """The answer of `QuoteLateCheckout`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LATE_CHECKOUT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def late_checkout(self) -> _reservation_pb2.LateCheckout:
+        """What is offered."""
+
+    def __init__(
+        self,
+        *,
+        late_checkout: _reservation_pb2.LateCheckout | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["late_checkout", b"late_checkout"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["late_checkout", b"late_checkout"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteLateCheckoutResponse: _TypeAlias = QuoteLateCheckoutResponse  # noqa: Y015
+
+@_typing.final
+class AcceptLateCheckoutRequest(_message.Message):
+    """The request of `AcceptLateCheckout`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    ACCEPTED_FEE_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    request_id: _builtins.str
+    """Names this request for ever. A UUID."""
+    reservation_id: _builtins.str
+    """The reservation. Required."""
+    reason: _builtins.str
+    """Why, for the history of the reservation; may be empty. Never a phone number."""
+    until_time: _builtins.str
+    """When the guests would like to leave, by the hotel's clocks: `HH:MM`.
+    Required.
+    """
+    @_builtins.property
+    def actor(self) -> _reservation_pb2.Actor:
+        """Who asks for it. Absent: the guest."""
+
+    @_builtins.property
+    def accepted_fee(self) -> _money_pb2.Money:
+        """The most that the guest has agreed to pay for it. Absent: nothing."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        reservation_id: _builtins.str = ...,
+        actor: _reservation_pb2.Actor | None = ...,
+        reason: _builtins.str = ...,
+        until_time: _builtins.str = ...,
+        accepted_fee: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted_fee", b"accepted_fee", "actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_fee", b"accepted_fee", "actor", b"actor", "reason", b"reason", "request_id", b"request_id", "reservation_id", b"reservation_id", "tenant_id", b"tenant_id", "until_time", b"until_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptLateCheckoutRequest: _TypeAlias = AcceptLateCheckoutRequest  # noqa: Y015
+
+@_typing.final
+class AcceptLateCheckoutResponse(_message.Message):
+    """The answer of `AcceptLateCheckout`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reservation(self) -> _reservation_pb2.Reservation:
+        """The reservation as it was right after it."""
+
+    def __init__(
+        self,
+        *,
+        reservation: _reservation_pb2.Reservation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AcceptLateCheckoutResponse: _TypeAlias = AcceptLateCheckoutResponse  # noqa: Y015
+
+@_typing.final
+class SubmitDepositReceiptRequest(_message.Message):
+    """The request of `SubmitDepositReceipt`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    RECEIPT_REFERENCE_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    request_id: _builtins.str
+    """Names this request for ever. A UUID."""
+    reservation_id: _builtins.str
+    """The reservation. Required."""
+    reason: _builtins.str
+    """Why, for the history of the reservation; may be empty. Never a phone number."""
+    receipt_reference: _builtins.str
+    """The caller's reference to what the guest has shown, such as the id of a
+    stored image. Required.
+    """
+    @_builtins.property
+    def actor(self) -> _reservation_pb2.Actor:
+        """Who asks for it. Absent: the guest."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        reservation_id: _builtins.str = ...,
+        actor: _reservation_pb2.Actor | None = ...,
+        reason: _builtins.str = ...,
+        receipt_reference: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "reason", b"reason", "receipt_reference", b"receipt_reference", "request_id", b"request_id", "reservation_id", b"reservation_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitDepositReceiptRequest: _TypeAlias = SubmitDepositReceiptRequest  # noqa: Y015
+
+@_typing.final
+class SubmitDepositReceiptResponse(_message.Message):
+    """The answer of `SubmitDepositReceipt`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reservation(self) -> _reservation_pb2.Reservation:
+        """The reservation as it was right after it."""
+
+    def __init__(
+        self,
+        *,
+        reservation: _reservation_pb2.Reservation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SubmitDepositReceiptResponse: _TypeAlias = SubmitDepositReceiptResponse  # noqa: Y015
+
+@_typing.final
+class ApproveDepositRequest(_message.Message):
+    """The request of `ApproveDeposit`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    request_id: _builtins.str
+    """Names this request for ever. A UUID."""
+    reservation_id: _builtins.str
+    """The reservation. Required."""
+    reason: _builtins.str
+    """Why, for the history of the reservation; may be empty. Never a phone number."""
+    @_builtins.property
+    def actor(self) -> _reservation_pb2.Actor:
+        """Who asks for it. Absent: the guest."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        reservation_id: _builtins.str = ...,
+        actor: _reservation_pb2.Actor | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "reason", b"reason", "request_id", b"request_id", "reservation_id", b"reservation_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveDepositRequest: _TypeAlias = ApproveDepositRequest  # noqa: Y015
+
+@_typing.final
+class ApproveDepositResponse(_message.Message):
+    """The answer of `ApproveDeposit`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reservation(self) -> _reservation_pb2.Reservation:
+        """The reservation as it was right after it."""
+
+    def __init__(
+        self,
+        *,
+        reservation: _reservation_pb2.Reservation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ApproveDepositResponse: _TypeAlias = ApproveDepositResponse  # noqa: Y015
+
+@_typing.final
+class RejectDepositRequest(_message.Message):
+    """The request of `RejectDeposit`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    request_id: _builtins.str
+    """Names this request for ever. A UUID."""
+    reservation_id: _builtins.str
+    """The reservation. Required."""
+    reason: _builtins.str
+    """Why, for the history of the reservation; may be empty. Never a phone number."""
+    @_builtins.property
+    def actor(self) -> _reservation_pb2.Actor:
+        """Who asks for it. Absent: the guest."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        reservation_id: _builtins.str = ...,
+        actor: _reservation_pb2.Actor | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "reason", b"reason", "request_id", b"request_id", "reservation_id", b"reservation_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejectDepositRequest: _TypeAlias = RejectDepositRequest  # noqa: Y015
+
+@_typing.final
+class RejectDepositResponse(_message.Message):
+    """The answer of `RejectDeposit`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reservation(self) -> _reservation_pb2.Reservation:
+        """The reservation as it was right after it."""
+
+    def __init__(
+        self,
+        *,
+        reservation: _reservation_pb2.Reservation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RejectDepositResponse: _TypeAlias = RejectDepositResponse  # noqa: Y015

@@ -72,10 +72,65 @@ class BookingServiceStub:
                 request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.GetReservationRequest.SerializeToString,
                 response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.GetReservationResponse.FromString,
                 _registered_method=True)
+        self.ListReservations = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/ListReservations',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationsRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationsResponse.FromString,
+                _registered_method=True)
+        self.ListReservationEvents = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/ListReservationEvents',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationEventsRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationEventsResponse.FromString,
+                _registered_method=True)
+        self.QuoteCancellation = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/QuoteCancellation',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.QuoteCancellationRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.QuoteCancellationResponse.FromString,
+                _registered_method=True)
         self.CancelReservation = channel.unary_unary(
                 '/conserje.booking.v1.BookingService/CancelReservation',
                 request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CancelReservationRequest.SerializeToString,
                 response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CancelReservationResponse.FromString,
+                _registered_method=True)
+        self.CheckInReservation = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/CheckInReservation',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CheckInReservationRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CheckInReservationResponse.FromString,
+                _registered_method=True)
+        self.CheckOutReservation = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/CheckOutReservation',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CheckOutReservationRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CheckOutReservationResponse.FromString,
+                _registered_method=True)
+        self.RecordNoShow = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/RecordNoShow',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.RecordNoShowRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.RecordNoShowResponse.FromString,
+                _registered_method=True)
+        self.QuoteLateCheckout = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/QuoteLateCheckout',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.QuoteLateCheckoutRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.QuoteLateCheckoutResponse.FromString,
+                _registered_method=True)
+        self.AcceptLateCheckout = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/AcceptLateCheckout',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.AcceptLateCheckoutRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.AcceptLateCheckoutResponse.FromString,
+                _registered_method=True)
+        self.SubmitDepositReceipt = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/SubmitDepositReceipt',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.SubmitDepositReceiptRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.SubmitDepositReceiptResponse.FromString,
+                _registered_method=True)
+        self.ApproveDeposit = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/ApproveDeposit',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ApproveDepositRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ApproveDepositResponse.FromString,
+                _registered_method=True)
+        self.RejectDeposit = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/RejectDeposit',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.RejectDepositRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.RejectDepositResponse.FromString,
                 _registered_method=True)
 
 
@@ -145,6 +200,7 @@ class BookingServiceServicer:
     def ConfirmReservation(self, request, context):
         """Turns a lock into a reservation and assigns a room. A lock whose time has
         run out is taken again when its nights are still free at the same price.
+        Where the hotel asks for a deposit the reservation awaits it.
 
         Errors:
         - NOT_FOUND `LOCK_UNKNOWN`, PERMISSION_DENIED `NOT_LOCK_OWNER`: as in
@@ -170,12 +226,151 @@ class BookingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListReservations(self, request, context):
+        """The reservations of a hotel by day of arrival, page by page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListReservationEvents(self, request, context):
+        """What happened to a reservation, oldest first, page by page.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QuoteCancellation(self, request, context):
+        """What cancelling a reservation costs now, by the terms it was booked under.
+        Nothing is changed.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        - FAILED_PRECONDITION `WRONG_STATE`: it cannot be cancelled any more;
+        metadata `state`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelReservation(self, request, context):
         """Cancels a reservation; its nights are free at once. Cancelling a cancelled
         reservation changes nothing and answers with it.
 
         Errors:
         - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        - FAILED_PRECONDITION `PENALTY_CHANGED`: it costs more than
+        `accepted_penalty`; metadata `penalty` and `currency_code`.
+        - FAILED_PRECONDITION `WRONG_STATE`: it cannot be cancelled any more;
+        metadata `state`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckInReservation(self, request, context):
+        """The guests are given their rooms, on any day from the arrival to the last
+        night.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        - FAILED_PRECONDITION `TOO_EARLY`, `TOO_LATE`: today is not a night of the
+        stay.
+        - FAILED_PRECONDITION `NO_ROOM_ASSIGNED`: a room has no number yet.
+        - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed; metadata `state`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckOutReservation(self, request, context):
+        """The guests leave. Nights that are left over are free again; the agreed
+        price stays as it is.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        - FAILED_PRECONDITION `WRONG_STATE`: they are not in; metadata `state`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RecordNoShow(self, request, context):
+        """Nobody came: the nights are free again, and the guest owes the no-show
+        penalty.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        - FAILED_PRECONDITION `TOO_EARLY`: guests may still arrive in time.
+        - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed; metadata `state`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def QuoteLateCheckout(self, request, context):
+        """What leaving late costs, if the hotel and the next guest allow it. Nothing
+        is changed.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        - FAILED_PRECONDITION `LATE_CHECKOUT_NOT_OFFERED`: not that late; metadata
+        `latest`, `HH:MM`.
+        - FAILED_PRECONDITION `NEXT_ARRIVAL`: the next guest of the room arrives;
+        metadata `empty_by`, RFC 3339.
+        - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed and they are not
+        in; metadata `state`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AcceptLateCheckout(self, request, context):
+        """Lets the guests keep their rooms longer on the day of departure.
+
+        Errors: those of `QuoteLateCheckout`, and
+        - FAILED_PRECONDITION `FEE_CHANGED`: it costs more than `accepted_fee`;
+        metadata `fee` and `currency_code`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SubmitDepositReceipt(self, request, context):
+        """The guest shows a receipt of the deposit. From now on the reservation does
+        not lapse; a person approves or rejects the receipt.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        - FAILED_PRECONDITION `TOO_LATE`: the deposit was due; metadata `due_time`.
+        - FAILED_PRECONDITION `WRONG_STATE`: no deposit is awaited; metadata `state`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ApproveDeposit(self, request, context):
+        """A person has found the deposit paid, with or without a receipt: the
+        reservation is confirmed.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        - FAILED_PRECONDITION `WRONG_STATE`: no deposit is awaited; metadata `state`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RejectDeposit(self, request, context):
+        """A person has found the receipt to prove nothing: the deposit is awaited
+        again, for the whole period of the terms, but not beyond the arrival.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        - FAILED_PRECONDITION `WRONG_STATE`: there is no receipt; metadata `state`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -214,10 +409,65 @@ def add_BookingServiceServicer_to_server(servicer, server):
                     request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.GetReservationRequest.FromString,
                     response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.GetReservationResponse.SerializeToString,
             ),
+            'ListReservations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReservations,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationsRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationsResponse.SerializeToString,
+            ),
+            'ListReservationEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListReservationEvents,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationEventsRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationEventsResponse.SerializeToString,
+            ),
+            'QuoteCancellation': grpc.unary_unary_rpc_method_handler(
+                    servicer.QuoteCancellation,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.QuoteCancellationRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.QuoteCancellationResponse.SerializeToString,
+            ),
             'CancelReservation': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelReservation,
                     request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CancelReservationRequest.FromString,
                     response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CancelReservationResponse.SerializeToString,
+            ),
+            'CheckInReservation': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckInReservation,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CheckInReservationRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CheckInReservationResponse.SerializeToString,
+            ),
+            'CheckOutReservation': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckOutReservation,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CheckOutReservationRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CheckOutReservationResponse.SerializeToString,
+            ),
+            'RecordNoShow': grpc.unary_unary_rpc_method_handler(
+                    servicer.RecordNoShow,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.RecordNoShowRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.RecordNoShowResponse.SerializeToString,
+            ),
+            'QuoteLateCheckout': grpc.unary_unary_rpc_method_handler(
+                    servicer.QuoteLateCheckout,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.QuoteLateCheckoutRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.QuoteLateCheckoutResponse.SerializeToString,
+            ),
+            'AcceptLateCheckout': grpc.unary_unary_rpc_method_handler(
+                    servicer.AcceptLateCheckout,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.AcceptLateCheckoutRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.AcceptLateCheckoutResponse.SerializeToString,
+            ),
+            'SubmitDepositReceipt': grpc.unary_unary_rpc_method_handler(
+                    servicer.SubmitDepositReceipt,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.SubmitDepositReceiptRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.SubmitDepositReceiptResponse.SerializeToString,
+            ),
+            'ApproveDeposit': grpc.unary_unary_rpc_method_handler(
+                    servicer.ApproveDeposit,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ApproveDepositRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ApproveDepositResponse.SerializeToString,
+            ),
+            'RejectDeposit': grpc.unary_unary_rpc_method_handler(
+                    servicer.RejectDeposit,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.RejectDepositRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.RejectDepositResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -401,6 +651,87 @@ class BookingService:
             _registered_method=True)
 
     @staticmethod
+    def ListReservations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/ListReservations',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationsRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListReservationEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/ListReservationEvents',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationEventsRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QuoteCancellation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/QuoteCancellation',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.QuoteCancellationRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.QuoteCancellationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def CancelReservation(request,
             target,
             options=(),
@@ -417,6 +748,222 @@ class BookingService:
             '/conserje.booking.v1.BookingService/CancelReservation',
             conserje_dot_booking_dot_v1_dot_booking__service__pb2.CancelReservationRequest.SerializeToString,
             conserje_dot_booking_dot_v1_dot_booking__service__pb2.CancelReservationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckInReservation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/CheckInReservation',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.CheckInReservationRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.CheckInReservationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckOutReservation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/CheckOutReservation',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.CheckOutReservationRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.CheckOutReservationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RecordNoShow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/RecordNoShow',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.RecordNoShowRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.RecordNoShowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def QuoteLateCheckout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/QuoteLateCheckout',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.QuoteLateCheckoutRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.QuoteLateCheckoutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AcceptLateCheckout(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/AcceptLateCheckout',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.AcceptLateCheckoutRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.AcceptLateCheckoutResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SubmitDepositReceipt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/SubmitDepositReceipt',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.SubmitDepositReceiptRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.SubmitDepositReceiptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ApproveDeposit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/ApproveDeposit',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.ApproveDepositRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.ApproveDepositResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RejectDeposit(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/RejectDeposit',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.RejectDepositRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.RejectDepositResponse.FromString,
             options,
             channel_credentials,
             insecure,

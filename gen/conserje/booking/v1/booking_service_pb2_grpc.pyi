@@ -80,6 +80,7 @@ class BookingServiceStub:
     ConfirmReservation: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ConfirmReservationRequest, _booking_service_pb2.ConfirmReservationResponse]
     """Turns a lock into a reservation and assigns a room. A lock whose time has
     run out is taken again when its nights are still free at the same price.
+    Where the hotel asks for a deposit the reservation awaits it.
 
     Errors:
     - NOT_FOUND `LOCK_UNKNOWN`, PERMISSION_DENIED `NOT_LOCK_OWNER`: as in
@@ -97,12 +98,106 @@ class BookingServiceStub:
     Errors:
     - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
     """
+    ListReservations: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ListReservationsRequest, _booking_service_pb2.ListReservationsResponse]
+    """The reservations of a hotel by day of arrival, page by page."""
+    ListReservationEvents: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ListReservationEventsRequest, _booking_service_pb2.ListReservationEventsResponse]
+    """What happened to a reservation, oldest first, page by page.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    """
+    QuoteCancellation: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.QuoteCancellationRequest, _booking_service_pb2.QuoteCancellationResponse]
+    """What cancelling a reservation costs now, by the terms it was booked under.
+    Nothing is changed.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    - FAILED_PRECONDITION `WRONG_STATE`: it cannot be cancelled any more;
+      metadata `state`.
+    """
     CancelReservation: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.CancelReservationRequest, _booking_service_pb2.CancelReservationResponse]
     """Cancels a reservation; its nights are free at once. Cancelling a cancelled
     reservation changes nothing and answers with it.
 
     Errors:
     - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    - FAILED_PRECONDITION `PENALTY_CHANGED`: it costs more than
+      `accepted_penalty`; metadata `penalty` and `currency_code`.
+    - FAILED_PRECONDITION `WRONG_STATE`: it cannot be cancelled any more;
+      metadata `state`.
+    """
+    CheckInReservation: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.CheckInReservationRequest, _booking_service_pb2.CheckInReservationResponse]
+    """The guests are given their rooms, on any day from the arrival to the last
+    night.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    - FAILED_PRECONDITION `TOO_EARLY`, `TOO_LATE`: today is not a night of the
+      stay.
+    - FAILED_PRECONDITION `NO_ROOM_ASSIGNED`: a room has no number yet.
+    - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed; metadata `state`.
+    """
+    CheckOutReservation: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.CheckOutReservationRequest, _booking_service_pb2.CheckOutReservationResponse]
+    """The guests leave. Nights that are left over are free again; the agreed
+    price stays as it is.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    - FAILED_PRECONDITION `WRONG_STATE`: they are not in; metadata `state`.
+    """
+    RecordNoShow: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.RecordNoShowRequest, _booking_service_pb2.RecordNoShowResponse]
+    """Nobody came: the nights are free again, and the guest owes the no-show
+    penalty.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    - FAILED_PRECONDITION `TOO_EARLY`: guests may still arrive in time.
+    - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed; metadata `state`.
+    """
+    QuoteLateCheckout: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.QuoteLateCheckoutRequest, _booking_service_pb2.QuoteLateCheckoutResponse]
+    """What leaving late costs, if the hotel and the next guest allow it. Nothing
+    is changed.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    - FAILED_PRECONDITION `LATE_CHECKOUT_NOT_OFFERED`: not that late; metadata
+      `latest`, `HH:MM`.
+    - FAILED_PRECONDITION `NEXT_ARRIVAL`: the next guest of the room arrives;
+      metadata `empty_by`, RFC 3339.
+    - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed and they are not
+      in; metadata `state`.
+    """
+    AcceptLateCheckout: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.AcceptLateCheckoutRequest, _booking_service_pb2.AcceptLateCheckoutResponse]
+    """Lets the guests keep their rooms longer on the day of departure.
+
+    Errors: those of `QuoteLateCheckout`, and
+    - FAILED_PRECONDITION `FEE_CHANGED`: it costs more than `accepted_fee`;
+      metadata `fee` and `currency_code`.
+    """
+    SubmitDepositReceipt: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.SubmitDepositReceiptRequest, _booking_service_pb2.SubmitDepositReceiptResponse]
+    """The guest shows a receipt of the deposit. From now on the reservation does
+    not lapse; a person approves or rejects the receipt.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    - FAILED_PRECONDITION `TOO_LATE`: the deposit was due; metadata `due_time`.
+    - FAILED_PRECONDITION `WRONG_STATE`: no deposit is awaited; metadata `state`.
+    """
+    ApproveDeposit: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ApproveDepositRequest, _booking_service_pb2.ApproveDepositResponse]
+    """A person has found the deposit paid, with or without a receipt: the
+    reservation is confirmed.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    - FAILED_PRECONDITION `WRONG_STATE`: no deposit is awaited; metadata `state`.
+    """
+    RejectDeposit: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.RejectDepositRequest, _booking_service_pb2.RejectDepositResponse]
+    """A person has found the receipt to prove nothing: the deposit is awaited
+    again, for the whole period of the terms, but not beyond the arrival.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    - FAILED_PRECONDITION `WRONG_STATE`: there is no receipt; metadata `state`.
     """
 
 @_typing.type_check_only
@@ -157,6 +252,7 @@ class BookingServiceAsyncStub(BookingServiceStub):
     ConfirmReservation: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ConfirmReservationRequest, _booking_service_pb2.ConfirmReservationResponse]  # type: ignore[assignment]
     """Turns a lock into a reservation and assigns a room. A lock whose time has
     run out is taken again when its nights are still free at the same price.
+    Where the hotel asks for a deposit the reservation awaits it.
 
     Errors:
     - NOT_FOUND `LOCK_UNKNOWN`, PERMISSION_DENIED `NOT_LOCK_OWNER`: as in
@@ -174,12 +270,106 @@ class BookingServiceAsyncStub(BookingServiceStub):
     Errors:
     - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
     """
+    ListReservations: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ListReservationsRequest, _booking_service_pb2.ListReservationsResponse]  # type: ignore[assignment]
+    """The reservations of a hotel by day of arrival, page by page."""
+    ListReservationEvents: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ListReservationEventsRequest, _booking_service_pb2.ListReservationEventsResponse]  # type: ignore[assignment]
+    """What happened to a reservation, oldest first, page by page.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    """
+    QuoteCancellation: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.QuoteCancellationRequest, _booking_service_pb2.QuoteCancellationResponse]  # type: ignore[assignment]
+    """What cancelling a reservation costs now, by the terms it was booked under.
+    Nothing is changed.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    - FAILED_PRECONDITION `WRONG_STATE`: it cannot be cancelled any more;
+      metadata `state`.
+    """
     CancelReservation: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.CancelReservationRequest, _booking_service_pb2.CancelReservationResponse]  # type: ignore[assignment]
     """Cancels a reservation; its nights are free at once. Cancelling a cancelled
     reservation changes nothing and answers with it.
 
     Errors:
     - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    - FAILED_PRECONDITION `PENALTY_CHANGED`: it costs more than
+      `accepted_penalty`; metadata `penalty` and `currency_code`.
+    - FAILED_PRECONDITION `WRONG_STATE`: it cannot be cancelled any more;
+      metadata `state`.
+    """
+    CheckInReservation: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.CheckInReservationRequest, _booking_service_pb2.CheckInReservationResponse]  # type: ignore[assignment]
+    """The guests are given their rooms, on any day from the arrival to the last
+    night.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    - FAILED_PRECONDITION `TOO_EARLY`, `TOO_LATE`: today is not a night of the
+      stay.
+    - FAILED_PRECONDITION `NO_ROOM_ASSIGNED`: a room has no number yet.
+    - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed; metadata `state`.
+    """
+    CheckOutReservation: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.CheckOutReservationRequest, _booking_service_pb2.CheckOutReservationResponse]  # type: ignore[assignment]
+    """The guests leave. Nights that are left over are free again; the agreed
+    price stays as it is.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    - FAILED_PRECONDITION `WRONG_STATE`: they are not in; metadata `state`.
+    """
+    RecordNoShow: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.RecordNoShowRequest, _booking_service_pb2.RecordNoShowResponse]  # type: ignore[assignment]
+    """Nobody came: the nights are free again, and the guest owes the no-show
+    penalty.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    - FAILED_PRECONDITION `TOO_EARLY`: guests may still arrive in time.
+    - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed; metadata `state`.
+    """
+    QuoteLateCheckout: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.QuoteLateCheckoutRequest, _booking_service_pb2.QuoteLateCheckoutResponse]  # type: ignore[assignment]
+    """What leaving late costs, if the hotel and the next guest allow it. Nothing
+    is changed.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    - FAILED_PRECONDITION `LATE_CHECKOUT_NOT_OFFERED`: not that late; metadata
+      `latest`, `HH:MM`.
+    - FAILED_PRECONDITION `NEXT_ARRIVAL`: the next guest of the room arrives;
+      metadata `empty_by`, RFC 3339.
+    - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed and they are not
+      in; metadata `state`.
+    """
+    AcceptLateCheckout: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.AcceptLateCheckoutRequest, _booking_service_pb2.AcceptLateCheckoutResponse]  # type: ignore[assignment]
+    """Lets the guests keep their rooms longer on the day of departure.
+
+    Errors: those of `QuoteLateCheckout`, and
+    - FAILED_PRECONDITION `FEE_CHANGED`: it costs more than `accepted_fee`;
+      metadata `fee` and `currency_code`.
+    """
+    SubmitDepositReceipt: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.SubmitDepositReceiptRequest, _booking_service_pb2.SubmitDepositReceiptResponse]  # type: ignore[assignment]
+    """The guest shows a receipt of the deposit. From now on the reservation does
+    not lapse; a person approves or rejects the receipt.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    - FAILED_PRECONDITION `TOO_LATE`: the deposit was due; metadata `due_time`.
+    - FAILED_PRECONDITION `WRONG_STATE`: no deposit is awaited; metadata `state`.
+    """
+    ApproveDeposit: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ApproveDepositRequest, _booking_service_pb2.ApproveDepositResponse]  # type: ignore[assignment]
+    """A person has found the deposit paid, with or without a receipt: the
+    reservation is confirmed.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    - FAILED_PRECONDITION `WRONG_STATE`: no deposit is awaited; metadata `state`.
+    """
+    RejectDeposit: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.RejectDepositRequest, _booking_service_pb2.RejectDepositResponse]  # type: ignore[assignment]
+    """A person has found the receipt to prove nothing: the deposit is awaited
+    again, for the whole period of the terms, but not beyond the arrival.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    - FAILED_PRECONDITION `WRONG_STATE`: there is no receipt; metadata `state`.
     """
 
 class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -261,6 +451,7 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_booking_service_pb2.ConfirmReservationResponse, _abc.Awaitable[_booking_service_pb2.ConfirmReservationResponse]]:
         """Turns a lock into a reservation and assigns a room. A lock whose time has
         run out is taken again when its nights are still free at the same price.
+        Where the hotel asks for a deposit the reservation awaits it.
 
         Errors:
         - NOT_FOUND `LOCK_UNKNOWN`, PERMISSION_DENIED `NOT_LOCK_OWNER`: as in
@@ -286,6 +477,41 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def ListReservations(
+        self,
+        request: _booking_service_pb2.ListReservationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.ListReservationsResponse, _abc.Awaitable[_booking_service_pb2.ListReservationsResponse]]:
+        """The reservations of a hotel by day of arrival, page by page."""
+
+    @_abc_1.abstractmethod
+    def ListReservationEvents(
+        self,
+        request: _booking_service_pb2.ListReservationEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.ListReservationEventsResponse, _abc.Awaitable[_booking_service_pb2.ListReservationEventsResponse]]:
+        """What happened to a reservation, oldest first, page by page.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        """
+
+    @_abc_1.abstractmethod
+    def QuoteCancellation(
+        self,
+        request: _booking_service_pb2.QuoteCancellationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.QuoteCancellationResponse, _abc.Awaitable[_booking_service_pb2.QuoteCancellationResponse]]:
+        """What cancelling a reservation costs now, by the terms it was booked under.
+        Nothing is changed.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        - FAILED_PRECONDITION `WRONG_STATE`: it cannot be cancelled any more;
+          metadata `state`.
+        """
+
+    @_abc_1.abstractmethod
     def CancelReservation(
         self,
         request: _booking_service_pb2.CancelReservationRequest,
@@ -296,6 +522,131 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        - FAILED_PRECONDITION `PENALTY_CHANGED`: it costs more than
+          `accepted_penalty`; metadata `penalty` and `currency_code`.
+        - FAILED_PRECONDITION `WRONG_STATE`: it cannot be cancelled any more;
+          metadata `state`.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckInReservation(
+        self,
+        request: _booking_service_pb2.CheckInReservationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.CheckInReservationResponse, _abc.Awaitable[_booking_service_pb2.CheckInReservationResponse]]:
+        """The guests are given their rooms, on any day from the arrival to the last
+        night.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        - FAILED_PRECONDITION `TOO_EARLY`, `TOO_LATE`: today is not a night of the
+          stay.
+        - FAILED_PRECONDITION `NO_ROOM_ASSIGNED`: a room has no number yet.
+        - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed; metadata `state`.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckOutReservation(
+        self,
+        request: _booking_service_pb2.CheckOutReservationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.CheckOutReservationResponse, _abc.Awaitable[_booking_service_pb2.CheckOutReservationResponse]]:
+        """The guests leave. Nights that are left over are free again; the agreed
+        price stays as it is.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        - FAILED_PRECONDITION `WRONG_STATE`: they are not in; metadata `state`.
+        """
+
+    @_abc_1.abstractmethod
+    def RecordNoShow(
+        self,
+        request: _booking_service_pb2.RecordNoShowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.RecordNoShowResponse, _abc.Awaitable[_booking_service_pb2.RecordNoShowResponse]]:
+        """Nobody came: the nights are free again, and the guest owes the no-show
+        penalty.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        - FAILED_PRECONDITION `TOO_EARLY`: guests may still arrive in time.
+        - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed; metadata `state`.
+        """
+
+    @_abc_1.abstractmethod
+    def QuoteLateCheckout(
+        self,
+        request: _booking_service_pb2.QuoteLateCheckoutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.QuoteLateCheckoutResponse, _abc.Awaitable[_booking_service_pb2.QuoteLateCheckoutResponse]]:
+        """What leaving late costs, if the hotel and the next guest allow it. Nothing
+        is changed.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        - FAILED_PRECONDITION `LATE_CHECKOUT_NOT_OFFERED`: not that late; metadata
+          `latest`, `HH:MM`.
+        - FAILED_PRECONDITION `NEXT_ARRIVAL`: the next guest of the room arrives;
+          metadata `empty_by`, RFC 3339.
+        - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed and they are not
+          in; metadata `state`.
+        """
+
+    @_abc_1.abstractmethod
+    def AcceptLateCheckout(
+        self,
+        request: _booking_service_pb2.AcceptLateCheckoutRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.AcceptLateCheckoutResponse, _abc.Awaitable[_booking_service_pb2.AcceptLateCheckoutResponse]]:
+        """Lets the guests keep their rooms longer on the day of departure.
+
+        Errors: those of `QuoteLateCheckout`, and
+        - FAILED_PRECONDITION `FEE_CHANGED`: it costs more than `accepted_fee`;
+          metadata `fee` and `currency_code`.
+        """
+
+    @_abc_1.abstractmethod
+    def SubmitDepositReceipt(
+        self,
+        request: _booking_service_pb2.SubmitDepositReceiptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.SubmitDepositReceiptResponse, _abc.Awaitable[_booking_service_pb2.SubmitDepositReceiptResponse]]:
+        """The guest shows a receipt of the deposit. From now on the reservation does
+        not lapse; a person approves or rejects the receipt.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        - FAILED_PRECONDITION `TOO_LATE`: the deposit was due; metadata `due_time`.
+        - FAILED_PRECONDITION `WRONG_STATE`: no deposit is awaited; metadata `state`.
+        """
+
+    @_abc_1.abstractmethod
+    def ApproveDeposit(
+        self,
+        request: _booking_service_pb2.ApproveDepositRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.ApproveDepositResponse, _abc.Awaitable[_booking_service_pb2.ApproveDepositResponse]]:
+        """A person has found the deposit paid, with or without a receipt: the
+        reservation is confirmed.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        - FAILED_PRECONDITION `WRONG_STATE`: no deposit is awaited; metadata `state`.
+        """
+
+    @_abc_1.abstractmethod
+    def RejectDeposit(
+        self,
+        request: _booking_service_pb2.RejectDepositRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.RejectDepositResponse, _abc.Awaitable[_booking_service_pb2.RejectDepositResponse]]:
+        """A person has found the receipt to prove nothing: the deposit is awaited
+        again, for the whole period of the terms, but not beyond the arrival.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        - FAILED_PRECONDITION `WRONG_STATE`: there is no receipt; metadata `state`.
         """
 
 def add_BookingServiceServicer_to_server(servicer: BookingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

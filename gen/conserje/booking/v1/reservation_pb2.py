@@ -22,20 +22,49 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from conserje.booking.v1 import lock_pb2 as conserje_dot_booking_dot_v1_dot_lock__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
+from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%conserje/booking/v1/reservation.proto\x12\x13\x63onserje.booking.v1\x1a\x1e\x63onserje/booking/v1/lock.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\xa8\x03\n\x0bReservation\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x19\n\x11\x63onfirmation_code\x18\x03 \x01(\t\x12\x14\n\x0croom_type_id\x18\x04 \x01(\t\x12(\n\rcheck_in_date\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12)\n\x0e\x63heck_out_date\x18\x06 \x01(\x0b\x32\x11.google.type.Date\x12\x34\n\x05state\x18\x07 \x01(\x0e\x32%.conserje.booking.v1.ReservationState\x12)\n\x05quote\x18\x08 \x01(\x0b\x32\x1a.conserje.booking.v1.Quote\x12\x13\n\x0broom_number\x18\t \x01(\t\x12\x10\n\x08guest_id\x18\n \x01(\t\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63\x61ncel_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp*w\n\x10ReservationState\x12!\n\x1dRESERVATION_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bRESERVATION_STATE_CONFIRMED\x10\x01\x12\x1f\n\x1bRESERVATION_STATE_CANCELLED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%conserje/booking/v1/reservation.proto\x12\x13\x63onserje.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1e\x63onserje/booking/v1/lock.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\"\\\n\x05\x41\x63tor\x12\x38\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.conserje.booking.v1.ActorKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x03\x12\x19\n\x08\x61\x63tor_id\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@\"c\n\x06\x43harge\x12\x11\n\x07percent\x18\x01 \x01(\x05H\x00\x12\x15\n\x0bnight_count\x18\x02 \x01(\x05H\x00\x12$\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.google.type.MoneyH\x00\x42\t\n\x07measure\"s\n\x10\x43\x61ncellationStep\x12\x31\n\x0e\x62\x65\x66ore_arrival\x18\x01 \x01(\x0b\x32\x19.google.protobuf.Duration\x12,\n\x07penalty\x18\x02 \x01(\x0b\x32\x1b.conserje.booking.v1.Charge\"P\n\x10LateCheckoutStep\x12\x12\n\nuntil_time\x18\x01 \x01(\t\x12(\n\x03\x66\x65\x65\x18\x02 \x01(\x0b\x32\x1b.conserje.booking.v1.Charge\"\xdf\x02\n\x10ReservationTerms\x12\x15\n\rcheck_in_time\x18\x01 \x01(\t\x12\x16\n\x0e\x63heck_out_time\x18\x02 \x01(\t\x12\x41\n\x12\x63\x61ncellation_steps\x18\x03 \x03(\x0b\x32%.conserje.booking.v1.CancellationStep\x12\x34\n\x0fno_show_penalty\x18\x04 \x01(\x0b\x32\x1b.conserje.booking.v1.Charge\x12,\n\x07\x64\x65posit\x18\x05 \x01(\x0b\x32\x1b.conserje.booking.v1.Charge\x12\x31\n\x0e\x64\x65posit_period\x18\x06 \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x42\n\x13late_checkout_steps\x18\x07 \x03(\x0b\x32%.conserje.booking.v1.LateCheckoutStep\"\xa8\x01\n\x07\x44\x65posit\x12\"\n\x06\x61mount\x18\x01 \x01(\x0b\x32\x12.google.type.Money\x12,\n\x08\x64ue_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11receipt_reference\x18\x03 \x01(\t\x12\x30\n\x0creceipt_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"_\n\x0cLateCheckout\x12.\n\nuntil_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1f\n\x03\x66\x65\x65\x18\x02 \x01(\x0b\x32\x12.google.type.Money\"\xa3\x01\n\x0cReservedRoom\x12\x13\n\x0bstay_number\x18\x01 \x01(\x05\x12\x14\n\x0croom_type_id\x18\x02 \x01(\t\x12\x13\n\x0b\x61\x64ult_count\x18\x03 \x01(\x05\x12\x13\n\x0b\x63hild_count\x18\x04 \x01(\x05\x12)\n\x05quote\x18\x05 \x01(\x0b\x32\x1a.conserje.booking.v1.Quote\x12\x13\n\x0broom_number\x18\x06 \x01(\t\"\xbc\x06\n\x0bReservation\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x19\n\x11\x63onfirmation_code\x18\x03 \x01(\t\x12\x14\n\x0croom_type_id\x18\x04 \x01(\t\x12(\n\rcheck_in_date\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12)\n\x0e\x63heck_out_date\x18\x06 \x01(\x0b\x32\x11.google.type.Date\x12\x34\n\x05state\x18\x07 \x01(\x0e\x32%.conserje.booking.v1.ReservationState\x12)\n\x05quote\x18\x08 \x01(\x0b\x32\x1a.conserje.booking.v1.Quote\x12\x13\n\x0broom_number\x18\t \x01(\t\x12\x10\n\x08guest_id\x18\n \x01(\t\x12/\n\x0b\x63reate_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x63\x61ncel_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x30\n\x05rooms\x18\r \x03(\x0b\x32!.conserje.booking.v1.ReservedRoom\x12\'\n\x0btotal_price\x18\x0e \x01(\x0b\x32\x12.google.type.Money\x12\x34\n\x05terms\x18\x0f \x01(\x0b\x32%.conserje.booking.v1.ReservationTerms\x12#\n\x07penalty\x18\x10 \x01(\x0b\x32\x12.google.type.Money\x12-\n\x07\x64\x65posit\x18\x11 \x01(\x0b\x32\x1c.conserje.booking.v1.Deposit\x12\x38\n\rlate_checkout\x18\x12 \x01(\x0b\x32!.conserje.booking.v1.LateCheckout\x12\x31\n\rcheck_in_time\x18\x13 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63heck_out_time\x18\x14 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x15 \x01(\t\"\xc6\x02\n\x10ReservationEvent\x12\x36\n\x06\x61\x63tion\x18\x01 \x01(\x0e\x32&.conserje.booking.v1.ReservationAction\x12=\n\x0eprevious_state\x18\x02 \x01(\x0e\x32%.conserje.booking.v1.ReservationState\x12\x32\n\nactor_kind\x18\x03 \x01(\x0e\x32\x1e.conserje.booking.v1.ActorKind\x12\x10\n\x08\x61\x63tor_id\x18\x04 \x01(\t\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12.\n\nevent_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x35\n\x0breservation\x18\x07 \x01(\x0b\x32 .conserje.booking.v1.Reservation*\xc9\x02\n\x10ReservationState\x12!\n\x1dRESERVATION_STATE_UNSPECIFIED\x10\x00\x12\x1f\n\x1bRESERVATION_STATE_CONFIRMED\x10\x01\x12\x1f\n\x1bRESERVATION_STATE_CANCELLED\x10\x02\x12&\n\"RESERVATION_STATE_AWAITING_DEPOSIT\x10\x03\x12&\n\"RESERVATION_STATE_DEPOSIT_RECEIVED\x10\x04\x12 \n\x1cRESERVATION_STATE_CHECKED_IN\x10\x05\x12!\n\x1dRESERVATION_STATE_CHECKED_OUT\x10\x06\x12\x1d\n\x19RESERVATION_STATE_NO_SHOW\x10\x07\x12\x1c\n\x18RESERVATION_STATE_LAPSED\x10\x08*\xe6\x03\n\x11ReservationAction\x12\"\n\x1eRESERVATION_ACTION_UNSPECIFIED\x10\x00\x12\x1e\n\x1aRESERVATION_ACTION_CONFIRM\x10\x01\x12$\n RESERVATION_ACTION_AWAIT_DEPOSIT\x10\x02\x12%\n!RESERVATION_ACTION_SUBMIT_RECEIPT\x10\x03\x12&\n\"RESERVATION_ACTION_APPROVE_DEPOSIT\x10\x04\x12%\n!RESERVATION_ACTION_REJECT_DEPOSIT\x10\x05\x12\x1c\n\x18RESERVATION_ACTION_LAPSE\x10\x06\x12\x1d\n\x19RESERVATION_ACTION_MODIFY\x10\x07\x12\x1d\n\x19RESERVATION_ACTION_CANCEL\x10\x08\x12\x1f\n\x1bRESERVATION_ACTION_CHECK_IN\x10\t\x12 \n\x1cRESERVATION_ACTION_CHECK_OUT\x10\n\x12%\n!RESERVATION_ACTION_RECORD_NO_SHOW\x10\x0b\x12+\n\'RESERVATION_ACTION_ACCEPT_LATE_CHECKOUT\x10\x0c*j\n\tActorKind\x12\x1a\n\x16\x41\x43TOR_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10\x41\x43TOR_KIND_GUEST\x10\x01\x12\x14\n\x10\x41\x43TOR_KIND_STAFF\x10\x02\x12\x15\n\x11\x41\x43TOR_KIND_SYSTEM\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'conserje.booking.v1.reservation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_RESERVATIONSTATE']._serialized_start=578
-  _globals['_RESERVATIONSTATE']._serialized_end=697
-  _globals['_RESERVATION']._serialized_start=152
-  _globals['_RESERVATION']._serialized_end=576
+  _globals['_ACTOR'].fields_by_name['kind']._loaded_options = None
+  _globals['_ACTOR'].fields_by_name['kind']._serialized_options = b'\272H\007\202\001\004\020\001 \003'
+  _globals['_ACTOR'].fields_by_name['actor_id']._loaded_options = None
+  _globals['_ACTOR'].fields_by_name['actor_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_RESERVATIONSTATE']._serialized_start=2580
+  _globals['_RESERVATIONSTATE']._serialized_end=2909
+  _globals['_RESERVATIONACTION']._serialized_start=2912
+  _globals['_RESERVATIONACTION']._serialized_end=3398
+  _globals['_ACTORKIND']._serialized_start=3400
+  _globals['_ACTORKIND']._serialized_end=3506
+  _globals['_ACTOR']._serialized_start=237
+  _globals['_ACTOR']._serialized_end=329
+  _globals['_CHARGE']._serialized_start=331
+  _globals['_CHARGE']._serialized_end=430
+  _globals['_CANCELLATIONSTEP']._serialized_start=432
+  _globals['_CANCELLATIONSTEP']._serialized_end=547
+  _globals['_LATECHECKOUTSTEP']._serialized_start=549
+  _globals['_LATECHECKOUTSTEP']._serialized_end=629
+  _globals['_RESERVATIONTERMS']._serialized_start=632
+  _globals['_RESERVATIONTERMS']._serialized_end=983
+  _globals['_DEPOSIT']._serialized_start=986
+  _globals['_DEPOSIT']._serialized_end=1154
+  _globals['_LATECHECKOUT']._serialized_start=1156
+  _globals['_LATECHECKOUT']._serialized_end=1251
+  _globals['_RESERVEDROOM']._serialized_start=1254
+  _globals['_RESERVEDROOM']._serialized_end=1417
+  _globals['_RESERVATION']._serialized_start=1420
+  _globals['_RESERVATION']._serialized_end=2248
+  _globals['_RESERVATIONEVENT']._serialized_start=2251
+  _globals['_RESERVATIONEVENT']._serialized_end=2577
 # @@protoc_insertion_point(module_scope)

@@ -3,12 +3,16 @@
 isort:skip_file
 """
 
+from collections import abc as _abc
 from conserje.booking.v1 import lock_pb2 as _lock_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import date_pb2 as _date_pb2
+from google.type import money_pb2 as _money_pb2
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -32,6 +36,20 @@ class _ReservationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rese
     """The room is sold to the guest."""
     RESERVATION_STATE_CANCELLED: _ReservationState.ValueType  # 2
     """It was cancelled; its nights are free again."""
+    RESERVATION_STATE_AWAITING_DEPOSIT: _ReservationState.ValueType  # 3
+    """Its rooms are kept until `deposit.due_time`; nothing is certain yet."""
+    RESERVATION_STATE_DEPOSIT_RECEIVED: _ReservationState.ValueType  # 4
+    """The guest has shown a receipt of the deposit; a person decides about it.
+    Its rooms are kept until then.
+    """
+    RESERVATION_STATE_CHECKED_IN: _ReservationState.ValueType  # 5
+    """The guests are in their rooms."""
+    RESERVATION_STATE_CHECKED_OUT: _ReservationState.ValueType  # 6
+    """The guests have left."""
+    RESERVATION_STATE_NO_SHOW: _ReservationState.ValueType  # 7
+    """Nobody came; its nights are free again."""
+    RESERVATION_STATE_LAPSED: _ReservationState.ValueType  # 8
+    """The deposit did not come in time; its nights are free again."""
 
 class ReservationState(_ReservationState, metaclass=_ReservationStateEnumTypeWrapper):
     """Where a reservation is in its life."""
@@ -42,11 +60,419 @@ RESERVATION_STATE_CONFIRMED: ReservationState.ValueType  # 1
 """The room is sold to the guest."""
 RESERVATION_STATE_CANCELLED: ReservationState.ValueType  # 2
 """It was cancelled; its nights are free again."""
+RESERVATION_STATE_AWAITING_DEPOSIT: ReservationState.ValueType  # 3
+"""Its rooms are kept until `deposit.due_time`; nothing is certain yet."""
+RESERVATION_STATE_DEPOSIT_RECEIVED: ReservationState.ValueType  # 4
+"""The guest has shown a receipt of the deposit; a person decides about it.
+Its rooms are kept until then.
+"""
+RESERVATION_STATE_CHECKED_IN: ReservationState.ValueType  # 5
+"""The guests are in their rooms."""
+RESERVATION_STATE_CHECKED_OUT: ReservationState.ValueType  # 6
+"""The guests have left."""
+RESERVATION_STATE_NO_SHOW: ReservationState.ValueType  # 7
+"""Nobody came; its nights are free again."""
+RESERVATION_STATE_LAPSED: ReservationState.ValueType  # 8
+"""The deposit did not come in time; its nights are free again."""
 Global___ReservationState: _TypeAlias = ReservationState  # noqa: Y015
+
+class _ReservationAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ReservationActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReservationAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    RESERVATION_ACTION_UNSPECIFIED: _ReservationAction.ValueType  # 0
+    """Never sent by a server."""
+    RESERVATION_ACTION_CONFIRM: _ReservationAction.ValueType  # 1
+    """It was booked, and is certain."""
+    RESERVATION_ACTION_AWAIT_DEPOSIT: _ReservationAction.ValueType  # 2
+    """It was booked, and its deposit is awaited."""
+    RESERVATION_ACTION_SUBMIT_RECEIPT: _ReservationAction.ValueType  # 3
+    """The guest has shown a receipt of the deposit."""
+    RESERVATION_ACTION_APPROVE_DEPOSIT: _ReservationAction.ValueType  # 4
+    """A person has found the deposit paid."""
+    RESERVATION_ACTION_REJECT_DEPOSIT: _ReservationAction.ValueType  # 5
+    """A person has found the receipt to prove nothing."""
+    RESERVATION_ACTION_LAPSE: _ReservationAction.ValueType  # 6
+    """The deposit did not come in time."""
+    RESERVATION_ACTION_MODIFY: _ReservationAction.ValueType  # 7
+    """Other dates, another room type or other guests."""
+    RESERVATION_ACTION_CANCEL: _ReservationAction.ValueType  # 8
+    """It was cancelled."""
+    RESERVATION_ACTION_CHECK_IN: _ReservationAction.ValueType  # 9
+    """The guests were given their rooms."""
+    RESERVATION_ACTION_CHECK_OUT: _ReservationAction.ValueType  # 10
+    """The guests left."""
+    RESERVATION_ACTION_RECORD_NO_SHOW: _ReservationAction.ValueType  # 11
+    """Nobody came."""
+    RESERVATION_ACTION_ACCEPT_LATE_CHECKOUT: _ReservationAction.ValueType  # 12
+    """The guests keep their rooms longer on the day of departure."""
+
+class ReservationAction(_ReservationAction, metaclass=_ReservationActionEnumTypeWrapper):
+    """What was done to a reservation."""
+
+RESERVATION_ACTION_UNSPECIFIED: ReservationAction.ValueType  # 0
+"""Never sent by a server."""
+RESERVATION_ACTION_CONFIRM: ReservationAction.ValueType  # 1
+"""It was booked, and is certain."""
+RESERVATION_ACTION_AWAIT_DEPOSIT: ReservationAction.ValueType  # 2
+"""It was booked, and its deposit is awaited."""
+RESERVATION_ACTION_SUBMIT_RECEIPT: ReservationAction.ValueType  # 3
+"""The guest has shown a receipt of the deposit."""
+RESERVATION_ACTION_APPROVE_DEPOSIT: ReservationAction.ValueType  # 4
+"""A person has found the deposit paid."""
+RESERVATION_ACTION_REJECT_DEPOSIT: ReservationAction.ValueType  # 5
+"""A person has found the receipt to prove nothing."""
+RESERVATION_ACTION_LAPSE: ReservationAction.ValueType  # 6
+"""The deposit did not come in time."""
+RESERVATION_ACTION_MODIFY: ReservationAction.ValueType  # 7
+"""Other dates, another room type or other guests."""
+RESERVATION_ACTION_CANCEL: ReservationAction.ValueType  # 8
+"""It was cancelled."""
+RESERVATION_ACTION_CHECK_IN: ReservationAction.ValueType  # 9
+"""The guests were given their rooms."""
+RESERVATION_ACTION_CHECK_OUT: ReservationAction.ValueType  # 10
+"""The guests left."""
+RESERVATION_ACTION_RECORD_NO_SHOW: ReservationAction.ValueType  # 11
+"""Nobody came."""
+RESERVATION_ACTION_ACCEPT_LATE_CHECKOUT: ReservationAction.ValueType  # 12
+"""The guests keep their rooms longer on the day of departure."""
+Global___ReservationAction: _TypeAlias = ReservationAction  # noqa: Y015
+
+class _ActorKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ActorKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ActorKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ACTOR_KIND_UNSPECIFIED: _ActorKind.ValueType  # 0
+    """In a request: the guest. Never sent by a server."""
+    ACTOR_KIND_GUEST: _ActorKind.ValueType  # 1
+    """The guest, or a program that speaks for the guest."""
+    ACTOR_KIND_STAFF: _ActorKind.ValueType  # 2
+    """A person of the hotel."""
+    ACTOR_KIND_SYSTEM: _ActorKind.ValueType  # 3
+    """The service itself, by the clock."""
+
+class ActorKind(_ActorKind, metaclass=_ActorKindEnumTypeWrapper):
+    """Who changes a reservation."""
+
+ACTOR_KIND_UNSPECIFIED: ActorKind.ValueType  # 0
+"""In a request: the guest. Never sent by a server."""
+ACTOR_KIND_GUEST: ActorKind.ValueType  # 1
+"""The guest, or a program that speaks for the guest."""
+ACTOR_KIND_STAFF: ActorKind.ValueType  # 2
+"""A person of the hotel."""
+ACTOR_KIND_SYSTEM: ActorKind.ValueType  # 3
+"""The service itself, by the clock."""
+Global___ActorKind: _TypeAlias = ActorKind  # noqa: Y015
+
+@_typing.final
+class Actor(_message.Message):
+    """Who asks for a change."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    kind: Global___ActorKind.ValueType
+    """The kind. Unspecified in a request: the guest."""
+    actor_id: _builtins.str
+    """An opaque id of the person, at most 64 characters; never a phone number.
+    May be empty.
+    """
+    def __init__(
+        self,
+        *,
+        kind: Global___ActorKind.ValueType = ...,
+        actor_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "kind", b"kind"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Actor: _TypeAlias = Actor  # noqa: Y015
+
+@_typing.final
+class Charge(_message.Message):
+    """What something costs, measured in one of three ways; never more than the
+    total price. Rounded half up to the currency's smallest coin.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PERCENT_FIELD_NUMBER: _builtins.int
+    NIGHT_COUNT_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    percent: _builtins.int
+    """A share of the total price, in percent: 0 to 100."""
+    night_count: _builtins.int
+    """The price of so many nights, all rooms together: the first ones, for a
+    late checkout the last ones.
+    """
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """An amount."""
+
+    def __init__(
+        self,
+        *,
+        percent: _builtins.int = ...,
+        night_count: _builtins.int = ...,
+        amount: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "measure", b"measure", "night_count", b"night_count", "percent", b"percent"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "measure", b"measure", "night_count", b"night_count", "percent", b"percent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_measure: _TypeAlias = _typing.Literal["percent", "night_count", "amount"]  # noqa: Y015
+    _WhichOneofArgType_measure: _TypeAlias = _typing.Literal["measure", b"measure"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_measure) -> _WhichOneofReturnType_measure | None: ...
+
+Global___Charge: _TypeAlias = Charge  # noqa: Y015
+
+@_typing.final
+class CancellationStep(_message.Message):
+    """From some time before arrival on, cancelling costs something."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    BEFORE_ARRIVAL_FIELD_NUMBER: _builtins.int
+    PENALTY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def before_arrival(self) -> _duration_pb2.Duration:
+        """How long before the arrival the step begins."""
+
+    @_builtins.property
+    def penalty(self) -> Global___Charge:
+        """What cancelling costs from then until the next step."""
+
+    def __init__(
+        self,
+        *,
+        before_arrival: _duration_pb2.Duration | None = ...,
+        penalty: Global___Charge | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["before_arrival", b"before_arrival", "penalty", b"penalty"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["before_arrival", b"before_arrival", "penalty", b"penalty"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancellationStep: _TypeAlias = CancellationStep  # noqa: Y015
+
+@_typing.final
+class LateCheckoutStep(_message.Message):
+    """Leaving by some time of the day of departure costs something."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    FEE_FIELD_NUMBER: _builtins.int
+    until_time: _builtins.str
+    """The time by the hotel's clocks, `HH:MM`."""
+    @_builtins.property
+    def fee(self) -> Global___Charge:
+        """What leaving by then costs."""
+
+    def __init__(
+        self,
+        *,
+        until_time: _builtins.str = ...,
+        fee: Global___Charge | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fee", b"fee"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fee", b"fee", "until_time", b"until_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LateCheckoutStep: _TypeAlias = LateCheckoutStep  # noqa: Y015
+
+@_typing.final
+class ReservationTerms(_message.Message):
+    """What a hotel asks for deposits, cancellations, no-shows and late departures,
+    as it was when the reservation was booked.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECK_IN_TIME_FIELD_NUMBER: _builtins.int
+    CHECK_OUT_TIME_FIELD_NUMBER: _builtins.int
+    CANCELLATION_STEPS_FIELD_NUMBER: _builtins.int
+    NO_SHOW_PENALTY_FIELD_NUMBER: _builtins.int
+    DEPOSIT_FIELD_NUMBER: _builtins.int
+    DEPOSIT_PERIOD_FIELD_NUMBER: _builtins.int
+    LATE_CHECKOUT_STEPS_FIELD_NUMBER: _builtins.int
+    check_in_time: _builtins.str
+    """When guests may arrive, by the hotel's clocks: `HH:MM`. Times before the
+    arrival are counted from here.
+    """
+    check_out_time: _builtins.str
+    """When guests leave, by the hotel's clocks: `HH:MM`."""
+    @_builtins.property
+    def cancellation_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___CancellationStep]:
+        """When cancelling costs what, earliest first. Before the first step, and
+        without any, it is free.
+        """
+
+    @_builtins.property
+    def no_show_penalty(self) -> Global___Charge:
+        """What not coming costs."""
+
+    @_builtins.property
+    def deposit(self) -> Global___Charge:
+        """What must be paid before the reservation is certain; zero for nothing."""
+
+    @_builtins.property
+    def deposit_period(self) -> _duration_pb2.Duration:
+        """How long the deposit is waited for."""
+
+    @_builtins.property
+    def late_checkout_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___LateCheckoutStep]:
+        """What leaving late costs, earliest first; empty when nobody may."""
+
+    def __init__(
+        self,
+        *,
+        check_in_time: _builtins.str = ...,
+        check_out_time: _builtins.str = ...,
+        cancellation_steps: _abc.Iterable[Global___CancellationStep] | None = ...,
+        no_show_penalty: Global___Charge | None = ...,
+        deposit: Global___Charge | None = ...,
+        deposit_period: _duration_pb2.Duration | None = ...,
+        late_checkout_steps: _abc.Iterable[Global___LateCheckoutStep] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deposit", b"deposit", "deposit_period", b"deposit_period", "no_show_penalty", b"no_show_penalty"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancellation_steps", b"cancellation_steps", "check_in_time", b"check_in_time", "check_out_time", b"check_out_time", "deposit", b"deposit", "deposit_period", b"deposit_period", "late_checkout_steps", b"late_checkout_steps", "no_show_penalty", b"no_show_penalty"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReservationTerms: _TypeAlias = ReservationTerms  # noqa: Y015
+
+@_typing.final
+class Deposit(_message.Message):
+    """What must be paid before a reservation is certain."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    DUE_TIME_FIELD_NUMBER: _builtins.int
+    RECEIPT_REFERENCE_FIELD_NUMBER: _builtins.int
+    RECEIPT_TIME_FIELD_NUMBER: _builtins.int
+    receipt_reference: _builtins.str
+    """What the guest has shown: the caller's reference to it. Empty until then."""
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """How much."""
+
+    @_builtins.property
+    def due_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when; then the reservation lapses, unless a receipt was shown."""
+
+    @_builtins.property
+    def receipt_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was shown. Absent until then."""
+
+    def __init__(
+        self,
+        *,
+        amount: _money_pb2.Money | None = ...,
+        due_time: _timestamp_pb2.Timestamp | None = ...,
+        receipt_reference: _builtins.str = ...,
+        receipt_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "due_time", b"due_time", "receipt_time", b"receipt_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "due_time", b"due_time", "receipt_reference", b"receipt_reference", "receipt_time", b"receipt_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Deposit: _TypeAlias = Deposit  # noqa: Y015
+
+@_typing.final
+class LateCheckout(_message.Message):
+    """Until when the guests keep their rooms on the day of departure."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
+    FEE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def until_time(self) -> _timestamp_pb2.Timestamp:
+        """When the rooms are empty."""
+
+    @_builtins.property
+    def fee(self) -> _money_pb2.Money:
+        """What it costs, all rooms together."""
+
+    def __init__(
+        self,
+        *,
+        until_time: _timestamp_pb2.Timestamp | None = ...,
+        fee: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["fee", b"fee", "until_time", b"until_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["fee", b"fee", "until_time", b"until_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LateCheckout: _TypeAlias = LateCheckout  # noqa: Y015
+
+@_typing.final
+class ReservedRoom(_message.Message):
+    """One room of a reservation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STAY_NUMBER_FIELD_NUMBER: _builtins.int
+    ROOM_TYPE_ID_FIELD_NUMBER: _builtins.int
+    ADULT_COUNT_FIELD_NUMBER: _builtins.int
+    CHILD_COUNT_FIELD_NUMBER: _builtins.int
+    QUOTE_FIELD_NUMBER: _builtins.int
+    ROOM_NUMBER_FIELD_NUMBER: _builtins.int
+    stay_number: _builtins.int
+    """Which room of the reservation: 1, 2, …"""
+    room_type_id: _builtins.str
+    """The booked room type."""
+    adult_count: _builtins.int
+    """How many adults sleep in it."""
+    child_count: _builtins.int
+    """How many children sleep in it."""
+    room_number: _builtins.str
+    """The room that was assigned, by the hotel's own number. Empty until then."""
+    @_builtins.property
+    def quote(self) -> _lock_pb2.Quote:
+        """The price that was agreed. After an early departure it still names every
+        night that was booked.
+        """
+
+    def __init__(
+        self,
+        *,
+        stay_number: _builtins.int = ...,
+        room_type_id: _builtins.str = ...,
+        adult_count: _builtins.int = ...,
+        child_count: _builtins.int = ...,
+        quote: _lock_pb2.Quote | None = ...,
+        room_number: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quote", b"quote"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adult_count", b"adult_count", "child_count", b"child_count", "quote", b"quote", "room_number", b"room_number", "room_type_id", b"room_type_id", "stay_number", b"stay_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReservedRoom: _TypeAlias = ReservedRoom  # noqa: Y015
 
 @_typing.final
 class Reservation(_message.Message):
-    """A stay that a guest has booked."""
+    """What a guest has booked: one room or several, for the same nights."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -62,6 +488,15 @@ class Reservation(_message.Message):
     GUEST_ID_FIELD_NUMBER: _builtins.int
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     CANCEL_TIME_FIELD_NUMBER: _builtins.int
+    ROOMS_FIELD_NUMBER: _builtins.int
+    TOTAL_PRICE_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    PENALTY_FIELD_NUMBER: _builtins.int
+    DEPOSIT_FIELD_NUMBER: _builtins.int
+    LATE_CHECKOUT_FIELD_NUMBER: _builtins.int
+    CHECK_IN_TIME_FIELD_NUMBER: _builtins.int
+    CHECK_OUT_TIME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
     reservation_id: _builtins.str
     """The reservation, an opaque id."""
     tenant_id: _builtins.str
@@ -71,13 +506,17 @@ class Reservation(_message.Message):
     be mistaken for each other, not guessable.
     """
     room_type_id: _builtins.str
-    """The booked room type."""
+    """The booked room type, of the first room when there are several."""
     state: Global___ReservationState.ValueType
     """Where the reservation is in its life."""
     room_number: _builtins.str
-    """The room that was assigned, by the hotel's own number. Empty until then."""
+    """The room that was assigned, by the hotel's own number; the first one when
+    there are several. Empty until then.
+    """
     guest_id: _builtins.str
     """Who booked, the id that the caller gave when it took the lock."""
+    etag: _builtins.str
+    """Changes with every change of the reservation."""
     @_builtins.property
     def check_in_date(self) -> _date_pb2.Date:
         """The day of arrival, the property's date."""
@@ -88,7 +527,7 @@ class Reservation(_message.Message):
 
     @_builtins.property
     def quote(self) -> _lock_pb2.Quote:
-        """The price that was agreed."""
+        """The price that was agreed, for the first room when there are several."""
 
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
@@ -97,6 +536,38 @@ class Reservation(_message.Message):
     @_builtins.property
     def cancel_time(self) -> _timestamp_pb2.Timestamp:
         """When it was cancelled. Absent until then."""
+
+    @_builtins.property
+    def rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReservedRoom]:
+        """Every room, by stay number."""
+
+    @_builtins.property
+    def total_price(self) -> _money_pb2.Money:
+        """What was agreed for all rooms together."""
+
+    @_builtins.property
+    def terms(self) -> Global___ReservationTerms:
+        """The terms it was booked under."""
+
+    @_builtins.property
+    def penalty(self) -> _money_pb2.Money:
+        """What the guest owes for cancelling or not coming. Absent before that."""
+
+    @_builtins.property
+    def deposit(self) -> Global___Deposit:
+        """The deposit. Absent when none was asked for."""
+
+    @_builtins.property
+    def late_checkout(self) -> Global___LateCheckout:
+        """The late departure that the guest has accepted. Absent without one."""
+
+    @_builtins.property
+    def check_in_time(self) -> _timestamp_pb2.Timestamp:
+        """When the guests were given their rooms. Absent until then."""
+
+    @_builtins.property
+    def check_out_time(self) -> _timestamp_pb2.Timestamp:
+        """When the guests left. Absent until then."""
 
     def __init__(
         self,
@@ -113,11 +584,70 @@ class Reservation(_message.Message):
         guest_id: _builtins.str = ...,
         create_time: _timestamp_pb2.Timestamp | None = ...,
         cancel_time: _timestamp_pb2.Timestamp | None = ...,
+        rooms: _abc.Iterable[Global___ReservedRoom] | None = ...,
+        total_price: _money_pb2.Money | None = ...,
+        terms: Global___ReservationTerms | None = ...,
+        penalty: _money_pb2.Money | None = ...,
+        deposit: Global___Deposit | None = ...,
+        late_checkout: Global___LateCheckout | None = ...,
+        check_in_time: _timestamp_pb2.Timestamp | None = ...,
+        check_out_time: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel_time", b"cancel_time", "check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "create_time", b"create_time", "quote", b"quote"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["cancel_time", b"cancel_time", "check_in_date", b"check_in_date", "check_in_time", b"check_in_time", "check_out_date", b"check_out_date", "check_out_time", b"check_out_time", "create_time", b"create_time", "deposit", b"deposit", "late_checkout", b"late_checkout", "penalty", b"penalty", "quote", b"quote", "terms", b"terms", "total_price", b"total_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_time", b"cancel_time", "check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "confirmation_code", b"confirmation_code", "create_time", b"create_time", "guest_id", b"guest_id", "quote", b"quote", "reservation_id", b"reservation_id", "room_number", b"room_number", "room_type_id", b"room_type_id", "state", b"state", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancel_time", b"cancel_time", "check_in_date", b"check_in_date", "check_in_time", b"check_in_time", "check_out_date", b"check_out_date", "check_out_time", b"check_out_time", "confirmation_code", b"confirmation_code", "create_time", b"create_time", "deposit", b"deposit", "etag", b"etag", "guest_id", b"guest_id", "late_checkout", b"late_checkout", "penalty", b"penalty", "quote", b"quote", "reservation_id", b"reservation_id", "room_number", b"room_number", "room_type_id", b"room_type_id", "rooms", b"rooms", "state", b"state", "tenant_id", b"tenant_id", "terms", b"terms", "total_price", b"total_price"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Reservation: _TypeAlias = Reservation  # noqa: Y015
+
+@_typing.final
+class ReservationEvent(_message.Message):
+    """One change of a reservation."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTION_FIELD_NUMBER: _builtins.int
+    PREVIOUS_STATE_FIELD_NUMBER: _builtins.int
+    ACTOR_KIND_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    EVENT_TIME_FIELD_NUMBER: _builtins.int
+    RESERVATION_FIELD_NUMBER: _builtins.int
+    action: Global___ReservationAction.ValueType
+    """What was done."""
+    previous_state: Global___ReservationState.ValueType
+    """The state before it. Unspecified when it was booked."""
+    actor_kind: Global___ActorKind.ValueType
+    """Who did it."""
+    actor_id: _builtins.str
+    """The opaque id of who did it. May be empty."""
+    reason: _builtins.str
+    """Why, in the words of who did it. May be empty."""
+    @_builtins.property
+    def event_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was decided, by the database's clock."""
+
+    @_builtins.property
+    def reservation(self) -> Global___Reservation:
+        """The reservation as it was right after it."""
+
+    def __init__(
+        self,
+        *,
+        action: Global___ReservationAction.ValueType = ...,
+        previous_state: Global___ReservationState.ValueType = ...,
+        actor_kind: Global___ActorKind.ValueType = ...,
+        actor_id: _builtins.str = ...,
+        reason: _builtins.str = ...,
+        event_time: _timestamp_pb2.Timestamp | None = ...,
+        reservation: Global___Reservation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["event_time", b"event_time", "reservation", b"reservation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor_id", b"actor_id", "actor_kind", b"actor_kind", "event_time", b"event_time", "previous_state", b"previous_state", "reason", b"reason", "reservation", b"reservation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReservationEvent: _TypeAlias = ReservationEvent  # noqa: Y015

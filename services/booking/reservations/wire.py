@@ -1,0 +1,309 @@
+"""Reservations: protobuf in, domain out, and back."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import datetime as dt
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+import orjson
+from conserje.booking.v1.booking_service_pb2 import ListReservationsRequest
+from conserje.booking.v1.reservation_pb2 import Actor as ActorMessage
+from conserje.booking.v1.reservation_pb2 import ActorKind as ActorKindMessage
+from conserje.booking.v1.reservation_pb2 import (
+    CancellationStep,
+    LateCheckoutStep,
+    ReservationAction,
+    ReservationTerms,
+    ReservedRoom,
+)
+from conserje.booking.v1.reservation_pb2 import Charge as ChargeMessage
+from conserje.booking.v1.reservation_pb2 import LateCheckout as LateCheckoutMessage
+from conserje.booking.v1.reservation_pb2 import Reservation as ReservationMessage
+from conserje.booking.v1.reservation_pb2 import ReservationEvent as ReservationEventMessage
+from conserje.booking.v1.reservation_pb2 import ReservationState as ReservationStateMessage
+from google.type.date_pb2 import Date
+from google.type.money_pb2 import Money as MoneyMessage
+
+from meshkit.dates import from_date, to_date
+from meshkit.errors import InvalidArgument
+from meshkit.money import Money, from_proto, to_proto
+from services.booking.domain import (
+    LateCheckout,
+    Reservation,
+    fingerprint,
+    refusal,
+    storable,
+)
+from services.booking.domain import (
+    ReservedRoom as Room,
+)
+from services.booking.reservations.domain import Actor, ActorKind, Order
+from services.booking.reservations.store import Filter, ReservationEvent
+from services.booking.reservations.terms import Charge, ChargeKind, Terms
+from services.booking.reservations.transitions import Origin
+from services.booking.wire import write_quote
+
+DEFAULT_PAGE, LARGEST_PAGE = 50, 200
+
+T = TypeVar("T")
+
+
+class OrderRequest(Protocol):
+    """What every request for a reservation or for a change of one has."""
+
+    @property
+    def tenant_id(self) -> str:
+        """The hotel."""
+
+    @property
+    def request_id(self) -> str:
+        """A UUID."""
+
+    @property
+    def actor(self) -> ActorMessage:
+        """Who asks."""
+
+    @property
+    def reason(self) -> str:
+        """Why."""
+
+
+class ChangeRequest(OrderRequest, Protocol):
+    """What every request for a change of a reservation has."""
+
+    @property
+    def reservation_id(self) -> str:
+        """Which reservation."""
+
+
+def to_order(request: OrderRequest, *content: object) -> Order:
+    """Who asks for what; `content` is what makes it another request under the same id."""
+    actor = to_actor(request.actor)
+    storable(
+        (
+            ("tenant_id", request.tenant_id),
+            ("actor.actor_id", actor.actor_id),
+            ("reason", request.reason),
+        )
+    )
+    method = type(request).__name__.removesuffix("Request")
+    digest = fingerprint(method, request.tenant_id, *content)
+    return Order(request.tenant_id, UUID(request.request_id), digest, actor, request.reason)
+
+
+def to_actor(message: ActorMessage) -> Actor:
+    """Who asks; a guest unless told."""
+    if not message.kind:
+        return Actor(ActorKind.GUEST, message.actor_id)
+    name = ActorKindMessage.Name(message.kind).removeprefix("ACTOR_KIND_")
+    return Actor(ActorKind(name), message.actor_id)
+
+
+def to_time(text: str) -> dt.time:
+    """A time of the hotel's clocks; its form has been checked."""
+    return dt.time.fromisoformat(text)
+
+
+def to_accepted(message: MoneyMessage, given: bool, field: str) -> Money | None:
+    """What somebody has agreed to pay; None for nothing."""
+    if not given:
+        return None
+    money = from_proto(message, field)
+    if money.amount < 0:
+        raise InvalidArgument.field(field, "must not be negative")
+    return money
+
+
+def to_filter(request: ListReservationsRequest) -> Filter:
+    """Which reservations are asked for."""
+    storable([("tenant_id", request.tenant_id), ("guest_id", request.guest_id)])
+    first = _day(request.first_check_in_date, request.HasField("first_check_in_date"), "first_")
+    last = _day(request.last_check_in_date, request.HasField("last_check_in_date"), "last_")
+    if first and last and last < first:
+        raise InvalidArgument.field("last_check_in_date", "must not be before the first one")
+    night = to_date(request.night, "night") if request.HasField("night") else None
+    until = last + dt.timedelta(days=1) if last and last < dt.date.max else None
+    return Filter(
+        tenant_id=request.tenant_id,
+        states=tuple(_state(one) for one in request.states),
+        guest_id=request.guest_id,
+        arrival_from=first or dt.date.min,
+        arrival_until=until or dt.date.max,
+        staying_on=night,
+    )
+
+
+def page_size(asked: int) -> int:
+    """How many rows a page has."""
+    return min(asked or DEFAULT_PAGE, LARGEST_PAGE)
+
+
+def to_page_token(*place: object) -> str:
+    """The place where a page ended; opaque to whoever carries it."""
+    written = orjson.dumps([str(one) for one in place])
+    return base64.urlsafe_b64encode(written).decode()
+
+
+def from_page_token(token: str, parts: int) -> list[str]:
+    """The place that a token of ours names."""
+    try:
+        place = orjson.loads(base64.urlsafe_b64decode(token.encode()))
+    except (ValueError, binascii.Error):
+        place = None
+    if not isinstance(place, list) or len(place) != parts:
+        raise bad_page_token()
+    return [str(one) for one in place]
+
+
+def to_place(token: str) -> tuple[dt.date, UUID]:
+    """Where a page of reservations ended."""
+    day, reservation_id = from_page_token(token, 2)
+    try:
+        return dt.date.fromisoformat(day), UUID(reservation_id)
+    except ValueError:
+        raise bad_page_token() from None
+
+
+def to_version(token: str) -> int:
+    """Where a page of events ended."""
+    (version,) = from_page_token(token, 1)
+    if not (version.isdecimal() and len(version) < 10):
+        raise bad_page_token()
+    return int(version)
+
+
+def bad_page_token() -> InvalidArgument:
+    """The error for a token that was not given out by us, or for another list."""
+    return InvalidArgument.field("page_token", "is not one that was given out for this list")
+
+
+def from_reservation(reservation: Reservation) -> ReservationMessage:
+    """A reservation."""
+    message = ReservationMessage(
+        reservation_id=str(reservation.reservation_id),
+        tenant_id=reservation.tenant_id,
+        confirmation_code=reservation.confirmation_code,
+        room_type_id=reservation.room_type_id,
+        state=ReservationStateMessage.Value(f"RESERVATION_STATE_{reservation.state.value}"),
+        room_number=reservation.room_number,
+        guest_id=reservation.guest_id,
+        rooms=[_from_room(one) for one in reservation.rooms],
+        terms=_from_terms(reservation.terms, reservation.currency_code),
+        etag=str(reservation.version),
+    )
+    from_date(reservation.stay.check_in, message.check_in_date)
+    from_date(reservation.stay.check_out, message.check_out_date)
+    write_quote(reservation.quote, message.quote)
+    _write_times(reservation, message)
+    _write_amounts(reservation, message)
+    return message
+
+
+def from_late_checkout(late: LateCheckout, currency_code: str) -> LateCheckoutMessage:
+    """A late departure."""
+    message = LateCheckoutMessage()
+    message.until_time.FromDatetime(late.until)
+    to_proto(Money(late.fee, currency_code), message.fee)
+    return message
+
+
+def from_event(event: ReservationEvent) -> ReservationEventMessage:
+    """One change."""
+    message = ReservationEventMessage(
+        action=ReservationAction.Value(f"RESERVATION_ACTION_{event.action}"),
+        actor_kind=ActorKindMessage.Value(f"ACTOR_KIND_{event.actor.kind.value}"),
+        actor_id=event.actor.actor_id,
+        reason=event.reason,
+        reservation=from_reservation(event.reservation),
+    )
+    if event.from_state not in {one.value for one in Origin}:
+        name = f"RESERVATION_STATE_{event.from_state}"
+        message.previous_state = ReservationStateMessage.Value(name)
+    message.event_time.FromDatetime(event.event_time)
+    return message
+
+
+def _from_room(room: Room) -> ReservedRoom:
+    message = ReservedRoom(
+        stay_number=room.stay_number,
+        room_type_id=room.room_type_id,
+        adult_count=room.guests.adult_count,
+        child_count=room.guests.child_count,
+        room_number=room.room_number,
+    )
+    write_quote(room.quote, message.quote)
+    return message
+
+
+def _write_times(reservation: Reservation, message: ReservationMessage) -> None:
+    message.create_time.FromDatetime(reservation.create_time)
+    if reservation.cancel_time is not None:
+        message.cancel_time.FromDatetime(reservation.cancel_time)
+    if reservation.check_in_time is not None:
+        message.check_in_time.FromDatetime(reservation.check_in_time)
+    if reservation.check_out_time is not None:
+        message.check_out_time.FromDatetime(reservation.check_out_time)
+
+
+def _write_amounts(reservation: Reservation, message: ReservationMessage) -> None:
+    currency = reservation.currency_code
+    to_proto(Money(reservation.total_price, currency), message.total_price)
+    if reservation.penalty is not None:
+        to_proto(Money(reservation.penalty, currency), message.penalty)
+    deposit = reservation.deposit
+    if deposit is not None:
+        to_proto(Money(deposit.amount, currency), message.deposit.amount)
+        message.deposit.due_time.FromDatetime(deposit.due_time)
+        message.deposit.receipt_reference = deposit.receipt_reference
+        if deposit.receipt_time is not None:
+            message.deposit.receipt_time.FromDatetime(deposit.receipt_time)
+    if reservation.late_checkout is not None:
+        message.late_checkout.CopyFrom(from_late_checkout(reservation.late_checkout, currency))
+
+
+def _from_terms(terms: Terms, currency_code: str) -> ReservationTerms:
+    message = ReservationTerms(
+        check_in_time=f"{terms.check_in:%H:%M}",
+        check_out_time=f"{terms.check_out:%H:%M}",
+        no_show_penalty=_from_charge(terms.no_show, currency_code),
+        deposit=_from_charge(terms.deposit, currency_code),
+    )
+    message.deposit_period.FromTimedelta(dt.timedelta(hours=terms.deposit_hours))
+    for step in sorted(terms.cancellation, key=lambda one: -one.hours_before):
+        penalty = _from_charge(step.penalty, currency_code)
+        added = CancellationStep(penalty=penalty)
+        added.before_arrival.FromTimedelta(dt.timedelta(hours=step.hours_before))
+        message.cancellation_steps.append(added)
+    for late in sorted(terms.late_checkout, key=lambda one: one.until):
+        fee = _from_charge(late.fee, currency_code)
+        message.late_checkout_steps.append(
+            LateCheckoutStep(until_time=f"{late.until:%H:%M}", fee=fee)
+        )
+    return message
+
+
+def _from_charge(charge: Charge, currency_code: str) -> ChargeMessage:
+    if charge.kind is ChargeKind.PERCENT:
+        return ChargeMessage(percent=int(charge.value))
+    if charge.kind is ChargeKind.NIGHTS:
+        return ChargeMessage(night_count=int(charge.value))
+    return ChargeMessage(amount=to_proto(Money(charge.value, currency_code)))
+
+
+def _day(message: Date, given: bool, prefix: str) -> dt.date | None:
+    return to_date(message, f"{prefix}check_in_date") if given else None
+
+
+def _state(message: ReservationStateMessage.ValueType) -> str:
+    return ReservationStateMessage.Name(message).removeprefix("RESERVATION_STATE_")
+
+
+def to_reservation_id(text: str) -> UUID:
+    """An id of ours; one that we could not have given out is unknown."""
+    try:
+        return UUID(text)
+    except ValueError:
+        raise refusal("RESERVATION_UNKNOWN") from None
