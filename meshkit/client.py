@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from typing import Any, NoReturn, TypeVar, cast
 
 import grpc
 
 from meshkit import contract, deadlines
 from meshkit.contract import Method
-from meshkit.errors import DeadlineExceeded
+from meshkit.errors import DeadlineExceeded, Unavailable
 from meshkit.identity import Certificates
 from meshkit.metrics import MethodMetrics, RpcMetrics
 from meshkit.status import from_rpc_error
@@ -109,6 +109,11 @@ class _StubMaker:
         """A method with one request and one answer."""
         return self._channel.wrapper(path).around(self._channel.dial(path, "unary_unary", options))
 
+    def unary_stream(self, path: str, **options: Any) -> Any:
+        """A method with one request and many answers."""
+        dial = self._channel.dial(path, "unary_stream", options)
+        return self._channel.wrapper(path).around_stream(dial)
+
 
 class _Dial:
     """One method over whichever channel its owner has at the moment."""
@@ -163,6 +168,30 @@ class _Call:
 
         return call
 
+    def around_stream(self, inner: Any) -> Callable[..., AsyncIterator[Any]]:
+        """The streaming method to call instead of `inner`; it has a deadline only if given one."""
+
+        async def follow(
+            request: Any, *, timeout: float | None = None, metadata: Metadata = (), **more: Any
+        ) -> AsyncIterator[Any]:
+            # No span is made current: whoever reads may do so from several tasks.
+            span = Span(current_traceparent())
+            rpc = inner(request, timeout=timeout, metadata=_with_trace(span, metadata), **more)
+            with self._metrics.stream():
+                try:
+                    async for message in rpc:
+                        yield message
+                except grpc.aio.AioRpcError as error:
+                    self._fail(error, span)
+                except (asyncio.CancelledError, GeneratorExit) as error:
+                    self._leave(rpc, span)
+                    if _connection_closed(error):
+                        raise Unavailable("CONNECTION_CLOSED", "Resume on a new one.") from None
+                    raise
+            self._metrics.count("OK")
+
+        return follow
+
     def _span(self) -> Span:
         current = current_traceparent()
         if not current or not is_sampled(current):
@@ -181,6 +210,12 @@ class _Call:
         span.set(STATUS_CODE, grpc.StatusCode.CANCELLED.value[0])
         if rpc is not None:
             rpc.cancel()
+
+
+def _connection_closed(error: BaseException) -> bool:
+    """Whether the reader was not cancelled himself, but his channel was closed under him."""
+    task = asyncio.current_task()
+    return isinstance(error, asyncio.CancelledError) and (task is None or not task.cancelling())
 
 
 def _budget(timeout: float | None) -> float:

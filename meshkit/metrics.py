@@ -6,6 +6,8 @@ given; there is no global registry, so that two processes fit into one test.
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -56,19 +58,31 @@ class RpcMetrics:
             registry=registry,
         )
 
+        self._streams = Gauge(
+            f"rpc_{side}_streams",
+            f"Streams open at the moment, as a {side}.",
+            ["method"],
+            registry=registry,
+        )
+
     def method(self, name: str) -> MethodMetrics:
         """The metrics of one method, looked up once and not per call."""
-        return MethodMetrics(self._handled, self._seconds.labels(name), name)
+        return MethodMetrics(self._handled, self._seconds, self._streams, name)
 
 
 class MethodMetrics:
     """What is counted for one method."""
 
-    def __init__(self, handled: Counter, seconds: Histogram, name: str) -> None:
+    def __init__(self, handled: Counter, seconds: Histogram, streams: Gauge, name: str) -> None:
         self._handled = handled
+        self._streams = streams
         self._name = name
         self._ok = handled.labels(name, "OK")
-        self.observe = seconds.observe
+        self.observe = seconds.labels(name).observe
+
+    def stream(self) -> AbstractContextManager[None]:
+        """Count a stream while it is open."""
+        return self._streams.labels(self._name).track_inprogress()
 
     def count(self, code: str) -> None:
         """One more RPC that ended with `code`."""

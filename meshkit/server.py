@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -28,6 +28,7 @@ from meshkit.errors import DeadlineExceeded, Internal, MeshError, Unavailable
 from meshkit.identity import Certificates, identity_of
 from meshkit.metrics import MethodMetrics, RpcMetrics
 from meshkit.status import DETAILS_KEY, to_grpc_code, to_status
+from meshkit.streams import Streams
 from meshkit.telemetry import STATUS_CODE, Span, Tracing
 from meshkit.transport import Transport
 from meshkit.validation import validate
@@ -40,6 +41,7 @@ UNKNOWN = grpc.StatusCode.UNKNOWN
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Any  # grpc types handlers as synchronous ones
 Behaviour = Callable[[Any, Context], Awaitable[Any]]
+StreamBehaviour = Callable[[Any, Context], AsyncIterator[Any]]
 ServicerT = TypeVar("ServicerT")
 
 log = structlog.get_logger()
@@ -68,7 +70,9 @@ class Server:
         self._access = access or {}
         self._reflect = reflect
         self._metrics = RpcMetrics(registry, "server")
-        self._server = grpc.aio.server(options=(transport or Transport()).server_options())
+        transport = transport or Transport()
+        self._streams = Streams(transport.max_age_seconds)
+        self._server = grpc.aio.server(options=transport.server_options())
         self._health = health.aio.HealthServicer()
         self._services: list[str] = []
         self.port = 0
@@ -116,8 +120,9 @@ class Server:
             await self._health.set(service, state)
 
     async def leave(self) -> None:
-        """NOT_SERVING for good, while calls go on being served."""
+        """NOT_SERVING for good, while calls go on being served; streams are sent elsewhere."""
         await self._health.enter_graceful_shutdown()
+        self._streams.end()
 
     async def stop(self, grace: float) -> None:
         """Refuse new calls; give the running ones `grace` seconds."""
@@ -131,8 +136,11 @@ class Server:
             self._tracing,
             self._allowed(contract.service_of(method.path), method),
         )
+        if handler.unary_stream is not None:
+            streamed = call.around_stream(handler.unary_stream, self._streams)
+            return handler._replace(unary_stream=streamed)
         if handler.unary_unary is None:
-            raise ValueError(f"{method.path}: only unary methods are served")
+            raise ValueError(f"{method.path}: the caller sends one request, not a stream")
         return handler._replace(unary_unary=call.around(handler.unary_unary))
 
     def _allowed(self, service: str, method: Method) -> Collection[str] | None:
@@ -177,6 +185,20 @@ class _Call:
                     metrics.observe(time.perf_counter() - started)
             metrics.count("OK")
             return response
+
+        return handle
+
+    def around_stream(self, behaviour: StreamBehaviour, streams: Streams) -> Behaviour:
+        """The handler to register instead of `behaviour`, which answers with many messages."""
+
+        async def handle(request: Message, context: Context) -> None:
+            with self._continue_trace(context) as span, self._metrics.stream():
+                try:
+                    self._admit(request, context)
+                    await streams.send(behaviour(request, context), context)
+                except BaseException as error:
+                    await self._end(error, context, span)
+            self._metrics.count("OK")
 
         return handle
 

@@ -1,0 +1,230 @@
+"""The history a watch is served from, and what a follower makes of any stream."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+
+from meshkit.clock import FakeClock
+from meshkit.watch import PART_ITEMS, Follower, History, Part, WatchMetrics
+
+
+class Copy:
+    """A copy that counts how it was made."""
+
+    def __init__(self) -> None:
+        self.items: list[int] = []
+        self.replaced = 0
+        self.changed = asyncio.Event()
+
+    def replace(self, _version: int, items: Sequence[int]) -> None:
+        self.items = list(items)
+        self.replaced += 1
+        self.changed.set()
+
+    def change(self, _version: int, items: Sequence[int]) -> None:
+        self.items.extend(items)
+        self.changed.set()
+
+
+class Following:
+    """A follower of the streams that a test prepared, one for each time it connects."""
+
+    def __init__(self, *streams: Sequence[Part[int]]) -> None:
+        self.asked: list[int] = []
+        self.copy = Copy()
+        self.clock = FakeClock(datetime(2026, 11, 25, tzinfo=UTC))
+        self.registry = CollectorRegistry()
+        self.used_up = asyncio.Event()
+        self._streams = list(streams)
+        self.follower = Follower(
+            "numbers",
+            opened=self._open,
+            copy=self.copy,
+            clock=self.clock,
+            metrics=WatchMetrics(self.registry),
+            silence_seconds=0.05,
+        )
+
+    async def to_the_end(self) -> None:
+        """Follow until all streams were read."""
+        stopping = asyncio.Event()
+        task = asyncio.create_task(self.follower.run(stopping))
+        await asyncio.wait_for(self.used_up.wait(), 5)
+        stopping.set()
+        await asyncio.wait_for(task, 5)
+
+    def reconnects(self, cause: str) -> float | None:
+        """How often a stream ended for that reason."""
+        labels = {"what": "numbers", "cause": cause}
+        return self.registry.get_sample_value("watch_reconnects_total", labels)
+
+    async def _open(self, after_version: int) -> AsyncIterator[Part[int]]:
+        self.asked.append(after_version)
+        if not self._streams:
+            self.used_up.set()
+            await asyncio.Event().wait()
+        for part in self._streams.pop(0):
+            yield part
+
+
+def versions(parts: Any) -> list[int]:
+    return [version for version, _ in parts]
+
+
+def test_changes_after_a_version_are_told_while_they_are_kept() -> None:
+    history: History[int] = History(kept=3)
+    for version in (2, 5, 6, 9):
+        history.add(version, [version])
+    assert history.size == 3
+    assert history.after(1) is None
+    assert versions(history.after(2)) == [5, 6, 9]
+    assert versions(history.after(7)) == [9]
+    assert history.after(9) == []
+    # Of a database that was set back to a backup.
+    assert history.after(10) is None
+
+
+def test_versions_only_grow() -> None:
+    history: History[int] = History(kept=3)
+    history.add(2, [1])
+    with pytest.raises(ValueError, match="version 2 comes after 2"):
+        history.add(2, [1])
+
+
+def test_after_a_restart_only_the_new_version_is_known() -> None:
+    history: History[int] = History(kept=3)
+    history.add(2, [1])
+    history.restart(7)
+    assert (history.after(2), history.after(7), history.size) == (None, [], 0)
+
+
+@pytest.mark.parametrize("count", [0, 1, PART_ITEMS, PART_ITEMS + 1, 3 * PART_ITEMS])
+async def test_a_whole_copy_comes_in_bounded_parts(count: int) -> None:
+    history: History[int] = History(kept=3)
+    history.restart(4)
+    stream = history.watch(-1, lambda: (4, list(range(count))))
+    got: list[int] = []
+    while True:
+        part = await anext(stream)
+        assert part.whole
+        assert len(part.items) <= PART_ITEMS
+        got.extend(part.items)
+        if not part.more:
+            break
+    assert got == list(range(count))
+
+
+async def test_a_watcher_left_behind_gets_a_whole_copy_and_goes_on() -> None:
+    history: History[int] = History(kept=2, heartbeat_seconds=0.01)
+    stream = history.watch(0, lambda: (history.version, [history.version]))
+    assert await anext(stream) == Part(0, 0)
+    for version in range(1, 10):
+        history.add(version, [version])
+    assert await anext(stream) == Part(9, 9, [9], whole=True)
+    history.add(10, [10])
+    assert await anext(stream) == Part(10, 9, [10])
+    assert await anext(stream) == Part(10, 10)
+
+
+async def test_a_follower_asks_for_what_comes_after_its_version() -> None:
+    following = Following(
+        [Part(3, 3, [1, 2], whole=True, more=True), Part(3, 3, [3], whole=True)],
+        [Part(3, 3), Part(4, 3, [4])],
+        [Part(7, 4, [5])],
+    )
+    await following.to_the_end()
+    assert following.asked == [-1, 3, 4, 7]
+    assert following.copy.items == [1, 2, 3, 4, 5]
+    assert following.copy.replaced == 1
+    assert following.reconnects("ended") == 3
+
+
+async def test_a_gap_is_noticed_and_the_missing_part_asked_for() -> None:
+    following = Following(
+        [Part(1, 1, [1], whole=True), Part(3, 2, [3])],
+        [Part(2, 1, [2]), Part(3, 2, [3])],
+    )
+    await following.to_the_end()
+    assert following.asked == [-1, 1, 3]
+    assert following.copy.items == [1, 2, 3]
+    assert following.reconnects("gap") == 1
+
+
+async def test_half_a_whole_copy_is_never_used() -> None:
+    following = Following(
+        [Part(1, 1, [1, 2], whole=True, more=True)],
+        [Part(2, 2, [1, 3], whole=True)],
+    )
+    await following.to_the_end()
+    assert following.copy.items == [1, 3]
+    assert following.copy.replaced == 1
+
+
+async def test_silence_makes_a_copy_stale() -> None:
+    following = Following([Part(1, 1, [1], whole=True)])
+    assert following.follower.stale()
+    await following.to_the_end()
+    assert not following.follower.stale()
+    following.clock.advance(0.06)
+    assert following.follower.stale()
+    assert following.follower.loaded
+    assert following.follower.age() == pytest.approx(0.06)
+
+
+async def test_a_silent_stream_is_given_up() -> None:
+    following = Following()
+    stopping = asyncio.Event()
+    task = asyncio.create_task(following.follower.run(stopping))
+    async with asyncio.timeout(5):
+        while not following.reconnects("silent"):  # noqa: ASYNC110 - the condition is a count
+            await asyncio.sleep(0.005)
+    stopping.set()
+    await asyncio.wait_for(task, 5)
+
+
+class _Reader:
+    """Reads a history in pieces of any length."""
+
+    def __init__(self, history: History[int], everything: Any) -> None:
+        self.copy = Copy()
+        self._history = history
+        self._everything = everything
+        self.version = -1
+
+    async def read(self, parts: int) -> None:
+        stream = self._history.watch(self.version, self._everything)
+        for _ in range(parts):
+            part = await anext(stream)
+            if part.whole:
+                self.copy.replace(part.version, part.items)
+            else:
+                assert part.after_version == self.version
+                self.copy.change(part.version, part.items)
+            self.version = part.version
+        await stream.aclose()  # type: ignore[attr-defined]
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 3)), max_size=20), st.integers(1, 5))
+def test_however_it_is_read_nothing_is_missing_and_nothing_twice(
+    steps: list[tuple[int, int]], kept: int
+) -> None:
+    async def run() -> None:
+        history: History[int] = History(kept=kept, heartbeat_seconds=0.0)
+        items: list[int] = []
+        reader = _Reader(history, lambda: (history.version, list(items)))
+        for changes, parts in steps:
+            for _ in range(changes):
+                items.append(len(items) + 1)
+                history.add(len(items), [len(items)])
+            await reader.read(parts)
+            assert reader.copy.items == items[: max(reader.version, 0)]
+
+    asyncio.run(run())
