@@ -13,6 +13,8 @@ ACCESS: Access = {
         "ReleaseLock": (MESSAGING, OPERATOR),
         "ConfirmReservation": (MESSAGING, OPERATOR),
         "GetReservation": (MESSAGING, OPERATOR, READER),
+        "CreateReservation": (MESSAGING, OPERATOR),
+        "ModifyReservation": (MESSAGING, OPERATOR),
         "ListReservations": (MESSAGING, OPERATOR, READER),
         "ListReservationEvents": (OPERATOR, READER),
         "QuoteCancellation": (MESSAGING, OPERATOR, READER),

@@ -269,6 +269,8 @@ _REFUSALS: dict[str, tuple[type[MeshError], str]] = {
     "NO_ROOM_ASSIGNED": (FailedPrecondition, "A room of the reservation has no number yet."),
     "LATE_CHECKOUT_NOT_OFFERED": (FailedPrecondition, "Nobody may leave that late."),
     "NEXT_ARRIVAL": (FailedPrecondition, "The next guest of the room arrives before that."),
+    "TOTAL_PRICE_CHANGED": (FailedPrecondition, "It costs more than was agreed to."),
+    "ROOM_TAKEN": (FailedPrecondition, "The guests could not stay in the rooms they are in."),
     "ETAG_MISMATCH": (Aborted, "The reservation was changed since it was read."),
     "REQUEST_ID_REUSED": (FailedPrecondition, "The request id was used for something else."),
     "DECISION_FAILED": (Internal, "The request could not be decided."),

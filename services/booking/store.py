@@ -25,7 +25,7 @@ from services.booking.domain import (
     Stay,
     refusal,
 )
-from services.booking.reservations.store import ReservationStore
+from services.booking.reservations.taking import TakingStore
 
 ANSWER_DAYS = 8
 """WhatsApp repeats a webhook for seven days, and the mesh its commands as long."""
@@ -33,7 +33,7 @@ ANSWER_DAYS = 8
 log = structlog.get_logger()
 
 
-class BookingStore(ReservationStore):
+class BookingStore(TakingStore):
     """Locks and reservations of all hotels."""
 
     ACQUIRE_LOCKS = """

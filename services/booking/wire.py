@@ -7,6 +7,7 @@ from uuid import UUID
 from conserje.booking.v1.booking_service_pb2 import (
     AcquireLockRequest,
     AcquireLockResponse,
+    CreateReservationRequest,
     SearchAvailabilityRequest,
 )
 from conserje.booking.v1.lock_pb2 import Lock as LockMessage
@@ -26,7 +27,9 @@ from services.booking.domain import (
 )
 
 
-def to_stay(request: SearchAvailabilityRequest | AcquireLockRequest) -> Stay:
+def to_stay(
+    request: SearchAvailabilityRequest | AcquireLockRequest | CreateReservationRequest,
+) -> Stay:
     """The nights that a request asks for; a bad day names its field."""
     return Stay(
         to_date(request.check_in_date, "check_in_date"),

@@ -20,12 +20,16 @@ from conserje.booking.v1.booking_service_pb2 import (
     CheckOutReservationResponse,
     ConfirmReservationRequest,
     ConfirmReservationResponse,
+    CreateReservationRequest,
+    CreateReservationResponse,
     GetReservationRequest,
     GetReservationResponse,
     ListReservationEventsRequest,
     ListReservationEventsResponse,
     ListReservationsRequest,
     ListReservationsResponse,
+    ModifyReservationRequest,
+    ModifyReservationResponse,
     QuoteCancellationRequest,
     QuoteCancellationResponse,
     QuoteLateCheckoutRequest,
@@ -46,7 +50,7 @@ from services.booking.domain import Reservation, normal_code, storable
 from services.booking.reservations import domain, wire
 from services.booking.reservations.domain import Decide, Facts, Order, by_staff
 from services.booking.store import BookingStore
-from services.booking.wire import to_id
+from services.booking.wire import to_id, to_stay
 
 Context = grpc.aio.ServicerContext[Any, Any]
 EVERYTHING = (dt.date.min, UUID(int=0))
@@ -112,6 +116,28 @@ class ReservationServicer(BookingServiceServicer):
         if len(found) == size:
             response.next_page_token = wire.to_page_token(found[-1].reservation.version)
         return response
+
+    async def CreateReservation(
+        self, request: CreateReservationRequest, context: Context
+    ) -> CreateReservationResponse:
+        """Book rooms at once."""
+        storable([("guest_id", request.guest_id)])
+        stay, rooms = to_stay(request), wire.to_rooms(request.rooms)
+        order = wire.to_order(request, stay, rooms, request.guest_id)
+        booked = await self._store.create(order, request.guest_id, stay, rooms)
+        await self._cache.outdate([order.tenant_id])
+        return CreateReservationResponse(reservation=wire.from_reservation(booked))
+
+    async def ModifyReservation(
+        self, request: ModifyReservationRequest, context: Context
+    ) -> ModifyReservationResponse:
+        """Other dates, rooms or guests."""
+        wishes = wire.to_wishes(request)
+        order = _order(request, wishes)
+        reservation_id = wire.to_reservation_id(request.reservation_id)
+        changed = await self._store.modify(order, reservation_id, wishes)
+        await self._cache.outdate([order.tenant_id])
+        return ModifyReservationResponse(reservation=wire.from_reservation(changed))
 
     async def QuoteCancellation(
         self, request: QuoteCancellationRequest, context: Context

@@ -5,11 +5,16 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime as dt
+from collections.abc import Iterable
 from typing import Protocol, TypeVar
 from uuid import UUID
 
 import orjson
-from conserje.booking.v1.booking_service_pb2 import ListReservationsRequest
+from conserje.booking.v1.booking_service_pb2 import (
+    ListReservationsRequest,
+    ModifyReservationRequest,
+    RoomRequest,
+)
 from conserje.booking.v1.reservation_pb2 import Actor as ActorMessage
 from conserje.booking.v1.reservation_pb2 import ActorKind as ActorKindMessage
 from conserje.booking.v1.reservation_pb2 import (
@@ -31,6 +36,7 @@ from meshkit.dates import from_date, to_date
 from meshkit.errors import InvalidArgument
 from meshkit.money import Money, from_proto, to_proto
 from services.booking.domain import (
+    Guests,
     LateCheckout,
     Reservation,
     fingerprint,
@@ -42,6 +48,7 @@ from services.booking.domain import (
 )
 from services.booking.reservations.domain import Actor, ActorKind, Order
 from services.booking.reservations.store import Filter, ReservationEvent
+from services.booking.reservations.taking import Wish, Wishes
 from services.booking.reservations.terms import Charge, ChargeKind, Terms
 from services.booking.reservations.transitions import Origin
 from services.booking.wire import write_quote
@@ -133,6 +140,32 @@ def to_filter(request: ListReservationsRequest) -> Filter:
         arrival_from=first or dt.date.min,
         arrival_until=until or dt.date.max,
         staying_on=night,
+    )
+
+
+def to_rooms(messages: Iterable[RoomRequest]) -> tuple[Wish, ...]:
+    """The rooms that are wanted."""
+    rooms = tuple(
+        Wish(one.room_type_id, Guests(one.adult_count, one.child_count)) for one in messages
+    )
+    storable(
+        (f"rooms[{number}].room_type_id", one.room_type_id) for number, one in enumerate(rooms)
+    )
+    return rooms
+
+
+def to_wishes(request: ModifyReservationRequest) -> Wishes:
+    """What a reservation should become."""
+    given = request.HasField
+    arrival, departure = request.check_in_date, request.check_out_date
+    return Wishes(
+        check_in=to_date(arrival, "check_in_date") if given("check_in_date") else None,
+        check_out=to_date(departure, "check_out_date") if given("check_out_date") else None,
+        rooms=to_rooms(request.rooms) or None,
+        etag=request.etag,
+        accepted_total=to_accepted(
+            request.accepted_total_price, given("accepted_total_price"), "accepted_total_price"
+        ),
     )
 
 

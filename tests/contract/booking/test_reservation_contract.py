@@ -16,13 +16,16 @@ from conserje.booking.v1.booking_service_pb2 import (
     CancelReservationRequest,
     CheckInReservationRequest,
     CheckOutReservationRequest,
+    CreateReservationRequest,
     GetReservationRequest,
     ListReservationEventsRequest,
     ListReservationsRequest,
+    ModifyReservationRequest,
     QuoteCancellationRequest,
     QuoteLateCheckoutRequest,
     RecordNoShowRequest,
     RejectDepositRequest,
+    RoomRequest,
     SubmitDepositReceiptRequest,
 )
 from conserje.booking.v1.reservation_pb2 import (
@@ -426,5 +429,81 @@ async def test_bad_input_names_its_field(
     assert (code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
     assert isinstance(error, InvalidArgument)
     assert [one.field for one in error.violations] == [field]
+    stored = "SELECT count(*) FROM request_answer WHERE tenant_id = $1"
+    assert await hotel.sql.fetchval(stored, hotel.tenant_id) == 0
+
+
+def create_request(hotel: Hotel, **changes: Any) -> CreateReservationRequest:
+    """A double and a single for two nights, ten days ahead, unless told otherwise."""
+    fields: dict[str, Any] = {
+        "tenant_id": hotel.tenant_id,
+        "request_id": str(uuid4()),
+        "check_in_date": day(hotel, 10),
+        "check_out_date": day(hotel, 12),
+        "rooms": [
+            RoomRequest(room_type_id="double", adult_count=2),
+            RoomRequest(room_type_id="single", adult_count=1, child_count=1),
+        ],
+        "guest_id": "guest",
+        "actor": STAFF,
+    }
+    return CreateReservationRequest(**(fields | changes))
+
+
+async def test_several_rooms_are_booked_and_changed(
+    grpc_stub: Any, call: Call, hotel: Hotel
+) -> None:
+    request = create_request(hotel)
+    booked = (await call(grpc_stub.CreateReservation, request)).reservation
+    assert booked.state == RESERVATION_STATE_CONFIRMED
+    assert [(one.room_type_id, one.child_count) for one in booked.rooms] == [
+        ("double", 0),
+        ("single", 1),
+    ]
+    assert booked.total_price == euros("402")
+    assert (await call(grpc_stub.CreateReservation, request)).reservation == booked
+    longer = ModifyReservationRequest(
+        **about(booked, check_out_date=day(hotel, 13), etag=booked.etag)
+    )
+    told = await wrong(call, grpc_stub.ModifyReservation, longer, "TOTAL_PRICE_CHANGED")
+    assert told == {"total_price": "603.00", "currency_code": "EUR"}
+    longer.request_id = str(uuid4())
+    longer.accepted_total_price.CopyFrom(euros("603"))
+    changed = (await call(grpc_stub.ModifyReservation, longer)).reservation
+    assert changed.check_out_date == day(hotel, 13)
+    assert changed.confirmation_code == booked.confirmation_code
+    again = ModifyReservationRequest(**about(booked, etag=booked.etag))
+    code, error = await refused(call, grpc_stub.ModifyReservation, again)
+    assert (code, error.reason) == (grpc.StatusCode.ABORTED, "ETAG_MISMATCH")
+    foreign = ModifyReservationRequest(**about(booked) | {"tenant_id": "nobody"})
+    code, error = await refused(call, grpc_stub.ModifyReservation, foreign)
+    assert (code, error.reason) == (grpc.StatusCode.NOT_FOUND, "RESERVATION_UNKNOWN")
+    nobody = create_request(hotel, tenant_id="nobody")
+    code, error = await refused(call, grpc_stub.CreateReservation, nobody)
+    assert (code, error.reason) == (grpc.StatusCode.NOT_FOUND, "PROPERTY_UNKNOWN")
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"check_out_date": Date(year=2020, month=1, day=1)}, "check_out_date"),
+        ({"check_in_date": Date(year=2027, month=2, day=31)}, "check_in_date"),
+        ({"rooms": []}, "rooms"),
+        ({"rooms": [RoomRequest(room_type_id="double")]}, "rooms[0].adult_count"),
+        (
+            {"rooms": [RoomRequest(room_type_id="double", adult_count=1, child_count=-1)]},
+            "rooms[0].child_count",
+        ),
+        ({"rooms": [RoomRequest(room_type_id="a\0", adult_count=1)]}, "rooms[0].room_type_id"),
+        ({"guest_id": ""}, "guest_id"),
+    ],
+)
+async def test_bad_wishes_name_their_field(
+    grpc_stub: Any, call: Call, hotel: Hotel, changes: dict[str, Any], field: str
+) -> None:
+    code, error = await refused(call, grpc_stub.CreateReservation, create_request(hotel, **changes))
+    assert (code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_REQUEST")
+    assert isinstance(error, InvalidArgument)
+    assert field in {one.field for one in error.violations}
     stored = "SELECT count(*) FROM request_answer WHERE tenant_id = $1"
     assert await hotel.sql.fetchval(stored, hotel.tenant_id) == 0

@@ -1265,3 +1265,209 @@ class RejectDepositResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RejectDepositResponse: _TypeAlias = RejectDepositResponse  # noqa: Y015
+
+@_typing.final
+class RoomRequest(_message.Message):
+    """One room that is wanted."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_TYPE_ID_FIELD_NUMBER: _builtins.int
+    ADULT_COUNT_FIELD_NUMBER: _builtins.int
+    CHILD_COUNT_FIELD_NUMBER: _builtins.int
+    room_type_id: _builtins.str
+    """The room type. Required."""
+    adult_count: _builtins.int
+    """How many adults sleep in it: 1 to 20."""
+    child_count: _builtins.int
+    """How many children sleep in it: 0 to 20."""
+    def __init__(
+        self,
+        *,
+        room_type_id: _builtins.str = ...,
+        adult_count: _builtins.int = ...,
+        child_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adult_count", b"adult_count", "child_count", b"child_count", "room_type_id", b"room_type_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoomRequest: _TypeAlias = RoomRequest  # noqa: Y015
+
+@_typing.final
+class CreateReservationRequest(_message.Message):
+    """The request of `CreateReservation`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CHECK_IN_DATE_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CHECK_OUT_DATE_FIELD_NUMBER: _builtins.int
+    ROOMS_FIELD_NUMBER: _builtins.int
+    GUEST_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    request_id: _builtins.str
+    """Names this request for ever. A UUID."""
+    reason: _builtins.str
+    """Why, for the history of the reservation; may be empty. Never a phone number."""
+    guest_id: _builtins.str
+    """Who it is for: an opaque id chosen by the caller, never a phone number."""
+    @_builtins.property
+    def check_in_date(self) -> _date_pb2.Date:
+        """The day of arrival, the property's date. Required."""
+
+    @_builtins.property
+    def actor(self) -> _reservation_pb2.Actor:
+        """Who asks for it. Absent: the guest."""
+
+    @_builtins.property
+    def check_out_date(self) -> _date_pb2.Date:
+        """The day of departure, the property's date; 1 to 90 nights later. Required."""
+
+    @_builtins.property
+    def rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoomRequest]:
+        """The rooms: 1 to 20."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        check_in_date: _date_pb2.Date | None = ...,
+        actor: _reservation_pb2.Actor | None = ...,
+        reason: _builtins.str = ...,
+        check_out_date: _date_pb2.Date | None = ...,
+        rooms: _abc.Iterable[Global___RoomRequest] | None = ...,
+        guest_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "check_in_date", b"check_in_date", "check_out_date", b"check_out_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "guest_id", b"guest_id", "reason", b"reason", "request_id", b"request_id", "rooms", b"rooms", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateReservationRequest: _TypeAlias = CreateReservationRequest  # noqa: Y015
+
+@_typing.final
+class CreateReservationResponse(_message.Message):
+    """The answer of `CreateReservation`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reservation(self) -> _reservation_pb2.Reservation:
+        """The reservation as it was booked."""
+
+    def __init__(
+        self,
+        *,
+        reservation: _reservation_pb2.Reservation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CreateReservationResponse: _TypeAlias = CreateReservationResponse  # noqa: Y015
+
+@_typing.final
+class ModifyReservationRequest(_message.Message):
+    """The request of `ModifyReservation`. What is absent stays as it is."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    CHECK_IN_DATE_FIELD_NUMBER: _builtins.int
+    CHECK_OUT_DATE_FIELD_NUMBER: _builtins.int
+    ROOMS_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    ACCEPTED_TOTAL_PRICE_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    request_id: _builtins.str
+    """Names this request for ever. A UUID."""
+    reservation_id: _builtins.str
+    """The reservation. Required."""
+    reason: _builtins.str
+    """Why, for the history of the reservation; may be empty. Never a phone number."""
+    etag: _builtins.str
+    """The `etag` of the reservation that was read. Empty: whatever it is now."""
+    @_builtins.property
+    def actor(self) -> _reservation_pb2.Actor:
+        """Who asks for it. Absent: the guest."""
+
+    @_builtins.property
+    def check_in_date(self) -> _date_pb2.Date:
+        """The day of arrival, the property's date."""
+
+    @_builtins.property
+    def check_out_date(self) -> _date_pb2.Date:
+        """The day of departure, the property's date."""
+
+    @_builtins.property
+    def rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoomRequest]:
+        """All rooms as they should be, by stay number; at most 20."""
+
+    @_builtins.property
+    def accepted_total_price(self) -> _money_pb2.Money:
+        """The most that the guest has agreed to pay for all of it. Absent: not more
+        than until now.
+        """
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        reservation_id: _builtins.str = ...,
+        actor: _reservation_pb2.Actor | None = ...,
+        reason: _builtins.str = ...,
+        check_in_date: _date_pb2.Date | None = ...,
+        check_out_date: _date_pb2.Date | None = ...,
+        rooms: _abc.Iterable[Global___RoomRequest] | None = ...,
+        etag: _builtins.str = ...,
+        accepted_total_price: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted_total_price", b"accepted_total_price", "actor", b"actor", "check_in_date", b"check_in_date", "check_out_date", b"check_out_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_total_price", b"accepted_total_price", "actor", b"actor", "check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "etag", b"etag", "reason", b"reason", "request_id", b"request_id", "reservation_id", b"reservation_id", "rooms", b"rooms", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModifyReservationRequest: _TypeAlias = ModifyReservationRequest  # noqa: Y015
+
+@_typing.final
+class ModifyReservationResponse(_message.Message):
+    """The answer of `ModifyReservation`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVATION_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def reservation(self) -> _reservation_pb2.Reservation:
+        """The reservation as it was right after it."""
+
+    def __init__(
+        self,
+        *,
+        reservation: _reservation_pb2.Reservation | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reservation", b"reservation"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ModifyReservationResponse: _TypeAlias = ModifyReservationResponse  # noqa: Y015

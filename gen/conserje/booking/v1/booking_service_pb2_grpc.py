@@ -77,6 +77,16 @@ class BookingServiceStub:
                 request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationsRequest.SerializeToString,
                 response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationsResponse.FromString,
                 _registered_method=True)
+        self.CreateReservation = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/CreateReservation',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CreateReservationRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CreateReservationResponse.FromString,
+                _registered_method=True)
+        self.ModifyReservation = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/ModifyReservation',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ModifyReservationRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ModifyReservationResponse.FromString,
+                _registered_method=True)
         self.ListReservationEvents = channel.unary_unary(
                 '/conserje.booking.v1.BookingService/ListReservationEvents',
                 request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationEventsRequest.SerializeToString,
@@ -228,6 +238,46 @@ class BookingServiceServicer:
 
     def ListReservations(self, request, context):
         """The reservations of a hotel by day of arrival, page by page.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateReservation(self, request, context):
+        """Books rooms at once, without a lock before. Where the hotel asks for a
+        deposit the reservation awaits it.
+
+        Errors:
+        - NOT_FOUND `PROPERTY_UNKNOWN`: the hotel has no inventory.
+        - NOT_FOUND `ROOM_TYPE_UNKNOWN`: the hotel has no such room type.
+        - FAILED_PRECONDITION `SOLD_OUT`: a night has too few rooms left.
+        - FAILED_PRECONDITION `TOO_MANY_GUESTS`: a room is too small.
+        - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
+        `SearchAvailability`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ModifyReservation(self, request, context):
+        """Gives a reservation other dates, rooms or guests. No night of the old stay
+        is given away before all of the new one are taken; refused, everything is
+        as it was. Nights of a room that stay as they were keep their price; the
+        terms stay those of the booking. A late checkout ends with a change of dates.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`, `ROOM_TYPE_UNKNOWN`: the hotel has no such
+        reservation, or room type.
+        - FAILED_PRECONDITION `SOLD_OUT`, `TOO_MANY_GUESTS`: as in
+        `CreateReservation`.
+        - FAILED_PRECONDITION `TOTAL_PRICE_CHANGED`: it would cost more than
+        `accepted_total_price`; metadata `total_price` and `currency_code`.
+        - FAILED_PRECONDITION `ROOM_TAKEN`: guests who are in could not stay in
+        their rooms, or would arrive on another day.
+        - FAILED_PRECONDITION `WRONG_STATE`: it has ended; metadata `state`.
+        - ABORTED `ETAG_MISMATCH`: it was changed since `etag` was read.
+        - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
+        `SearchAvailability`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -413,6 +463,16 @@ def add_BookingServiceServicer_to_server(servicer, server):
                     servicer.ListReservations,
                     request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationsRequest.FromString,
                     response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationsResponse.SerializeToString,
+            ),
+            'CreateReservation': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateReservation,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CreateReservationRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CreateReservationResponse.SerializeToString,
+            ),
+            'ModifyReservation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ModifyReservation,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ModifyReservationRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ModifyReservationResponse.SerializeToString,
             ),
             'ListReservationEvents': grpc.unary_unary_rpc_method_handler(
                     servicer.ListReservationEvents,
@@ -667,6 +727,60 @@ class BookingService:
             '/conserje.booking.v1.BookingService/ListReservations',
             conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationsRequest.SerializeToString,
             conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateReservation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/CreateReservation',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.CreateReservationRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.CreateReservationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ModifyReservation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/ModifyReservation',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.ModifyReservationRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.ModifyReservationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -100,6 +100,38 @@ class BookingServiceStub:
     """
     ListReservations: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ListReservationsRequest, _booking_service_pb2.ListReservationsResponse]
     """The reservations of a hotel by day of arrival, page by page."""
+    CreateReservation: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.CreateReservationRequest, _booking_service_pb2.CreateReservationResponse]
+    """Books rooms at once, without a lock before. Where the hotel asks for a
+    deposit the reservation awaits it.
+
+    Errors:
+    - NOT_FOUND `PROPERTY_UNKNOWN`: the hotel has no inventory.
+    - NOT_FOUND `ROOM_TYPE_UNKNOWN`: the hotel has no such room type.
+    - FAILED_PRECONDITION `SOLD_OUT`: a night has too few rooms left.
+    - FAILED_PRECONDITION `TOO_MANY_GUESTS`: a room is too small.
+    - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
+      `SearchAvailability`.
+    """
+    ModifyReservation: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ModifyReservationRequest, _booking_service_pb2.ModifyReservationResponse]
+    """Gives a reservation other dates, rooms or guests. No night of the old stay
+    is given away before all of the new one are taken; refused, everything is
+    as it was. Nights of a room that stay as they were keep their price; the
+    terms stay those of the booking. A late checkout ends with a change of dates.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`, `ROOM_TYPE_UNKNOWN`: the hotel has no such
+      reservation, or room type.
+    - FAILED_PRECONDITION `SOLD_OUT`, `TOO_MANY_GUESTS`: as in
+      `CreateReservation`.
+    - FAILED_PRECONDITION `TOTAL_PRICE_CHANGED`: it would cost more than
+      `accepted_total_price`; metadata `total_price` and `currency_code`.
+    - FAILED_PRECONDITION `ROOM_TAKEN`: guests who are in could not stay in
+      their rooms, or would arrive on another day.
+    - FAILED_PRECONDITION `WRONG_STATE`: it has ended; metadata `state`.
+    - ABORTED `ETAG_MISMATCH`: it was changed since `etag` was read.
+    - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
+      `SearchAvailability`.
+    """
     ListReservationEvents: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ListReservationEventsRequest, _booking_service_pb2.ListReservationEventsResponse]
     """What happened to a reservation, oldest first, page by page.
 
@@ -272,6 +304,38 @@ class BookingServiceAsyncStub(BookingServiceStub):
     """
     ListReservations: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ListReservationsRequest, _booking_service_pb2.ListReservationsResponse]  # type: ignore[assignment]
     """The reservations of a hotel by day of arrival, page by page."""
+    CreateReservation: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.CreateReservationRequest, _booking_service_pb2.CreateReservationResponse]  # type: ignore[assignment]
+    """Books rooms at once, without a lock before. Where the hotel asks for a
+    deposit the reservation awaits it.
+
+    Errors:
+    - NOT_FOUND `PROPERTY_UNKNOWN`: the hotel has no inventory.
+    - NOT_FOUND `ROOM_TYPE_UNKNOWN`: the hotel has no such room type.
+    - FAILED_PRECONDITION `SOLD_OUT`: a night has too few rooms left.
+    - FAILED_PRECONDITION `TOO_MANY_GUESTS`: a room is too small.
+    - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
+      `SearchAvailability`.
+    """
+    ModifyReservation: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ModifyReservationRequest, _booking_service_pb2.ModifyReservationResponse]  # type: ignore[assignment]
+    """Gives a reservation other dates, rooms or guests. No night of the old stay
+    is given away before all of the new one are taken; refused, everything is
+    as it was. Nights of a room that stay as they were keep their price; the
+    terms stay those of the booking. A late checkout ends with a change of dates.
+
+    Errors:
+    - NOT_FOUND `RESERVATION_UNKNOWN`, `ROOM_TYPE_UNKNOWN`: the hotel has no such
+      reservation, or room type.
+    - FAILED_PRECONDITION `SOLD_OUT`, `TOO_MANY_GUESTS`: as in
+      `CreateReservation`.
+    - FAILED_PRECONDITION `TOTAL_PRICE_CHANGED`: it would cost more than
+      `accepted_total_price`; metadata `total_price` and `currency_code`.
+    - FAILED_PRECONDITION `ROOM_TAKEN`: guests who are in could not stay in
+      their rooms, or would arrive on another day.
+    - FAILED_PRECONDITION `WRONG_STATE`: it has ended; metadata `state`.
+    - ABORTED `ETAG_MISMATCH`: it was changed since `etag` was read.
+    - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
+      `SearchAvailability`.
+    """
     ListReservationEvents: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ListReservationEventsRequest, _booking_service_pb2.ListReservationEventsResponse]  # type: ignore[assignment]
     """What happened to a reservation, oldest first, page by page.
 
@@ -483,6 +547,50 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_booking_service_pb2.ListReservationsResponse, _abc.Awaitable[_booking_service_pb2.ListReservationsResponse]]:
         """The reservations of a hotel by day of arrival, page by page."""
+
+    @_abc_1.abstractmethod
+    def CreateReservation(
+        self,
+        request: _booking_service_pb2.CreateReservationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.CreateReservationResponse, _abc.Awaitable[_booking_service_pb2.CreateReservationResponse]]:
+        """Books rooms at once, without a lock before. Where the hotel asks for a
+        deposit the reservation awaits it.
+
+        Errors:
+        - NOT_FOUND `PROPERTY_UNKNOWN`: the hotel has no inventory.
+        - NOT_FOUND `ROOM_TYPE_UNKNOWN`: the hotel has no such room type.
+        - FAILED_PRECONDITION `SOLD_OUT`: a night has too few rooms left.
+        - FAILED_PRECONDITION `TOO_MANY_GUESTS`: a room is too small.
+        - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
+          `SearchAvailability`.
+        """
+
+    @_abc_1.abstractmethod
+    def ModifyReservation(
+        self,
+        request: _booking_service_pb2.ModifyReservationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.ModifyReservationResponse, _abc.Awaitable[_booking_service_pb2.ModifyReservationResponse]]:
+        """Gives a reservation other dates, rooms or guests. No night of the old stay
+        is given away before all of the new one are taken; refused, everything is
+        as it was. Nights of a room that stay as they were keep their price; the
+        terms stay those of the booking. A late checkout ends with a change of dates.
+
+        Errors:
+        - NOT_FOUND `RESERVATION_UNKNOWN`, `ROOM_TYPE_UNKNOWN`: the hotel has no such
+          reservation, or room type.
+        - FAILED_PRECONDITION `SOLD_OUT`, `TOO_MANY_GUESTS`: as in
+          `CreateReservation`.
+        - FAILED_PRECONDITION `TOTAL_PRICE_CHANGED`: it would cost more than
+          `accepted_total_price`; metadata `total_price` and `currency_code`.
+        - FAILED_PRECONDITION `ROOM_TAKEN`: guests who are in could not stay in
+          their rooms, or would arrive on another day.
+        - FAILED_PRECONDITION `WRONG_STATE`: it has ended; metadata `state`.
+        - ABORTED `ETAG_MISMATCH`: it was changed since `etag` was read.
+        - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
+          `SearchAvailability`.
+        """
 
     @_abc_1.abstractmethod
     def ListReservationEvents(

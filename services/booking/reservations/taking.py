@@ -1,0 +1,259 @@
+"""Rooms taken without a lock before: a direct booking, and other dates, types or guests.
+
+The type rows, those of before and those that are wanted, are locked together in
+key order. What is taken is taken inside a savepoint: when one room cannot be
+had, the reservation is as it was.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import orjson
+
+from meshkit.errors import FailedPrecondition, MeshError
+from meshkit.money import Money
+from services.booking.domain import Guests, Reservation, ReservedRoom, Stay, new_code, refusal
+from services.booking.reservations.domain import Facts, Order
+from services.booking.reservations.store import ReservationStore
+from services.booking.reservations.transitions import Action, Origin, rule_for
+
+if TYPE_CHECKING:
+    from meshkit.postgres import Connection
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One room that is wanted."""
+
+    room_type_id: str
+    guests: Guests
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a reservation should become; what is None stays as it is."""
+
+    check_in: dt.date | None = None
+    check_out: dt.date | None = None
+    rooms: tuple[Wish, ...] | None = None
+    etag: str = ""
+    accepted_total: Money | None = None
+    """The most that was agreed to; None: not more than before."""
+
+
+class TakingStore(ReservationStore):
+    """Books directly and changes what is booked."""
+
+    async def create(
+        self, order: Order, guest_id: str, stay: Stay, rooms: Sequence[Wish]
+    ) -> Reservation:
+        """Book rooms at once; the reservation as it was booked."""
+        return await self._carry_out(
+            "CreateReservation",
+            lambda connection: self._create(connection, order, guest_id, stay, rooms),
+        )
+
+    LOCK_WANTED_TYPES = """
+SELECT lock_room_types(array_fill($1::text, ARRAY[cardinality($2::text[])]), $2)
+"""
+    SELECT_TODAY = """
+SELECT (clock_timestamp() AT TIME ZONE time_zone)::date FROM property WHERE tenant_id = $1
+"""
+    INSERT_RESERVATION = """
+INSERT INTO reservation
+    (tenant_id, reservation_id, confirmation_code, guest_id, state, create_time)
+VALUES ($1, $2, $3, $4, 'CONFIRMED', clock_timestamp())
+"""
+
+    async def _create(
+        self,
+        connection: Connection,
+        order: Order,
+        guest_id: str,
+        stay: Stay,
+        rooms: Sequence[Wish],
+    ) -> Reservation | MeshError:
+        tenant_id = order.tenant_id
+        types = [room.room_type_id for room in rooms]
+        await connection.execute(self.LOCK_WANTED_TYPES, tenant_id, types)
+        known = await self._known(connection, order)
+        if known is not None:
+            return known
+        today = await connection.fetchval(self.SELECT_TODAY, tenant_id)
+        if today is None:
+            raise refusal("PROPERTY_UNKNOWN")
+        if stay.check_in < today:
+            raise refusal("CHECK_IN_PAST")
+        reservation_id = uuid4()
+        try:
+            async with connection.transaction():
+                await connection.execute(
+                    self.INSERT_RESERVATION, tenant_id, reservation_id, new_code(), guest_id
+                )
+                await self._take(connection, (tenant_id, reservation_id), stay, rooms, None)
+        except FailedPrecondition as refused:
+            await self._store_answer(connection, order, refused, None)
+            return refused
+        booked = await self._read(connection, tenant_id, reservation_id)
+        return await self._open(connection, order, booked, Origin.NEW)
+
+    async def modify(self, order: Order, reservation_id: UUID, wishes: Wishes) -> Reservation:
+        """Other dates, types or guests; the reservation as it is then.
+
+        Refused, it is what it was: no night of the old stay is given away before
+        all of the new one are taken.
+        """
+        return await self._carry_out(
+            "ModifyReservation",
+            lambda connection: self._modify(connection, order, reservation_id, wishes),
+        )
+
+    SELECT_TYPES = """
+SELECT room_type_id FROM stay WHERE tenant_id = $1 AND reservation_id = $2
+"""
+
+    async def _modify(
+        self, connection: Connection, order: Order, reservation_id: UUID, wishes: Wishes
+    ) -> Reservation | MeshError:
+        key = (order.tenant_id, reservation_id)
+        await connection.execute(self.LOCK_RESERVATION, *key)
+        had = [row["room_type_id"] for row in await connection.fetch(self.SELECT_TYPES, *key)]
+        wanted = [one.room_type_id for one in wishes.rooms or ()]
+        await connection.execute(self.LOCK_WANTED_TYPES, order.tenant_id, [*had, *wanted])
+        known = await self._known(connection, order)
+        if known is not None:
+            return known
+        before = await self._read(connection, *key)
+        facts = await self._facts(connection, before)
+        stay = _new_stay(before, wishes, facts)
+        try:
+            async with connection.transaction():
+                return await self._replace(connection, order, before, stay, wishes, facts)
+        except FailedPrecondition as refused:
+            await self._store_answer(connection, order, refused, None)
+            return refused
+
+    SELECT_ROOMS_HAD = """
+SELECT stay_number, room_key FROM stay WHERE tenant_id = $1 AND reservation_id = $2
+"""
+    DELETE_STAYS = "DELETE FROM stay WHERE tenant_id = $1 AND reservation_id = $2"
+
+    async def _replace(
+        self,
+        connection: Connection,
+        order: Order,
+        before: Reservation,
+        stay: Stay,
+        wishes: Wishes,
+        facts: Facts,
+    ) -> Reservation:
+        """The new rooms instead of the old ones; raises when one cannot be had."""
+        rule = rule_for(Action.MODIFY, before.state)
+        rooms = wishes.rooms or tuple(Wish(one.room_type_id, one.guests) for one in before.rooms)
+        key = (before.tenant_id, before.reservation_id)
+        had = await connection.fetch(self.SELECT_ROOMS_HAD, *key)
+        await connection.execute(self.COUNT_BACK, *key, before.stay.check_in)
+        await connection.execute(self.DELETE_STAYS, *key)
+        kept = _Kept(before, {row["stay_number"]: row["room_key"] for row in had})
+        await self._take(connection, key, stay, rooms, kept)
+        after = replace(
+            await self._read(connection, *key),
+            state=rule.to_state,
+            version=before.version + 1,
+            late_checkout=before.late_checkout if stay == before.stay else None,
+        )
+        _check_price(before, after, wishes.accepted_total)
+        _check_rooms(before, after)
+        await self._update(connection, after)
+        await self._insert_event(connection, order, Action.MODIFY, before.state.value, after, facts)
+        await self._store_answer(connection, order, None, after)
+        self._metrics.reservations.labels(Action.MODIFY.value).inc()
+        return after
+
+    TAKE_ROOM = """
+SELECT reason, metadata FROM take_room($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+"""
+
+    async def _take(
+        self,
+        connection: Connection,
+        key: tuple[str, UUID],
+        stay: Stay,
+        rooms: Sequence[Wish],
+        kept: _Kept | None,
+    ) -> None:
+        """One room after the other; raises for the first that cannot be had."""
+        for number, room in enumerate(rooms, start=1):
+            agreed = kept.agreed(number, room) if kept else None
+            row = await connection.fetchrow(
+                self.TAKE_ROOM,
+                *key,
+                number,
+                room.room_type_id,
+                stay.check_in,
+                stay.check_out,
+                room.guests.adult_count,
+                room.guests.child_count,
+                kept.before.stay.check_in if kept else None,
+                list(agreed.quote.nightly_prices) if agreed else [],
+                kept.room_keys.get(number) if kept and agreed else None,
+            )
+            assert row is not None
+            if row["reason"]:
+                raise refusal(row["reason"], orjson.loads(row["metadata"]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What a reservation had, of which as much as possible is kept."""
+
+    before: Reservation
+    room_keys: dict[int, int | None]
+
+    def agreed(self, number: int, room: Wish) -> ReservedRoom | None:
+        """The room of this number, when it is to be of the same type for the same guests."""
+        return next(
+            (
+                one
+                for one in self.before.rooms
+                if one.stay_number == number
+                and (one.room_type_id, one.guests) == (room.room_type_id, room.guests)
+            ),
+            None,
+        )
+
+
+def _new_stay(before: Reservation, wishes: Wishes, facts: Facts) -> Stay:
+    """The nights that are wanted; raises when it is not the reservation that was read."""
+    if wishes.etag and wishes.etag != str(before.version):
+        raise refusal("ETAG_MISMATCH", {"etag": before.version})
+    stay = Stay(wishes.check_in or before.stay.check_in, wishes.check_out or before.stay.check_out)
+    if stay.check_in != before.stay.check_in and stay.check_in < facts.today:
+        raise refusal("CHECK_IN_PAST")
+    return stay
+
+
+def _check_price(before: Reservation, after: Reservation, accepted: Money | None) -> None:
+    limit = before.total_price
+    if accepted is not None and accepted.currency == after.currency_code:
+        limit = accepted.amount
+    if after.total_price > limit:
+        raise refusal(
+            "TOTAL_PRICE_CHANGED",
+            {"total_price": after.total_price, "currency_code": after.currency_code},
+        )
+
+
+def _check_rooms(before: Reservation, after: Reservation) -> None:
+    """Guests who are in their rooms stay in them, and do not arrive again."""
+    if before.check_in_time is None:
+        return
+    rooms = [one.room_number for one in before.rooms]
+    moved = [one.room_number for one in after.rooms] != rooms
+    if moved or before.stay.check_in != after.stay.check_in:
+        raise refusal("ROOM_TAKEN")

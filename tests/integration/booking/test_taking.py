@@ -1,0 +1,305 @@
+"""Direct bookings of several rooms, and reservations that change, on real Postgres."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import random
+from collections.abc import AsyncIterator
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from meshkit.errors import Aborted, FailedPrecondition, InvalidArgument, MeshError, NotFound
+from meshkit.money import Money
+from meshkit.postgres import Postgres
+from sandbox.databases import DatabaseUrls
+from services.booking.domain import Guests, Lock, Reservation, ReservationState
+from services.booking.metrics import BookingMetrics
+from services.booking.reservations import domain
+from services.booking.reservations.domain import Order
+from services.booking.reservations.taking import Wish, Wishes
+from services.booking.store import BookingStore
+from tests.integration.booking.hotel import PRICE, Hotel, Sql, assert_consistent
+from tests.integration.booking.test_reservation_life import (
+    SELECT_UNEXPLAINED,
+    STAFF,
+    change,
+    set_terms,
+)
+
+ANY_PRICE = Money(Decimal(100_000), "EUR")
+
+
+@pytest.fixture
+async def other(database: DatabaseUrls) -> AsyncIterator[BookingStore]:
+    """The store of another replica, with connections of its own."""
+    pool = Postgres(database.app_url)
+    await pool.start()
+    yield BookingStore(pool, BookingMetrics(CollectorRegistry()))
+    await pool.close()
+
+
+def rooms(*types: str) -> tuple[Wish, ...]:
+    """A room for two of each type."""
+    return tuple(Wish(one, Guests(2, 0)) for one in types)
+
+
+async def create(
+    store: BookingStore,
+    hotel: Hotel,
+    *types: str,
+    first: int = 10,
+    nights: int = 2,
+    request_id: UUID | None = None,
+) -> Reservation:
+    """A direct booking."""
+    order = Order(hotel.tenant_id, request_id or uuid4(), b"", STAFF)
+    return await store.create(order, "guest", hotel.stay(first, nights), rooms(*types))
+
+
+async def modify(store: BookingStore, before: Reservation, **wishes: Any) -> Reservation:
+    """A change by a person of the hotel."""
+    order = Order(before.tenant_id, wishes.pop("request_id", uuid4()), b"", STAFF)
+    wishes.setdefault("accepted_total", ANY_PRICE)
+    return await store.modify(order, before.reservation_id, Wishes(**wishes))
+
+
+def day(hotel: Hotel, after: int) -> dt.date:
+    """So many days from today."""
+    return hotel.today + dt.timedelta(days=after)
+
+
+async def assert_explained(sql: Sql) -> None:
+    """Counters, rooms, audit and events agree."""
+    await assert_consistent(sql)
+    assert await sql.fetch(SELECT_UNEXPLAINED) == []
+
+
+async def test_several_rooms_in_one_reservation(
+    store: BookingStore, hotel: Hotel, sql: Sql
+) -> None:
+    booked = await create(store, hotel, "double", "single", "double")
+    assert [one.room_type_id for one in booked.rooms] == ["double", "single", "double"]
+    assert booked.total_price == PRICE * 6
+    assert len({(one.room_type_id, one.room_number) for one in booked.rooms}) == 3
+    assert await hotel.counters("double", booked.stay) == [(0, 2)] * 2
+    assert await store.reservation(hotel.tenant_id, booked.confirmation_code) == booked
+    await change(store, booked, domain.cancel())
+    assert await hotel.counters("double", booked.stay) == [(0, 0)] * 2
+    assert await hotel.counters("single", booked.stay) == [(0, 0)] * 2
+    await assert_explained(sql)
+
+
+async def test_all_rooms_or_none(store: BookingStore, hotel: Hotel, sql: Sql) -> None:
+    request_id = uuid4()
+    for _ in range(2):
+        with pytest.raises(FailedPrecondition, match="SOLD_OUT"):
+            await create(store, hotel, "double", "suite", "suite", request_id=request_id)
+    assert await hotel.counters("double", hotel.stay()) == [(0, 0)] * 2
+    assert await sql.fetchval("SELECT count(*) FROM reservation") == 0
+    await create(store, hotel, "suite")
+    await assert_explained(sql)
+
+
+@pytest.mark.parametrize(
+    ("types", "first", "kind", "reason"),
+    [
+        (("palace",), 10, NotFound, "ROOM_TYPE_UNKNOWN"),
+        (("suite",), -1, InvalidArgument, "CHECK_IN_PAST"),
+        (("suite",), 59, InvalidArgument, "BEYOND_HORIZON"),
+    ],
+)
+async def test_what_cannot_be_booked_leaves_nothing(
+    store: BookingStore,
+    hotel: Hotel,
+    sql: Sql,
+    types: tuple[str, ...],
+    first: int,
+    kind: type[MeshError],
+    reason: str,
+) -> None:
+    with pytest.raises(kind, match=reason):
+        await create(store, hotel, *types, first=first)
+    booked = await create(store, hotel, "suite")
+    with pytest.raises(kind, match=reason):
+        await modify(
+            store,
+            booked,
+            check_in=day(hotel, first),
+            check_out=day(hotel, first + 2),
+            rooms=rooms(*types),
+        )
+    assert await store.reservation(hotel.tenant_id, booked.reservation_id) == booked
+    assert await sql.fetchval("SELECT count(*) FROM request_answer") == 1
+    await assert_explained(sql)
+
+
+async def test_lapsed_locks_are_in_nobodys_way(store: BookingStore, hotel: Hotel, sql: Sql) -> None:
+    await store.acquire([hotel.request("suite")])
+    with pytest.raises(FailedPrecondition, match="SOLD_OUT"):
+        await create(store, hotel, "suite")
+    await hotel.lapse()
+    await create(store, hotel, "suite")
+    await assert_explained(sql)
+
+
+async def test_a_direct_booking_awaits_its_deposit(
+    store: BookingStore, hotel: Hotel, sql: Sql
+) -> None:
+    await set_terms(sql, deposit={"kind": "PERCENT", "value": "50"})
+    booked = await create(store, hotel, "double", "single")
+    assert booked.state is ReservationState.AWAITING_DEPOSIT
+    assert booked.deposit is not None
+    assert booked.deposit.amount == PRICE * 2
+    await assert_explained(sql)
+
+
+async def test_a_stay_moves_onto_its_own_nights(
+    store: BookingStore, hotel: Hotel, sql: Sql
+) -> None:
+    """Longer and later, in the only room there is; nights that are kept keep their price."""
+    booked = await create(store, hotel, "suite", nights=3)
+    await sql.execute("UPDATE night_inventory SET price = 200")
+    moved = await modify(store, booked, check_in=day(hotel, 11), check_out=day(hotel, 15))
+    assert moved.stay == hotel.stay(11, 4)
+    assert moved.quote.nightly_prices == (PRICE, PRICE, Decimal(200), Decimal(200))
+    assert moved.room_number == booked.room_number
+    assert moved.confirmation_code == booked.confirmation_code
+    assert await hotel.counters("suite", hotel.stay(10, 5)) == [(0, 0)] + [(0, 1)] * 4
+    assert moved == await store.reservation(hotel.tenant_id, booked.reservation_id)
+    await assert_explained(sql)
+
+
+async def test_the_old_stay_is_kept_until_the_new_one_is_sure(
+    store: BookingStore, hotel: Hotel, sql: Sql
+) -> None:
+    taken = await create(store, hotel, "suite", first=20)
+    booked = await create(store, hotel, "double", "suite")
+    request_id = uuid4()
+    for _ in range(2):
+        with pytest.raises(FailedPrecondition, match="SOLD_OUT"):
+            await modify(
+                store,
+                booked,
+                check_in=day(hotel, 20),
+                check_out=day(hotel, 22),
+                request_id=request_id,
+            )
+    assert await store.reservation(hotel.tenant_id, booked.reservation_id) == booked
+    assert await hotel.counters("double", booked.stay) == [(0, 1)] * 2
+    await change(store, taken, domain.cancel())
+    moved = await modify(store, booked, check_in=day(hotel, 20), check_out=day(hotel, 22))
+    assert moved.stay == taken.stay
+    await assert_explained(sql)
+
+
+async def test_other_rooms_and_other_guests(store: BookingStore, hotel: Hotel, sql: Sql) -> None:
+    booked = await create(store, hotel, "single")
+    larger = await modify(store, booked, rooms=(Wish("suite", Guests(2, 2)),))
+    assert (larger.room_type_id, larger.rooms[0].guests) == ("suite", Guests(2, 2))
+    with pytest.raises(FailedPrecondition, match="TOO_MANY_GUESTS"):
+        await modify(store, larger, rooms=(Wish("suite", Guests(4, 1)),))
+    two = await modify(store, larger, rooms=rooms("suite", "double"))
+    assert [one.stay_number for one in two.rooms] == [1, 2]
+    await assert_explained(sql)
+
+
+async def test_nobody_pays_more_than_was_agreed_to(
+    store: BookingStore, hotel: Hotel, sql: Sql
+) -> None:
+    booked = await create(store, hotel, "double")
+    longer = {"check_out": day(hotel, 13)}
+    with pytest.raises(FailedPrecondition, match="TOTAL_PRICE_CHANGED") as caught:
+        await modify(store, booked, accepted_total=None, **longer)
+    assert caught.value.metadata == {"total_price": "301.50", "currency_code": "EUR"}
+    agreed = Money(Decimal("301.50"), "EUR")
+    assert (await modify(store, booked, accepted_total=agreed, **longer)).stay.night_count == 3
+    shorter = await modify(store, booked, accepted_total=None, check_out=day(hotel, 11))
+    assert shorter.total_price == PRICE
+    with pytest.raises(Aborted, match="ETAG_MISMATCH"):
+        await modify(store, booked, etag="1", **longer)
+    await assert_explained(sql)
+
+
+async def test_guests_who_are_in_stay_in_their_room(
+    store: BookingStore, hotel: Hotel, sql: Sql
+) -> None:
+    booked = await create(store, hotel, "suite", first=0)
+    await change(store, booked, domain.check_in)
+    longer = await modify(store, booked, check_out=day(hotel, 4))
+    assert longer.state is ReservationState.CHECKED_IN
+    for wishes in ({"check_in": day(hotel, 1)}, {"rooms": rooms("suite", "double")}):
+        with pytest.raises(FailedPrecondition, match="ROOM_TAKEN"):
+            await modify(store, booked, **wishes)
+    await change(store, booked, domain.check_out)
+    with pytest.raises(FailedPrecondition, match="WRONG_STATE"):
+        await modify(store, booked, check_out=day(hotel, 5))
+    await assert_explained(sql)
+
+
+async def test_copies_at_two_replicas_get_one_answer(
+    store: BookingStore, other: BookingStore, hotel: Hotel, sql: Sql
+) -> None:
+    request_id = uuid4()
+    booked = await asyncio.gather(
+        *(create(one, hotel, "double", request_id=request_id) for one in (store, other) * 8)
+    )
+    assert len(set(booked)) == 1
+    request_id = uuid4()
+    longer = {"check_out": day(hotel, 14), "request_id": request_id}
+    moved = await asyncio.gather(*(modify(one, booked[0], **longer) for one in (store, other) * 8))
+    assert len(set(moved)) == 1
+    await change(store, booked[0], domain.cancel())
+    assert await modify(other, booked[0], **longer) == moved[0]
+    assert await sql.fetchval("SELECT count(*) FROM reservation_event") == 3
+    await assert_explained(sql)
+
+
+async def test_changes_locks_and_bookings_fight_for_few_rooms(
+    store: BookingStore, other: BookingStore, hotel: Hotel, sql: Sql
+) -> None:
+    """Whoever loses keeps what it had; nothing drifts and nobody deadlocks for good."""
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    rng = random.Random(seed)
+    types = ("single", "double", "suite")
+    answered = 0
+
+    async def guest(replica: BookingStore) -> None:
+        nonlocal answered
+        mine: Reservation | None = None
+        for _ in range(8):
+            first, nights = rng.randint(1, 6), rng.randint(1, 3)
+            wanted = rng.sample(types, rng.randint(1, 2))
+            try:
+                if mine is None:
+                    mine = await create(replica, hotel, *wanted, first=first, nights=nights)
+                elif rng.random() < 0.7:
+                    stay = hotel.stay(first, nights)
+                    mine = await modify(
+                        replica,
+                        mine,
+                        check_in=stay.check_in,
+                        check_out=stay.check_out,
+                        rooms=rooms(*wanted),
+                    )
+                else:
+                    await change(replica, mine, domain.cancel())
+                    mine = None
+            except FailedPrecondition as refused:
+                assert refused.reason == "SOLD_OUT"  # noqa: PT017
+            if mine is not None:
+                now = await replica.reservation(hotel.tenant_id, mine.reservation_id)
+                assert (now.stay, now.version) == (mine.stay, mine.version)
+            (lock,) = await replica.acquire([hotel.request(wanted[0], hotel.stay(first, nights))])
+            if isinstance(lock, Lock) and rng.random() < 0.5:
+                await replica.release(hotel.tenant_id, uuid4(), b"", lock.lock_id, lock.owner_token)
+            answered += 1
+
+    await asyncio.gather(*(guest(one) for one in (store, other) * 8))
+    assert answered == 16 * 8
+    await assert_explained(sql)
