@@ -5,7 +5,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from cli import call, certificates, doctor, trace
+from cli import call, certificates, dead_letters, doctor, quarantine, trace
 from cli.places import UsageError
 
 EXTENSION = "sandbox.commands"
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_extension(commands)
-    for module in (trace, call, doctor, certificates):
+    for module in (trace, call, doctor, certificates, quarantine, dead_letters):
         module.add_to(commands)
     return top
 

@@ -11,4 +11,12 @@ ACCESS: Access = {
         "BatchIngestEvents": (GATEWAY,),
         "TraceMessage": (OPERATOR, READER),
     },
+    "conserje.messaging.v1.MessagingOperationsService": {
+        # Items in it may be anybody's, so that whoever may only read does not read these.
+        "ListQuarantine": (OPERATOR,),
+        "ReleaseQuarantine": (OPERATOR,),
+        "ListDeadLetters": (OPERATOR, READER),
+        "RetryDeadLetter": (OPERATOR,),
+        "DropDeadLetter": (OPERATOR,),
+    },
 }

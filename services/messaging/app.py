@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceStub
+from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
+    add_MessagingOperationsServiceServicer_to_server,
+)
 from conserje.messaging.v1.messaging_service_pb2_grpc import (
     add_MessagingServiceServicer_to_server,
 )
@@ -17,11 +20,13 @@ from services.messaging.directory import Directory
 from services.messaging.effects import EffectWorker
 from services.messaging.inbox import Ingest
 from services.messaging.metrics import MessagingMetrics
+from services.messaging.operations.servicer import MessagingOperationsServicer
 from services.messaging.outbox import OutboxWorker
 from services.messaging.rates import SendRates
 from services.messaging.servicer import MessagingServicer
 from services.messaging.settings import MessagingSettings
 from services.messaging.steps import StepWorker, Wakes
+from services.messaging.store.aside import AsideStore
 from services.messaging.store.effects import EffectStore
 from services.messaging.store.inbox import InboxStore
 from services.messaging.store.outbox import OutboxStore
@@ -34,6 +39,7 @@ from services.messaging.wake import Wake
 from services.messaging.whatsapp import GraphClient
 
 SERVICE = "conserje.messaging.v1.MessagingService"
+OPERATIONS = "conserje.messaging.v1.MessagingOperationsService"
 SERVE, STEPS, SEND = MODES = ("serve", "steps", "send")
 
 
@@ -59,6 +65,8 @@ def _serve(kit: Kit, postgres: Postgres, metrics: MessagingMetrics, wakes: Wakes
     kit.worker("partitions", upkeep.partitions)
     kit.worker("gauges", upkeep.gauges)
     kit.grpc(add_MessagingServiceServicer_to_server, servicer, SERVICE)
+    operations = MessagingOperationsServicer(AsideStore(postgres), wakes.arrived)
+    kit.grpc(add_MessagingOperationsServiceServicer_to_server, operations, OPERATIONS)
 
 
 def _lead(

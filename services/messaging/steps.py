@@ -235,7 +235,9 @@ class StepWorker:
     async def _count_failure(self, lease: Lease, owner: Owner, cause: Cause, reason: str) -> int:
         limit = self._settings.step_attempts
         if cause.item is not None:
-            return await self._inbox.fail_item(lease, cause.item.inbox_id, reason, limit)
+            return await self._inbox.fail_item(
+                lease, owner.record.tenant_id, cause.item.inbox_id, reason, limit
+            )
         assert cause.effect is not None
         return await self._steps.fail_effect(
             lease, owner.record.tenant_id, cause.effect.request_id, reason, limit

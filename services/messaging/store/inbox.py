@@ -155,7 +155,7 @@ WITH held AS (
     SELECT m.mailbox_id FROM mailbox m
     WHERE m.mailbox_id = $1 AND m.lease_number = $2 FOR NO KEY UPDATE
 )
-UPDATE inbox i SET attempt_count = i.attempt_count + 1, failure = $4,
+UPDATE inbox i SET attempt_count = i.attempt_count + 1, failure = $4, tenant_id = $6,
     state = CASE WHEN i.attempt_count + 1 >= $5 THEN 'DEAD' ELSE i.state END
 FROM held WHERE i.inbox_id = $3 AND i.state = 'PENDING'
 RETURNING i.attempt_count
@@ -168,11 +168,14 @@ WITH held AS (
 ), gone AS (
     DELETE FROM inbox i USING held
     WHERE i.inbox_id = ANY($3::bigint[]) AND i.mailbox_id = held.mailbox_id AND i.state = 'PENDING'
-    RETURNING i.inbox_id, i.phone_number_id, i.account_id, i.arrive_time, i.traceparent, i.event
+    RETURNING i.inbox_id, i.mailbox_id, i.phone_number_id, i.account_id, i.order_time,
+              i.receive_time, i.arrive_time, i.traceparent, i.event
 )
 INSERT INTO quarantine
-    (inbox_id, reason, phone_number_id, account_id, arrive_time, traceparent, event)
-SELECT inbox_id, $4, phone_number_id, account_id, arrive_time, traceparent, event FROM gone
+    (inbox_id, reason, mailbox_id, phone_number_id, account_id, order_time, receive_time,
+     arrive_time, traceparent, event)
+SELECT inbox_id, $4, mailbox_id, phone_number_id, account_id, order_time, receive_time,
+       arrive_time, traceparent, event FROM gone
 """
 
 BACKLOG = """
@@ -253,10 +256,12 @@ class InboxStore:
         """Let a mailbox go and nobody take it for `seconds`."""
         await self._postgres.execute(POSTPONE, lease.mailbox_id, lease.lease_number, seconds)
 
-    async def fail_item(self, lease: Lease, inbox_id: int, reason: str, limit: int) -> int:
+    async def fail_item(
+        self, lease: Lease, tenant_id: str, inbox_id: int, reason: str, limit: int
+    ) -> int:
         """Count a failed step, dead at the `limit`; the failures so far, 0 without the lease."""
         count: int | None = await self._postgres.fetchval(
-            FAIL_ITEM, lease.mailbox_id, lease.lease_number, inbox_id, reason, limit
+            FAIL_ITEM, *(lease.mailbox_id, lease.lease_number, inbox_id, reason, limit), tenant_id
         )
         return count or 0
 

@@ -1,0 +1,1 @@
+"""What operators see and decide: the quarantine and the dead letters."""

@@ -1,0 +1,124 @@
+"""The RPCs of operators: protobuf in, protobuf out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import grpc
+from conserje.messaging.v1 import messaging_operations_service_pb2 as pb
+from conserje.messaging.v1.event_pb2 import InboundEvent
+from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
+    MessagingOperationsServiceServicer,
+)
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from meshkit.errors import NotFound
+from services.messaging.store.aside import AsideStore, DeadLetterRow, QuarantineRow
+from services.messaging.wake import Wake
+
+DEFAULT_PAGE, LARGEST_PAGE = 50, 200
+RELEASED_AT_ONCE = 1000
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class MessagingOperationsServicer(MessagingOperationsServiceServicer):
+    """`conserje.messaging.v1.MessagingOperationsService`."""
+
+    def __init__(self, store: AsideStore, arrived: Wake) -> None:
+        self._store = store
+        self._arrived = arrived
+
+    async def ListQuarantine(
+        self, request: pb.ListQuarantineRequest, context: Context
+    ) -> pb.ListQuarantineResponse:
+        """One page of what belongs to no hotel."""
+        size = _page_size(request.page_size)
+        rows = await self._store.quarantine(
+            number=request.phone_number_id,
+            after=int(request.page_token or 0),
+            limit=size + 1,
+            with_events=request.include_events,
+        )
+        items = [_item(row) for row in rows[:size]]
+        token = str(items[-1].quarantine_id) if len(rows) > size else ""
+        return pb.ListQuarantineResponse(items=items, next_page_token=token)
+
+    async def ReleaseQuarantine(
+        self, request: pb.ReleaseQuarantineRequest, context: Context
+    ) -> pb.ReleaseQuarantineResponse:
+        """Messages of a number that is registered by now go back to the inbox."""
+        count = await self._store.release(request.phone_number_id, RELEASED_AT_ONCE)
+        self._arrived.set()
+        return pb.ReleaseQuarantineResponse(release_count=count, more=count == RELEASED_AT_ONCE)
+
+    async def ListDeadLetters(
+        self, request: pb.ListDeadLettersRequest, context: Context
+    ) -> pb.ListDeadLettersResponse:
+        """One page of a hotel's dead letters."""
+        size = _page_size(request.page_size)
+        rows = await self._store.dead_letters(
+            request.tenant_id, after=int(request.page_token or 0), limit=size + 1
+        )
+        letters = [_letter(row) for row in rows[:size]]
+        token = str(letters[-1].dead_letter_id) if len(rows) > size else ""
+        return pb.ListDeadLettersResponse(dead_letters=letters, next_page_token=token)
+
+    async def RetryDeadLetter(
+        self, request: pb.RetryDeadLetterRequest, context: Context
+    ) -> pb.RetryDeadLetterResponse:
+        """A dead letter is worked on once more."""
+        if not await self._store.retry(request.tenant_id, request.dead_letter_id):
+            raise _unknown(request.dead_letter_id)
+        self._arrived.set()
+        return pb.RetryDeadLetterResponse()
+
+    async def DropDeadLetter(
+        self, request: pb.DropDeadLetterRequest, context: Context
+    ) -> pb.DropDeadLetterResponse:
+        """A dead letter is given up."""
+        if not await self._store.drop(request.tenant_id, request.dead_letter_id):
+            raise _unknown(request.dead_letter_id)
+        return pb.DropDeadLetterResponse()
+
+
+def _page_size(asked: int) -> int:
+    return min(asked or DEFAULT_PAGE, LARGEST_PAGE)
+
+
+def _unknown(dead_letter_id: int) -> NotFound:
+    return NotFound(
+        "DEAD_LETTER_UNKNOWN",
+        "The hotel has no such dead letter.",
+        dead_letter_id=str(dead_letter_id),
+    )
+
+
+def _item(row: QuarantineRow) -> pb.QuarantinedItem:
+    return pb.QuarantinedItem(
+        quarantine_id=row.quarantine_id,
+        reason=row.reason,
+        phone_number_id=row.phone_number_id,
+        whatsapp_business_account_id=row.account_id,
+        arrive_time=_timestamp(row.arrive_time),
+        size_bytes=row.size_bytes,
+        releasable=row.releasable,
+        event=InboundEvent.FromString(row.event) if row.event else None,
+    )
+
+
+def _letter(row: DeadLetterRow) -> pb.DeadLetter:
+    return pb.DeadLetter(
+        dead_letter_id=row.inbox_id,
+        conversation_id=row.mailbox_id,
+        arrive_time=_timestamp(row.arrive_time),
+        attempt_count=row.attempt_count,
+        reason=row.failure,
+    )
+
+
+def _timestamp(time: datetime) -> Timestamp:
+    stamp = Timestamp()
+    stamp.FromDatetime(time)
+    return stamp
