@@ -71,3 +71,13 @@ async def stopped_within(stop: asyncio.Event, seconds: float) -> bool:
             return await stop.wait()
     except TimeoutError:
         return False
+
+
+async def first_of(*events: asyncio.Event, seconds: float) -> None:
+    """Return when one is set, or the time is over."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()

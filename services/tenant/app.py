@@ -6,6 +6,7 @@ from conserje.tenant.v1.tenant_service_pb2_grpc import add_TenantServiceServicer
 
 from meshkit.kit import Kit
 from services.tenant.domain import Directory
+from services.tenant.listener import Listener
 from services.tenant.metrics import TenantMetrics
 from services.tenant.refresh import Refresher
 from services.tenant.servicer import SERVICE, TenantServicer
@@ -27,6 +28,9 @@ async def build(kit: Kit, settings: TenantSettings) -> None:
         reload_seconds=settings.reload_seconds,
     )
     await refresher.refresh()
+    listener = Listener(settings.database_url.get_secret_value(), refresher.look)
     kit.worker("refresh", refresher.run)
+    kit.worker("listen", listener.run)
+    kit.degraded("directory_changes", listener.problem)
     kit.ready("directory", directory.problem)
     kit.grpc(add_TenantServiceServicer_to_server, TenantServicer(directory, metrics), SERVICE)

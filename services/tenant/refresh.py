@@ -10,6 +10,7 @@ import structlog
 
 from meshkit.clock import Clock
 from meshkit.errors import Unavailable
+from meshkit.workers import first_of
 from services.tenant.domain import Directory
 from services.tenant.metrics import TenantMetrics
 from services.tenant.store import TenantStore
@@ -21,7 +22,7 @@ log = structlog.get_logger()
 
 
 class Refresher:
-    """Asks for the version every `poll_seconds`, and reads everything when it has changed.
+    """Asks for the version when told of a change and every `poll_seconds`; reads what is newer.
 
     Every `reload_seconds` it reads everything anyway: a version that was set
     back by restoring a backup, or a bug in a trigger, heals by itself.
@@ -45,12 +46,19 @@ class Refresher:
         self._reload_seconds = reload_seconds
         self._reload_at = 0.0
         self._problem: str | None = None
+        self._told = asyncio.Event()
+
+    def look(self) -> None:
+        """Ask for the version now: there may be a new one. Many calls at once are one."""
+        self._told.set()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Refresh until `stopping` is set."""
         while not stopping.is_set():
+            # Before the look: what is told during it is looked at afterwards.
+            self._told.clear()
             await self.refresh()
-            await _wait(stopping, _jittered(self._poll_seconds))
+            await first_of(stopping, self._told, seconds=_jittered(self._poll_seconds))
 
     async def refresh(self) -> None:
         """Refresh once; without the database the last snapshot goes on serving."""
@@ -87,11 +95,3 @@ class Refresher:
 
 def _jittered(seconds: float) -> float:
     return seconds * random.uniform(1 - JITTER, 1 + JITTER)
-
-
-async def _wait(stopping: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await stopping.wait()
-    except TimeoutError:
-        return

@@ -15,8 +15,9 @@ from tests.integration.meshkit.watching import Numbers, NumbersCopy, in_backgrou
 
 
 async def to_the_end(stream: AsyncIterator[Part[int]]) -> None:
-    async for _ in stream:
-        pass
+    async with asyncio.timeout(10):
+        async for _ in stream:
+            pass
 
 
 async def test_a_stream_outlives_every_deadline_and_is_counted_while_it_is_open() -> None:
