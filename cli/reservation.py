@@ -1,0 +1,321 @@
+"""`conserje reservation`: what the people of a hotel do with reservations."""
+
+import argparse
+import getpass
+from collections.abc import Callable, Iterator
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from uuid import uuid4
+
+import grpc
+from conserje.booking.v1 import booking_service_pb2 as pb
+from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceStub
+from conserje.booking.v1.reservation_pb2 import (
+    ACTOR_KIND_STAFF,
+    Actor,
+    Reservation,
+    ReservationAction,
+    ReservationState,
+)
+from google.type.date_pb2 import Date
+from google.type.money_pb2 import Money as MoneyMessage
+
+from cli import failures
+from cli.channels import open_channel
+from cli.places import UsageError, need_target
+from meshkit.dates import from_date
+from meshkit.money import Money, from_proto, minor_digits, to_proto
+
+STATES = [
+    name.removeprefix("RESERVATION_STATE_").lower()
+    for name, number in ReservationState.items()
+    if number
+]
+SECONDS = 10
+
+Run = Callable[[BookingServiceStub, argparse.Namespace], Iterator[str]]
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    command = commands.add_parser(
+        "reservation",
+        help="list, show and change a hotel's reservations",
+        description="Speaks to the booking service for the people of a hotel.",
+    )
+    actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
+    _add_list(actions)
+    _add(actions, "show", _show, "a reservation and its history")
+    _add(actions, "check-in", _check_in, "the guests are given their rooms")
+    _add(actions, "check-out", _check_out, "the guests leave")
+    _add(actions, "no-show", _no_show, "nobody came")
+    _add_cancel(actions)
+    _add_modify(actions)
+    _add_deposit(actions)
+
+
+def _parser(
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: Run, help: str
+) -> argparse.ArgumentParser:
+    parser = actions.add_parser(name, help=help, description=f"{help.capitalize()}.")
+    parser.add_argument("--hotel", required=True, metavar="ID", help="the hotel's tenant id")
+    parser.add_argument("--target", default="", metavar="HOST:PORT", help="booking's address")
+    parser.set_defaults(run=_runner(run))
+    return parser
+
+
+def _add(
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: Run, help: str
+) -> argparse.ArgumentParser:
+    parser = _parser(actions, name, run, help)
+    parser.add_argument("code", metavar="CODE", help="the code that the guest was told")
+    parser.add_argument("--reason", default="", help="why, for the history")
+    return parser
+
+
+def _add_list(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _parser(actions, "list", _list, "reservations by day of arrival")
+    parser.add_argument("--state", action="append", default=[], choices=STATES)
+    parser.add_argument("--from", dest="first", type=_day, metavar="DAY", help="arrivals from")
+    parser.add_argument("--to", dest="last", type=_day, metavar="DAY", help="arrivals up to")
+    parser.add_argument("--night", type=_day, metavar="DAY", help="who sleeps here that night")
+
+
+def _add_cancel(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _add(actions, "cancel", _cancel, "cancel; without --accept only quotes the penalty")
+    parser.add_argument("--accept", metavar="AMOUNT", help="the penalty the guest has agreed to")
+    parser.add_argument("--waive", action="store_true", help="let the guest off the penalty")
+
+
+def _add_modify(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _add(actions, "modify", _modify, "other dates, rooms or guests")
+    parser.add_argument("--check-in", type=_day, metavar="DAY")
+    parser.add_argument("--check-out", type=_day, metavar="DAY")
+    parser.add_argument(
+        "--room",
+        action="append",
+        default=[],
+        metavar="TYPE:ADULTS[:CHILDREN]",
+        help="a room as it should be; name all of them",
+    )
+    parser.add_argument("--accept", metavar="AMOUNT", help="the total the guest has agreed to")
+
+
+def _add_deposit(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = _add(actions, "deposit", _deposit, "what a person found about a deposit")
+    parser.add_argument("verdict", choices=("approve", "reject"))
+
+
+def _runner(run: Run) -> Callable[[argparse.Namespace], int]:
+    """Prints what an action says as it goes; 1 when the service refuses."""
+
+    def command(options: argparse.Namespace) -> int:
+        target = need_target("booking", options.target)
+        with open_channel(target) as channel:
+            try:
+                for line in run(BookingServiceStub(channel), options):
+                    print(line)
+            except grpc.RpcError as error:
+                return failures.tell(error, target)
+        return 0
+
+    return command
+
+
+def _list(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    request = pb.ListReservationsRequest(tenant_id=options.hotel)
+    request.states.extend(
+        ReservationState.Value(f"RESERVATION_STATE_{one.upper()}") for one in options.state
+    )
+    for day, into in (
+        (options.first, request.first_check_in_date),
+        (options.last, request.last_check_in_date),
+        (options.night, request.night),
+    ):
+        if day is not None:
+            from_date(day, into)
+    yield f"{'code':<9} {'arrival':<10} {'departure':<10} {'state':<17} {'total':>14}  rooms"
+    while True:
+        page = stub.ListReservations(request, timeout=SECONDS)
+        for one in page.reservations:
+            yield (
+                f"{one.confirmation_code:<9} {_written(one.check_in_date)} "
+                f"{_written(one.check_out_date)} {_state(one):<17} {_amount(one.total_price):>14}  "
+                f"{_rooms(one)}"
+            )
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
+def _show(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    found = _find(stub, options)
+    yield from _described(found)
+    yield ""
+    request = pb.ListReservationEventsRequest(
+        tenant_id=options.hotel, reservation_id=found.reservation_id
+    )
+    while True:
+        page = stub.ListReservationEvents(request, timeout=SECONDS)
+        for event in page.events:
+            action = ReservationAction.Name(event.action).removeprefix("RESERVATION_ACTION_")
+            who = event.actor_id or ("guest" if event.actor_kind == 1 else "the service")
+            why = f": {event.reason}" if event.reason else ""
+            yield f"{_moment(event.event_time.ToDatetime())}  {_words(action)} by {who}{why}"
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
+def _check_in(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    request = pb.CheckInReservationRequest(reason=options.reason, **_about(stub, options))
+    yield from _described(stub.CheckInReservation(request, timeout=SECONDS).reservation)
+
+
+def _check_out(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    request = pb.CheckOutReservationRequest(reason=options.reason, **_about(stub, options))
+    yield from _described(stub.CheckOutReservation(request, timeout=SECONDS).reservation)
+
+
+def _no_show(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    request = pb.RecordNoShowRequest(reason=options.reason, **_about(stub, options))
+    yield from _described(stub.RecordNoShow(request, timeout=SECONDS).reservation)
+
+
+def _cancel(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    found = _find(stub, options)
+    key: dict[str, Any] = {"tenant_id": options.hotel, "reservation_id": found.reservation_id}
+    quote = stub.QuoteCancellation(pb.QuoteCancellationRequest(**key), timeout=SECONDS)
+    yield f"cancelling costs {_amount(quote.penalty)}"
+    if options.accept is None and not options.waive:
+        yield f"to do it: --accept {_plain(quote.penalty)}, or --waive"
+        return
+    request = pb.CancelReservationRequest(
+        reason=options.reason, penalty_waived=options.waive, **_about(stub, options)
+    )
+    if options.accept is not None:
+        request.accepted_penalty.CopyFrom(_money(options.accept, found))
+    yield from _described(stub.CancelReservation(request, timeout=SECONDS).reservation)
+
+
+def _modify(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    found = _find(stub, options)
+    request = pb.ModifyReservationRequest(
+        reason=options.reason,
+        etag=found.etag,
+        rooms=[_room(one) for one in options.room],
+        **_about(stub, options),
+    )
+    if options.check_in is not None:
+        from_date(options.check_in, request.check_in_date)
+    if options.check_out is not None:
+        from_date(options.check_out, request.check_out_date)
+    if options.accept is not None:
+        request.accepted_total_price.CopyFrom(_money(options.accept, found))
+    yield from _described(stub.ModifyReservation(request, timeout=SECONDS).reservation)
+
+
+def _deposit(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    about = _about(stub, options)
+    if options.verdict == "approve":
+        approve = pb.ApproveDepositRequest(reason=options.reason, **about)
+        yield from _described(stub.ApproveDeposit(approve, timeout=SECONDS).reservation)
+    else:
+        reject = pb.RejectDepositRequest(reason=options.reason, **about)
+        yield from _described(stub.RejectDeposit(reject, timeout=SECONDS).reservation)
+
+
+def _find(stub: BookingServiceStub, options: argparse.Namespace) -> Reservation:
+    request = pb.GetReservationRequest(tenant_id=options.hotel, confirmation_code=options.code)
+    return stub.GetReservation(request, timeout=SECONDS).reservation
+
+
+def _about(stub: BookingServiceStub, options: argparse.Namespace) -> dict[str, Any]:
+    """What every change names: the reservation, and who types."""
+    actor = Actor(kind=ACTOR_KIND_STAFF, actor_id=_user())
+    return {
+        "tenant_id": options.hotel,
+        "request_id": str(uuid4()),
+        "reservation_id": _find(stub, options).reservation_id,
+        "actor": actor,
+    }
+
+
+def _user() -> str:
+    """Who types; empty for an account without a name."""
+    try:
+        return getpass.getuser()[:64]
+    except (KeyError, OSError):
+        return ""
+
+
+def _described(one: Reservation) -> Iterator[str]:
+    yield f"{one.confirmation_code}  {_state(one)}"
+    yield f"  stay       {_written(one.check_in_date)} to {_written(one.check_out_date)}"
+    for room in one.rooms:
+        number = room.room_number or "not assigned"
+        guests = f"{room.adult_count} adults, {room.child_count} children"
+        price = _amount(room.quote.total_price)
+        yield f"  room {room.stay_number}     {room.room_type_id}, {guests}, {number}, {price}"
+    yield f"  total      {_amount(one.total_price)}"
+    if one.HasField("deposit"):
+        due = _moment(one.deposit.due_time.ToDatetime())
+        receipt = f", receipt {one.deposit.receipt_reference}" * bool(one.deposit.receipt_reference)
+        yield f"  deposit    {_amount(one.deposit.amount)}, due {due}{receipt}"
+    if one.HasField("penalty"):
+        yield f"  penalty    {_amount(one.penalty)}"
+    if one.HasField("late_checkout"):
+        until = _moment(one.late_checkout.until_time.ToDatetime())
+        yield f"  leaves     {until}, {_amount(one.late_checkout.fee)}"
+
+
+def _rooms(one: Reservation) -> str:
+    return ", ".join(f"{room.room_type_id} {room.room_number}".rstrip() for room in one.rooms)
+
+
+def _state(one: Reservation) -> str:
+    return _words(ReservationState.Name(one.state).removeprefix("RESERVATION_STATE_"))
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ").lower()
+
+
+def _moment(time: datetime) -> str:
+    return f"{time:%Y-%m-%d %H:%M} UTC"
+
+
+def _written(day: Date) -> str:
+    return f"{day.year:04}-{day.month:02}-{day.day:02}"
+
+
+def _plain(message: MoneyMessage) -> str:
+    amount = from_proto(message).amount
+    return f"{amount:.{minor_digits(message.currency_code)}f}"
+
+
+def _amount(message: MoneyMessage) -> str:
+    return f"{_plain(message)} {message.currency_code}"
+
+
+def _money(text: str, found: Reservation) -> MoneyMessage:
+    try:
+        return to_proto(Money(Decimal(text), found.total_price.currency_code))
+    except (InvalidOperation, ValueError):
+        raise UsageError(f"{text!r} is not an amount such as 120.50.") from None
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a day such as 2027-03-28") from None
+
+
+def _room(text: str) -> pb.RoomRequest:
+    room_type_id, *counts = text.split(":")
+    if not (room_type_id and 1 <= len(counts) <= 2 and all(one.isdecimal() for one in counts)):
+        raise UsageError(f"{text!r} is not TYPE:ADULTS[:CHILDREN].")
+    adults, children = (*map(int, counts), 0)[:2]
+    return pb.RoomRequest(room_type_id=room_type_id, adult_count=adults, child_count=children)
