@@ -5,7 +5,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from cli import call, certificates, dead_letters, doctor, quarantine, reservation, trace
+from cli import call, certificates, dead_letters, doctor, lock, quarantine, reservation, trace
 from cli.places import UsageError
 
 EXTENSION = "sandbox.commands"
@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_extension(commands)
-    modules = (reservation, trace, call, doctor, certificates, quarantine, dead_letters)
+    modules = (reservation, lock, trace, call, doctor, certificates, quarantine, dead_letters)
     for module in modules:
         module.add_to(commands)
     return top

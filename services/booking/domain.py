@@ -138,6 +138,7 @@ class Lock:
     tenant_id: str
     room_type_id: str
     stay: Stay
+    guest_id: str
     state: LockState
     owner_token: str
     fencing_number: int
@@ -259,7 +260,7 @@ _REFUSALS: dict[str, tuple[type[MeshError], str]] = {
     "TOO_MANY_LOCKS": (FailedPrecondition, "The guest holds as many locks as one may."),
     "LOCK_RELEASED": (FailedPrecondition, "The lock was given back."),
     "LOCK_CONVERTED": (FailedPrecondition, "The lock has become a reservation."),
-    "LOCK_EXPIRED": (FailedPrecondition, "The lock ran out and its nights were taken."),
+    "LOCK_EXPIRED": (FailedPrecondition, "The lock has run out."),
     "PRICE_CHANGED": (FailedPrecondition, "The lock ran out and its nights cost otherwise now."),
     "WRONG_STATE": (FailedPrecondition, "The reservation is past that, or not there yet."),
     "PENALTY_CHANGED": (FailedPrecondition, "Cancelling costs more than was agreed to."),

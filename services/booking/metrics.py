@@ -32,7 +32,7 @@ class BookingMetrics:
         )
         self.decisions = Counter(
             "booking_decisions",
-            "Releases of locks and changes of reservations, by method and outcome.",
+            "Releases and extensions of locks and changes of reservations, by method and outcome.",
             ["method", "outcome"],
             registry=registry,
         )

@@ -26,6 +26,7 @@ from services.booking.domain import (
     fingerprint,
     storable,
 )
+from services.booking.locks.servicer import LockServicer
 from services.booking.metrics import BookingMetrics
 from services.booking.reservations.servicer import ReservationServicer
 from services.booking.search.servicer import SearchServicer
@@ -36,7 +37,7 @@ DOMAIN = "booking.conserje"
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class BookingServicer(SearchServicer, ReservationServicer):
+class BookingServicer(SearchServicer, LockServicer, ReservationServicer):
     """`conserje.booking.v1.BookingService`."""
 
     def __init__(

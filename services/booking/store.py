@@ -22,9 +22,9 @@ from services.booking.domain import (
     LockRequest,
     LockState,
     Quote,
-    Stay,
     refusal,
 )
+from services.booking.locks.store import LockStore
 from services.booking.reservations.taking import TakingStore
 
 ANSWER_DAYS = 8
@@ -33,7 +33,7 @@ ANSWER_DAYS = 8
 log = structlog.get_logger()
 
 
-class BookingStore(TakingStore):
+class BookingStore(LockStore, TakingStore):
     """Locks and reservations of all hotels."""
 
     ACQUIRE_LOCKS = """
@@ -81,20 +81,7 @@ SELECT reason, metadata, subject_id FROM release_lock($1, $2, $3, $4, $5)
             self.RELEASE_LOCK,
             lambda: (tenant_id, request_id, digest, lock_id, owner_token),
         )
-        return await self._lock(tenant_id, lock_id)
-
-    SELECT_LOCK = """
-SELECT lock_id, room_type_id, check_in, check_out, state, owner_token, fencing_number,
-    create_time, expire_time, nightly_prices, currency_code
-FROM room_lock WHERE tenant_id = $1 AND lock_id = $2
-"""
-
-    async def _lock(self, tenant_id: str, lock_id: UUID) -> Lock:
-        row = await self._postgres.fetchrow(self.SELECT_LOCK, tenant_id, lock_id)
-        if row is None:
-            raise refusal("LOCK_UNKNOWN")
-        stay = Stay(row["check_in"], row["check_out"])
-        return _lock(row, tenant_id, row["room_type_id"], stay, LockState(row["state"]))
+        return await self.lock(tenant_id, lock_id)
 
     SWEEP_LOCKS = "SELECT sweep_lapsed_locks($1)"
     SWEEP_BATCH = 500
@@ -145,7 +132,7 @@ SELECT count(*) FROM swept
 def _answer(request: LockRequest, row: asyncpg.Record) -> Lock | MeshError:
     if not row["reason"]:
         # As it was granted, also when it has ended since: the same id, the same answer.
-        return _lock(row, request.tenant_id, request.room_type_id, request.stay, LockState.LIVE)
+        return _granted(row, request)
     facts: Mapping[str, Any] = orjson.loads(row["metadata"])
     if row["reason"] == "DECISION_FAILED":
         log.error("lock not decided", tenant_id=request.tenant_id, **facts)
@@ -153,15 +140,14 @@ def _answer(request: LockRequest, row: asyncpg.Record) -> Lock | MeshError:
     return refusal(row["reason"], facts)
 
 
-def _lock(
-    row: asyncpg.Record, tenant_id: str, room_type_id: str, stay: Stay, state: LockState
-) -> Lock:
+def _granted(row: asyncpg.Record, request: LockRequest) -> Lock:
     return Lock(
         lock_id=row["lock_id"],
-        tenant_id=tenant_id,
-        room_type_id=room_type_id,
-        stay=stay,
-        state=state,
+        tenant_id=request.tenant_id,
+        room_type_id=request.room_type_id,
+        stay=request.stay,
+        guest_id=request.guest_id,
+        state=LockState.LIVE,
         owner_token=str(row["owner_token"]),
         fencing_number=row["fencing_number"],
         create_time=row["create_time"],

@@ -82,6 +82,7 @@ def from_lock(lock: Lock) -> LockMessage:
         lock_id=str(lock.lock_id),
         tenant_id=lock.tenant_id,
         room_type_id=lock.room_type_id,
+        guest_id=lock.guest_id,
         state=LockStateMessage.Value(f"LOCK_STATE_{lock.state.value}"),
         fencing_number=lock.fencing_number,
     )

@@ -44,6 +44,7 @@ CAPACITY = {"single": 2, "double": 3}
 NIGHTS = 6
 GUESTS = ("ana", "luis", "eva")
 LIVE_LOCKS = 2
+LONGEST_LOCK = timedelta(hours=2)
 
 T = TypeVar("T")
 
@@ -183,6 +184,21 @@ class BookingMachine(RuleBasedStateMachine):
         assert said == expected
         if expected == "done":
             one.live, one.ended = False, "RELEASED"
+
+    @rule(one=locks)
+    def extend(self, one: ModelLock) -> None:
+        """More time for a lock that is live; what is over stays over."""
+        lock, request_id = one.lock, uuid4()
+        held = (lock.lock_id, lock.owner_token, lock.fencing_number)
+        answer = self.answer(self.store.extend(self.hotel.tenant_id, request_id, b"", *held))
+        again = self.answer(self.store.extend(self.hotel.tenant_id, request_id, b"", *held))
+        if isinstance(answer, Lock):
+            assert one.live
+            assert again == answer
+            assert answer.expire_time <= answer.create_time + LONGEST_LOCK
+        else:
+            assert not one.live
+            assert answer.reason == f"LOCK_{one.ended or 'EXPIRED'}"
 
     @rule(target=reservations, one=locks)
     def confirm(self, one: ModelLock) -> Any:

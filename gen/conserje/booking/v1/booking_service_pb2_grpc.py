@@ -62,6 +62,26 @@ class BookingServiceStub:
                 request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ReleaseLockRequest.SerializeToString,
                 response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ReleaseLockResponse.FromString,
                 _registered_method=True)
+        self.ExtendLock = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/ExtendLock',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ExtendLockRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ExtendLockResponse.FromString,
+                _registered_method=True)
+        self.GetLock = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/GetLock',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.GetLockRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.GetLockResponse.FromString,
+                _registered_method=True)
+        self.ListLocks = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/ListLocks',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListLocksRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListLocksResponse.FromString,
+                _registered_method=True)
+        self.ListLockEvents = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/ListLockEvents',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListLockEventsRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListLockEventsResponse.FromString,
+                _registered_method=True)
         self.ConfirmReservation = channel.unary_unary(
                 '/conserje.booking.v1.BookingService/ConfirmReservation',
                 request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ConfirmReservationRequest.SerializeToString,
@@ -202,6 +222,49 @@ class BookingServiceServicer:
         - NOT_FOUND `LOCK_UNKNOWN`: the hotel has no such lock.
         - PERMISSION_DENIED `NOT_LOCK_OWNER`: the owner token is not the lock's.
         - FAILED_PRECONDITION `LOCK_CONVERTED`: it has become a reservation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExtendLock(self, request, context):
+        """Gives a guest more time: the hotel's term begins again, up to 2 hours after
+        the lock was granted. Never shortens it.
+
+        Errors:
+        - NOT_FOUND `LOCK_UNKNOWN`, PERMISSION_DENIED `NOT_LOCK_OWNER`: as in
+        `ReleaseLock`.
+        - ABORTED `STALE_FENCE`: the fencing number is not the lock's.
+        - FAILED_PRECONDITION `LOCK_EXPIRED`: its time has run out.
+        - FAILED_PRECONDITION `LOCK_RELEASED`, `LOCK_CONVERTED`: it has ended.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetLock(self, request, context):
+        """One lock, for its owner, whatever has become of it.
+
+        Errors:
+        - NOT_FOUND `LOCK_UNKNOWN`: the hotel has no such lock.
+        - PERMISSION_DENIED `NOT_LOCK_OWNER`: the owner token is not the lock's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLocks(self, request, context):
+        """The live locks of a hotel by room type and expiry, page by page. One that
+        is extended meanwhile may be listed twice.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListLockEvents(self, request, context):
+        """What was decided about the locks of a hotel, refusals included, oldest
+        first, page by page. The newest events may still lack one that is being
+        written.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -449,6 +512,26 @@ def add_BookingServiceServicer_to_server(servicer, server):
                     request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ReleaseLockRequest.FromString,
                     response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ReleaseLockResponse.SerializeToString,
             ),
+            'ExtendLock': grpc.unary_unary_rpc_method_handler(
+                    servicer.ExtendLock,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ExtendLockRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ExtendLockResponse.SerializeToString,
+            ),
+            'GetLock': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetLock,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.GetLockRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.GetLockResponse.SerializeToString,
+            ),
+            'ListLocks': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLocks,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListLocksRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListLocksResponse.SerializeToString,
+            ),
+            'ListLockEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListLockEvents,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListLockEventsRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListLockEventsResponse.SerializeToString,
+            ),
             'ConfirmReservation': grpc.unary_unary_rpc_method_handler(
                     servicer.ConfirmReservation,
                     request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ConfirmReservationRequest.FromString,
@@ -646,6 +729,114 @@ class BookingService:
             '/conserje.booking.v1.BookingService/ReleaseLock',
             conserje_dot_booking_dot_v1_dot_booking__service__pb2.ReleaseLockRequest.SerializeToString,
             conserje_dot_booking_dot_v1_dot_booking__service__pb2.ReleaseLockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExtendLock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/ExtendLock',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.ExtendLockRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.ExtendLockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetLock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/GetLock',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.GetLockRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.GetLockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLocks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/ListLocks',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListLocksRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListLocksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListLockEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/ListLockEvents',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListLockEventsRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListLockEventsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -77,6 +77,33 @@ class BookingServiceStub:
     - PERMISSION_DENIED `NOT_LOCK_OWNER`: the owner token is not the lock's.
     - FAILED_PRECONDITION `LOCK_CONVERTED`: it has become a reservation.
     """
+    ExtendLock: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ExtendLockRequest, _booking_service_pb2.ExtendLockResponse]
+    """Gives a guest more time: the hotel's term begins again, up to 2 hours after
+    the lock was granted. Never shortens it.
+
+    Errors:
+    - NOT_FOUND `LOCK_UNKNOWN`, PERMISSION_DENIED `NOT_LOCK_OWNER`: as in
+      `ReleaseLock`.
+    - ABORTED `STALE_FENCE`: the fencing number is not the lock's.
+    - FAILED_PRECONDITION `LOCK_EXPIRED`: its time has run out.
+    - FAILED_PRECONDITION `LOCK_RELEASED`, `LOCK_CONVERTED`: it has ended.
+    """
+    GetLock: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.GetLockRequest, _booking_service_pb2.GetLockResponse]
+    """One lock, for its owner, whatever has become of it.
+
+    Errors:
+    - NOT_FOUND `LOCK_UNKNOWN`: the hotel has no such lock.
+    - PERMISSION_DENIED `NOT_LOCK_OWNER`: the owner token is not the lock's.
+    """
+    ListLocks: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ListLocksRequest, _booking_service_pb2.ListLocksResponse]
+    """The live locks of a hotel by room type and expiry, page by page. One that
+    is extended meanwhile may be listed twice.
+    """
+    ListLockEvents: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ListLockEventsRequest, _booking_service_pb2.ListLockEventsResponse]
+    """What was decided about the locks of a hotel, refusals included, oldest
+    first, page by page. The newest events may still lack one that is being
+    written.
+    """
     ConfirmReservation: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ConfirmReservationRequest, _booking_service_pb2.ConfirmReservationResponse]
     """Turns a lock into a reservation and assigns a room. A lock whose time has
     run out is taken again when its nights are still free at the same price.
@@ -280,6 +307,33 @@ class BookingServiceAsyncStub(BookingServiceStub):
     - NOT_FOUND `LOCK_UNKNOWN`: the hotel has no such lock.
     - PERMISSION_DENIED `NOT_LOCK_OWNER`: the owner token is not the lock's.
     - FAILED_PRECONDITION `LOCK_CONVERTED`: it has become a reservation.
+    """
+    ExtendLock: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ExtendLockRequest, _booking_service_pb2.ExtendLockResponse]  # type: ignore[assignment]
+    """Gives a guest more time: the hotel's term begins again, up to 2 hours after
+    the lock was granted. Never shortens it.
+
+    Errors:
+    - NOT_FOUND `LOCK_UNKNOWN`, PERMISSION_DENIED `NOT_LOCK_OWNER`: as in
+      `ReleaseLock`.
+    - ABORTED `STALE_FENCE`: the fencing number is not the lock's.
+    - FAILED_PRECONDITION `LOCK_EXPIRED`: its time has run out.
+    - FAILED_PRECONDITION `LOCK_RELEASED`, `LOCK_CONVERTED`: it has ended.
+    """
+    GetLock: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.GetLockRequest, _booking_service_pb2.GetLockResponse]  # type: ignore[assignment]
+    """One lock, for its owner, whatever has become of it.
+
+    Errors:
+    - NOT_FOUND `LOCK_UNKNOWN`: the hotel has no such lock.
+    - PERMISSION_DENIED `NOT_LOCK_OWNER`: the owner token is not the lock's.
+    """
+    ListLocks: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ListLocksRequest, _booking_service_pb2.ListLocksResponse]  # type: ignore[assignment]
+    """The live locks of a hotel by room type and expiry, page by page. One that
+    is extended meanwhile may be listed twice.
+    """
+    ListLockEvents: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ListLockEventsRequest, _booking_service_pb2.ListLockEventsResponse]  # type: ignore[assignment]
+    """What was decided about the locks of a hotel, refusals included, oldest
+    first, page by page. The newest events may still lack one that is being
+    written.
     """
     ConfirmReservation: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ConfirmReservationRequest, _booking_service_pb2.ConfirmReservationResponse]  # type: ignore[assignment]
     """Turns a lock into a reservation and assigns a room. A lock whose time has
@@ -505,6 +559,57 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         - NOT_FOUND `LOCK_UNKNOWN`: the hotel has no such lock.
         - PERMISSION_DENIED `NOT_LOCK_OWNER`: the owner token is not the lock's.
         - FAILED_PRECONDITION `LOCK_CONVERTED`: it has become a reservation.
+        """
+
+    @_abc_1.abstractmethod
+    def ExtendLock(
+        self,
+        request: _booking_service_pb2.ExtendLockRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.ExtendLockResponse, _abc.Awaitable[_booking_service_pb2.ExtendLockResponse]]:
+        """Gives a guest more time: the hotel's term begins again, up to 2 hours after
+        the lock was granted. Never shortens it.
+
+        Errors:
+        - NOT_FOUND `LOCK_UNKNOWN`, PERMISSION_DENIED `NOT_LOCK_OWNER`: as in
+          `ReleaseLock`.
+        - ABORTED `STALE_FENCE`: the fencing number is not the lock's.
+        - FAILED_PRECONDITION `LOCK_EXPIRED`: its time has run out.
+        - FAILED_PRECONDITION `LOCK_RELEASED`, `LOCK_CONVERTED`: it has ended.
+        """
+
+    @_abc_1.abstractmethod
+    def GetLock(
+        self,
+        request: _booking_service_pb2.GetLockRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.GetLockResponse, _abc.Awaitable[_booking_service_pb2.GetLockResponse]]:
+        """One lock, for its owner, whatever has become of it.
+
+        Errors:
+        - NOT_FOUND `LOCK_UNKNOWN`: the hotel has no such lock.
+        - PERMISSION_DENIED `NOT_LOCK_OWNER`: the owner token is not the lock's.
+        """
+
+    @_abc_1.abstractmethod
+    def ListLocks(
+        self,
+        request: _booking_service_pb2.ListLocksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.ListLocksResponse, _abc.Awaitable[_booking_service_pb2.ListLocksResponse]]:
+        """The live locks of a hotel by room type and expiry, page by page. One that
+        is extended meanwhile may be listed twice.
+        """
+
+    @_abc_1.abstractmethod
+    def ListLockEvents(
+        self,
+        request: _booking_service_pb2.ListLockEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.ListLockEventsResponse, _abc.Awaitable[_booking_service_pb2.ListLockEventsResponse]]:
+        """What was decided about the locks of a hotel, refusals included, oldest
+        first, page by page. The newest events may still lack one that is being
+        written.
         """
 
     @_abc_1.abstractmethod

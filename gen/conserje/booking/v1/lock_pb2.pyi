@@ -54,6 +54,46 @@ LOCK_STATE_CONVERTED: LockState.ValueType  # 4
 """It became a reservation."""
 Global___LockState: _TypeAlias = LockState  # noqa: Y015
 
+class _LockEventKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LockEventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LockEventKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LOCK_EVENT_KIND_UNSPECIFIED: _LockEventKind.ValueType  # 0
+    """Never sent by a server."""
+    LOCK_EVENT_KIND_GRANTED: _LockEventKind.ValueType  # 1
+    """It was granted."""
+    LOCK_EVENT_KIND_REFUSED: _LockEventKind.ValueType  # 2
+    """It was not granted; `reason` says why."""
+    LOCK_EVENT_KIND_EXTENDED: _LockEventKind.ValueType  # 3
+    """Its owner was given more time."""
+    LOCK_EVENT_KIND_RELEASED: _LockEventKind.ValueType  # 4
+    """Its owner gave it back."""
+    LOCK_EVENT_KIND_EXPIRED: _LockEventKind.ValueType  # 5
+    """Its time had run out when somebody looked."""
+    LOCK_EVENT_KIND_CONVERTED: _LockEventKind.ValueType  # 6
+    """It became a reservation."""
+
+class LockEventKind(_LockEventKind, metaclass=_LockEventKindEnumTypeWrapper):
+    """What was decided about a lock, or about a request for one."""
+
+LOCK_EVENT_KIND_UNSPECIFIED: LockEventKind.ValueType  # 0
+"""Never sent by a server."""
+LOCK_EVENT_KIND_GRANTED: LockEventKind.ValueType  # 1
+"""It was granted."""
+LOCK_EVENT_KIND_REFUSED: LockEventKind.ValueType  # 2
+"""It was not granted; `reason` says why."""
+LOCK_EVENT_KIND_EXTENDED: LockEventKind.ValueType  # 3
+"""Its owner was given more time."""
+LOCK_EVENT_KIND_RELEASED: LockEventKind.ValueType  # 4
+"""Its owner gave it back."""
+LOCK_EVENT_KIND_EXPIRED: LockEventKind.ValueType  # 5
+"""Its time had run out when somebody looked."""
+LOCK_EVENT_KIND_CONVERTED: LockEventKind.ValueType  # 6
+"""It became a reservation."""
+Global___LockEventKind: _TypeAlias = LockEventKind  # noqa: Y015
+
 @_typing.final
 class Quote(_message.Message):
     """What was offered when a lock was granted."""
@@ -103,6 +143,7 @@ class Lock(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     QUOTE_FIELD_NUMBER: _builtins.int
+    GUEST_ID_FIELD_NUMBER: _builtins.int
     lock_id: _builtins.str
     """The lock, an opaque id."""
     tenant_id: _builtins.str
@@ -119,6 +160,8 @@ class Lock(_message.Message):
     """Grows with every lock granted by an installation; a holder with a lower
     one than the lock's row is refused.
     """
+    guest_id: _builtins.str
+    """Who it is for: the opaque id that the caller gave."""
     @_builtins.property
     def check_in_date(self) -> _date_pb2.Date:
         """The day of arrival, the property's date."""
@@ -153,11 +196,74 @@ class Lock(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         quote: Global___Quote | None = ...,
+        guest_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "create_time", b"create_time", "expire_time", b"expire_time", "quote", b"quote"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "create_time", b"create_time", "expire_time", b"expire_time", "fencing_number", b"fencing_number", "lock_id", b"lock_id", "owner_token", b"owner_token", "quote", b"quote", "room_type_id", b"room_type_id", "state", b"state", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "create_time", b"create_time", "expire_time", b"expire_time", "fencing_number", b"fencing_number", "guest_id", b"guest_id", "lock_id", b"lock_id", "owner_token", b"owner_token", "quote", b"quote", "room_type_id", b"room_type_id", "state", b"state", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Lock: _TypeAlias = Lock  # noqa: Y015
+
+@_typing.final
+class LockEvent(_message.Message):
+    """A decision about a lock, or about a request for one that was refused."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EVENT_NUMBER_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    LOCK_ID_FIELD_NUMBER: _builtins.int
+    ROOM_TYPE_ID_FIELD_NUMBER: _builtins.int
+    CHECK_IN_DATE_FIELD_NUMBER: _builtins.int
+    CHECK_OUT_DATE_FIELD_NUMBER: _builtins.int
+    GUEST_ID_FIELD_NUMBER: _builtins.int
+    EVENT_TIME_FIELD_NUMBER: _builtins.int
+    event_number: _builtins.int
+    """Grows with the decisions of an installation."""
+    kind: Global___LockEventKind.ValueType
+    """What was decided."""
+    reason: _builtins.str
+    """Why a request was refused: the reason of its error. Otherwise it may be
+    empty.
+    """
+    lock_id: _builtins.str
+    """The lock. Empty when none was granted."""
+    room_type_id: _builtins.str
+    """The room type."""
+    guest_id: _builtins.str
+    """Who it is or was to be for: the opaque id that the caller gave."""
+    @_builtins.property
+    def check_in_date(self) -> _date_pb2.Date:
+        """The day of arrival, the property's date."""
+
+    @_builtins.property
+    def check_out_date(self) -> _date_pb2.Date:
+        """The day of departure, the property's date; not a night of the stay."""
+
+    @_builtins.property
+    def event_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was decided, by the database's clock."""
+
+    def __init__(
+        self,
+        *,
+        event_number: _builtins.int = ...,
+        kind: Global___LockEventKind.ValueType = ...,
+        reason: _builtins.str = ...,
+        lock_id: _builtins.str = ...,
+        room_type_id: _builtins.str = ...,
+        check_in_date: _date_pb2.Date | None = ...,
+        check_out_date: _date_pb2.Date | None = ...,
+        guest_id: _builtins.str = ...,
+        event_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "event_time", b"event_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "event_number", b"event_number", "event_time", b"event_time", "guest_id", b"guest_id", "kind", b"kind", "lock_id", b"lock_id", "reason", b"reason", "room_type_id", b"room_type_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LockEvent: _TypeAlias = LockEvent  # noqa: Y015

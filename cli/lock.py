@@ -1,0 +1,146 @@
+"""`conserje lock`: what a hotel keeps for its guests, and what was decided about it."""
+
+import argparse
+import uuid
+from collections.abc import Callable, Iterator
+
+import grpc
+from conserje.booking.v1.booking_service_pb2 import (
+    GetLockRequest,
+    ListLockEventsRequest,
+    ListLocksRequest,
+    ReleaseLockRequest,
+)
+from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceStub
+from conserje.booking.v1.lock_pb2 import Lock, LockEvent, LockEventKind, LockState
+from google.protobuf.timestamp_pb2 import Timestamp
+from google.type.date_pb2 import Date
+
+from cli import failures
+from cli.channels import open_channel
+from cli.places import need_target
+
+TIMEOUT_SECONDS = 10
+PAGE_SIZE = 200
+
+Show = Callable[[BookingServiceStub, argparse.Namespace], Iterator[str]]
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    command = commands.add_parser("lock", help="rooms that are kept for guests")
+    verbs = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    listing = _add(verbs, "list", "the live locks of a hotel", _list)
+    listing.add_argument("--guest", default="", metavar="ID", help="only those of this guest")
+    listing.add_argument("--type", default="", metavar="ID", help="only those of this room type")
+
+    showing = _add(verbs, "show", "one lock, as its owner", _show)
+    releasing = _add(verbs, "release", "give a lock back, as its owner", _release)
+    for owned in (showing, releasing):
+        owned.add_argument("lock_id", metavar="LOCK")
+        owned.add_argument(
+            "--owner-token", required=True, metavar="TOKEN", help="what its owner was given"
+        )
+
+    events = _add(verbs, "events", "what was decided about locks, oldest first", _events)
+    events.add_argument("--lock", default="", metavar="LOCK", help="only about this lock")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Asks booking and prints what it says, page by page."""
+    target = need_target("booking", options.target)
+    show: Show = options.show
+    with open_channel(target) as channel:
+        try:
+            for line in show(BookingServiceStub(channel), options):
+                print(line)
+        except grpc.RpcError as error:
+            return failures.tell(error, target)
+    return 0
+
+
+def describe(lock: Lock) -> str:
+    """A lock on one line; its price as it was offered."""
+    total = lock.quote.total_price
+    price = f"{total.units + total.nanos / 1e9:.2f} {total.currency_code}"
+    state = LockState.Name(lock.state).removeprefix("LOCK_STATE_")
+    return (
+        f"{lock.lock_id}  {state:<9}  {lock.room_type_id}  {_nights(lock)}  "
+        f"until {_time(lock.expire_time)}  {price}  guest {lock.guest_id}"
+    )
+
+
+def describe_event(event: LockEvent) -> str:
+    """A decision on one line."""
+    kind = LockEventKind.Name(event.kind).removeprefix("LOCK_EVENT_KIND_")
+    return (
+        f"{_time(event.event_time)}  {kind:<9}  {event.lock_id or '-':<36}  {event.room_type_id}  "
+        f"{_nights(event)}  guest {event.guest_id}  {event.reason}"
+    ).rstrip()
+
+
+def _add(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, help: str, show: Show
+) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=help)
+    verb.add_argument("tenant_id", metavar="HOTEL", help="the hotel's id")
+    verb.add_argument("--target", default="", metavar="HOST:PORT", help="booking's address")
+    verb.set_defaults(run=run, show=show)
+    return verb
+
+
+def _list(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    request = ListLocksRequest(
+        tenant_id=options.tenant_id,
+        page_size=PAGE_SIZE,
+        guest_id=options.guest,
+        room_type_id=options.type,
+    )
+    while True:
+        page = stub.ListLocks(request, timeout=TIMEOUT_SECONDS)
+        yield from map(describe, page.locks)
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
+def _show(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    request = GetLockRequest(
+        tenant_id=options.tenant_id, lock_id=options.lock_id, owner_token=options.owner_token
+    )
+    yield describe(stub.GetLock(request, timeout=TIMEOUT_SECONDS).lock)
+
+
+def _release(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    request = ReleaseLockRequest(
+        tenant_id=options.tenant_id,
+        request_id=str(uuid.uuid4()),
+        lock_id=options.lock_id,
+        owner_token=options.owner_token,
+    )
+    yield describe(stub.ReleaseLock(request, timeout=TIMEOUT_SECONDS).lock)
+
+
+def _events(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    request = ListLockEventsRequest(
+        tenant_id=options.tenant_id, page_size=PAGE_SIZE, lock_id=options.lock
+    )
+    while True:
+        page = stub.ListLockEvents(request, timeout=TIMEOUT_SECONDS)
+        yield from map(describe_event, page.events)
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
+def _nights(of: Lock | LockEvent) -> str:
+    return f"{_day(of.check_in_date)} to {_day(of.check_out_date)}"
+
+
+def _day(date: Date) -> str:
+    return f"{date.year:04}-{date.month:02}-{date.day:02}"
+
+
+def _time(instant: Timestamp) -> str:
+    return f"{instant.ToDatetime():%Y-%m-%d %H:%M:%S} UTC"

@@ -1,0 +1,1 @@
+"""What can be done with a lock that was granted, and what happened to locks."""

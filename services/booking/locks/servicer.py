@@ -1,0 +1,87 @@
+"""The RPCs about locks that were granted: protobuf in, protobuf out."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import grpc
+from conserje.booking.v1.booking_service_pb2 import (
+    ExtendLockRequest,
+    ExtendLockResponse,
+    GetLockRequest,
+    GetLockResponse,
+    ListLockEventsRequest,
+    ListLockEventsResponse,
+    ListLocksRequest,
+    ListLocksResponse,
+)
+from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceServicer
+
+from services.booking.cache import AvailabilityCache
+from services.booking.domain import fingerprint, storable
+from services.booking.locks import wire
+from services.booking.locks.store import FIRST_PLACE, LockFilter
+from services.booking.reservations.wire import page_size, to_page_token
+from services.booking.store import BookingStore
+from services.booking.wire import from_lock, to_id
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class LockServicer(BookingServiceServicer):
+    """The part of `conserje.booking.v1.BookingService` that is about granted locks."""
+
+    _store: BookingStore
+    _cache: AvailabilityCache
+
+    async def ExtendLock(self, request: ExtendLockRequest, context: Context) -> ExtendLockResponse:
+        """Give a guest more time."""
+        storable([("tenant_id", request.tenant_id), ("owner_token", request.owner_token)])
+        lock_id = to_id(request.lock_id, "LOCK_UNKNOWN")
+        held = (lock_id, request.owner_token, request.fencing_number)
+        digest = fingerprint("ExtendLock", request.tenant_id, *held)
+        request_id = UUID(request.request_id)
+        lock = await self._store.extend(request.tenant_id, request_id, digest, *held)
+        # A cached answer believes in the old expiry.
+        await self._cache.outdate([request.tenant_id])
+        return ExtendLockResponse(lock=from_lock(lock))
+
+    async def GetLock(self, request: GetLockRequest, context: Context) -> GetLockResponse:
+        """Look a lock up, as its owner."""
+        storable([("tenant_id", request.tenant_id)])
+        lock_id = to_id(request.lock_id, "LOCK_UNKNOWN")
+        lock = await self._store.owned_lock(request.tenant_id, lock_id, request.owner_token)
+        return GetLockResponse(lock=from_lock(lock))
+
+    async def ListLocks(self, request: ListLocksRequest, context: Context) -> ListLocksResponse:
+        """The live locks of a hotel."""
+        wanted = LockFilter(request.tenant_id, request.guest_id, request.room_type_id)
+        storable(
+            (
+                ("tenant_id", wanted.tenant_id),
+                ("guest_id", wanted.guest_id),
+                ("room_type_id", wanted.room_type_id),
+            )
+        )
+        size = page_size(request.page_size)
+        after = wire.to_lock_place(request.page_token) if request.page_token else FIRST_PLACE
+        found = await self._store.live_locks(wanted, after, size)
+        response = ListLocksResponse(locks=[from_lock(one) for one in found])
+        if len(found) == size:
+            response.next_page_token = wire.from_lock_place(found[-1])
+        return response
+
+    async def ListLockEvents(
+        self, request: ListLockEventsRequest, context: Context
+    ) -> ListLockEventsResponse:
+        """What was decided about locks."""
+        storable([("tenant_id", request.tenant_id)])
+        size = page_size(request.page_size)
+        after = wire.to_event_number(request.page_token) if request.page_token else 0
+        lock_id = to_id(request.lock_id, "LOCK_UNKNOWN") if request.lock_id else None
+        found = await self._store.lock_events(request.tenant_id, lock_id, after, size)
+        response = ListLockEventsResponse(events=[wire.from_lock_event(one) for one in found])
+        if len(found) == size:
+            response.next_page_token = to_page_token(found[-1].event_number)
+        return response

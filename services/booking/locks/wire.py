@@ -1,0 +1,59 @@
+"""Locks that were granted: protobuf in, domain out, and back."""
+
+from __future__ import annotations
+
+import datetime as dt
+from uuid import UUID
+
+from conserje.booking.v1.lock_pb2 import LockEvent as LockEventMessage
+from conserje.booking.v1.lock_pb2 import LockEventKind
+
+from meshkit.dates import from_date
+from services.booking.domain import Lock, storable
+from services.booking.locks.store import LockEvent, LockPlace
+from services.booking.reservations.wire import bad_page_token, from_page_token, to_page_token
+
+LARGEST_NUMBER_DIGITS = 18
+"""More would not fit a bigint."""
+
+
+def to_lock_place(token: str) -> LockPlace:
+    """Where a page of locks ended."""
+    room_type_id, expire_time, lock_id = from_page_token(token, 3)
+    storable([("page_token", room_type_id)])
+    try:
+        time, key = dt.datetime.fromisoformat(expire_time), UUID(lock_id)
+    except ValueError:
+        raise bad_page_token() from None
+    if time.tzinfo is None:
+        raise bad_page_token()
+    return LockPlace(room_type_id, time, key)
+
+
+def from_lock_place(last: Lock) -> str:
+    """The place after a lock."""
+    return to_page_token(last.room_type_id, last.expire_time.isoformat(), last.lock_id)
+
+
+def to_event_number(token: str) -> int:
+    """Where a page of events ended."""
+    (number,) = from_page_token(token, 1)
+    if not (number.isascii() and number.isdecimal() and len(number) <= LARGEST_NUMBER_DIGITS):
+        raise bad_page_token()
+    return int(number)
+
+
+def from_lock_event(event: LockEvent) -> LockEventMessage:
+    """One line of the history of locks."""
+    message = LockEventMessage(
+        event_number=event.event_number,
+        kind=LockEventKind.Value(f"LOCK_EVENT_KIND_{event.event}"),
+        reason=event.reason,
+        lock_id=str(event.lock_id or ""),
+        room_type_id=event.room_type_id,
+        guest_id=event.guest_id,
+    )
+    from_date(event.stay.check_in, message.check_in_date)
+    from_date(event.stay.check_out, message.check_out_date)
+    message.event_time.FromDatetime(event.event_time)
+    return message
