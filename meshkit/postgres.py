@@ -12,7 +12,7 @@ import asyncio
 import random
 import select
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -266,6 +266,19 @@ class Postgres:
         """All rows of one statement."""
         async with self.acquire() as connection:
             return await connection.fetch(sql, *args)
+
+    async def slices(
+        self, sql: str, *args: object, rows: int
+    ) -> AsyncGenerator[list[asyncpg.Record], None]:
+        """The rows of one statement, so many at a time; close it when not read to the end.
+
+        Decoding a big result in one go would hold the loop for as long as that takes.
+        """
+        async with self.transaction() as connection:
+            cast(_PooledConnection, connection).itself().statements += 1
+            cursor = await connection.cursor(sql, *args)
+            while found := await cursor.fetch(rows):
+                yield found
 
     async def fetchrow(self, sql: str, *args: object) -> asyncpg.Record | None:
         """The first row of one statement, None without rows."""

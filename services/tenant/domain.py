@@ -46,7 +46,7 @@ class Snapshot:
     read_time: datetime
     active_tenant_count: int
     numbers: dict[str, Number]
-    """By `phone_number_id`; never changed once the snapshot is made."""
+    """By `phone_number_id`; not changed before another snapshot has taken its place."""
 
     @classmethod
     def of(
@@ -88,6 +88,11 @@ class Directory:
                 "The directory of hotels was not read yet.",
                 retry_after=RETRY_AFTER_SECONDS,
             )
+        return self._snapshot
+
+    @property
+    def current(self) -> Snapshot | None:
+        """The newest snapshot; None before the first."""
         return self._snapshot
 
     @property

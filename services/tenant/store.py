@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import aclosing
+
 import asyncpg
 
 from meshkit.errors import Unavailable
@@ -32,33 +35,68 @@ LEFT JOIN whatsapp_number ON whatsapp_number.tenant_id = tenant.tenant_id
 SELECT_VERSION = "SELECT version FROM directory"
 
 
+SLICE_ROWS = 100
+"""Decoding as many takes 0.7 ms of the loop and building them less; the bound is 2 ms."""
+
+
 class TenantStore:
     """Reads the directory."""
 
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
 
-    async def read_directory(self) -> Snapshot:
-        """All hotels and numbers as of one moment.
+    async def read_directory(self, known: Snapshot | None = None) -> Snapshot:
+        """All hotels and numbers as of one moment; what is as in `known` is shared with it.
 
         Raises `Unavailable` SCHEMA_BEHIND while a migration is missing.
         """
+        building = _Building(known)
         try:
-            rows = await self._postgres.fetch(SELECT_DIRECTORY)
+            async with aclosing(self._postgres.slices(SELECT_DIRECTORY, rows=SLICE_ROWS)) as slices:
+                async for rows in slices:
+                    building.add(rows)
         except asyncpg.SyntaxOrAccessError as error:
             raise Unavailable("SCHEMA_BEHIND", "The directory cannot be read as it is.") from error
-        active = {row["tenant_id"] for row in rows if row["state"] == TenantState.ACTIVE}
-        return Snapshot.of(
-            version=rows[0]["directory_version"],
-            read_time=rows[0]["read_time"],
-            active_tenant_count=len(active),
-            numbers=(_number(row) for row in rows if row["phone_number_id"] is not None),
-        )
+        return building.finish()
 
     async def read_version(self) -> int:
         """The version of the directory, raised by every change."""
         version: int = await self._postgres.fetchval(SELECT_VERSION)
         return version
+
+
+class _Building:
+    """A snapshot that is put together slice by slice."""
+
+    def __init__(self, known: Snapshot | None) -> None:
+        self._known = {} if known is None else known.numbers
+        self._numbers: dict[str, Number] = {}
+        self._active: set[str] = set()
+        self._head: asyncpg.Record | None = None
+
+    def add(self, rows: Sequence[asyncpg.Record]) -> None:
+        """Take in the next rows."""
+        self._head = self._head or rows[0]
+        for row in rows:
+            if row["state"] == TenantState.ACTIVE:
+                self._active.add(row["tenant_id"])
+            if row["phone_number_id"] is not None:
+                self._add(_number(row))
+
+    def _add(self, number: Number) -> None:
+        # Sharing keeps one copy of most numbers in memory while two snapshots are.
+        known = self._known.get(number.phone_number_id)
+        self._numbers[number.phone_number_id] = known if known == number else number
+
+    def finish(self) -> Snapshot:
+        """The snapshot, once all rows are in."""
+        assert self._head is not None, "the directory always has its row"
+        return Snapshot(
+            version=self._head["directory_version"],
+            read_time=self._head["read_time"],
+            active_tenant_count=len(self._active),
+            numbers=self._numbers,
+        )
 
 
 def _number(row: asyncpg.Record) -> Number:

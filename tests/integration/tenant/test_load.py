@@ -1,0 +1,106 @@
+"""Loading a big directory does not hold the loop."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+from prometheus_client import CollectorRegistry
+
+from meshkit.clock import FakeClock
+from meshkit.postgres import Postgres
+from services.tenant.domain import Directory
+from services.tenant.metrics import TenantMetrics
+from services.tenant.refresh import Refresher
+from services.tenant.store import TenantStore
+from tests.integration.tenant.test_store import ADD_HOTELS
+
+SIZES = [
+    pytest.param((1_000, 10_000), id="short"),
+    pytest.param((10_000, 100_000), id="full", marks=pytest.mark.soak),
+]
+LONGEST_SECONDS = 0.010
+IDLE_SECONDS = 0.0001
+ADD_NUMBERS = """
+INSERT INTO whatsapp_number (tenant_id, phone_number_id, whatsapp_business_account_id)
+SELECT 'hotel-' || (1 + n % $1::int), (7000000 + n)::text, '8' || (1 + n % $1::int)
+FROM generate_series(1, $2::int) AS n
+"""
+
+
+class Slices:
+    """What this thread computed between two ticks of the loop, in seconds.
+
+    Time on the CPU, unlike time on the clock, is of this process alone. Ticks in which next to
+    nothing was done are left out: there are so many that any percentile would be of them.
+    """
+
+    def __init__(self) -> None:
+        self._seconds: list[float] = []
+
+    @asynccontextmanager
+    async def measured(self) -> AsyncIterator[None]:
+        """Measure while the block runs."""
+        task = asyncio.create_task(self._measure())
+        await asyncio.sleep(0)
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+
+    def p999(self) -> float:
+        """The longest but one in a thousand."""
+        return sorted(self._seconds)[int(len(self._seconds) * 0.999)]
+
+    async def _measure(self) -> None:
+        last = time.thread_time()
+        while True:
+            await asyncio.sleep(0)
+            now = time.thread_time()
+            if now - last > IDLE_SECONDS:
+                self._seconds.append(now - last)
+            last = now
+
+
+@pytest.fixture(params=SIZES)
+async def size(request: pytest.FixtureRequest, admin: asyncpg.Connection) -> tuple[int, int]:
+    """How many hotels there are, and how many numbers."""
+    hotels, numbers = request.param
+    # The trigger would touch each hotel ten times, which takes minutes.
+    await admin.execute("ALTER TABLE whatsapp_number DISABLE TRIGGER whatsapp_number_touch")
+    await admin.execute(ADD_HOTELS, hotels)
+    await admin.execute(ADD_NUMBERS, hotels, numbers)
+    await admin.execute("ALTER TABLE whatsapp_number ENABLE TRIGGER whatsapp_number_touch")
+    return hotels, numbers
+
+
+async def test_a_full_load_and_the_next_one_leave_the_loop_turning(
+    postgres: Postgres, admin: asyncpg.Connection, size: tuple[int, int]
+) -> None:
+    hotels, numbers = size
+    slices = Slices()
+    directory = Directory(FakeClock(datetime(2026, 1, 1, tzinfo=UTC)))
+    refresher = Refresher(
+        store=TenantStore(postgres),
+        directory=directory,
+        metrics=TenantMetrics(CollectorRegistry(), directory),
+        clock=FakeClock(datetime(2026, 1, 1, tzinfo=UTC)),
+        poll_seconds=1,
+        reload_seconds=300,
+    )
+    async with slices.measured():
+        await refresher.refresh()
+    first = dict(directory.snapshot.numbers)
+    await admin.execute("UPDATE tenant SET display_name = 'X' WHERE tenant_id = 'hotel-1'")
+    async with slices.measured():
+        await refresher.refresh()
+    second = directory.snapshot.numbers
+    assert len(second) == numbers + 2
+    assert sum(second[one] is not number for one, number in first.items()) == numbers // hotels
+    assert slices.p999() <= LONGEST_SECONDS
