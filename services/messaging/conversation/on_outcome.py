@@ -15,6 +15,7 @@ from services.messaging.conversation.outcomes import (
 )
 from services.messaging.conversation.state import CommandKind, OpenCommand
 from services.messaging.conversation.turn import Steps, Turn
+from services.messaging.replies import texts
 
 
 def on_outcome(turn: Turn, number: int, outcome: Outcome) -> Steps:
@@ -67,6 +68,8 @@ def _confirmed(turn: Turn, outcome: Outcome) -> Steps:
 def _cancelled(turn: Turn, opened: OpenCommand, outcome: Outcome) -> Decision:
     if isinstance(outcome, Cancelled):
         return reserved.cancelled(turn, opened.reservation_id)
-    if isinstance(outcome, CancelRefused):
+    if isinstance(outcome, CancelRefused) and outcome.reason == "RESERVATION_UNKNOWN":
         return reserved.not_found(turn, opened.reservation_id)
+    if isinstance(outcome, CancelRefused):
+        return turn.say(texts.CANCEL_AT_RECEPTION)
     return reserved.not_cancelled_now(turn, opened.reservation_id)

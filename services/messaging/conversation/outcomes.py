@@ -77,7 +77,7 @@ class Cancelled:
 
 @dataclass(frozen=True)
 class CancelRefused:
-    """`RESERVATION_UNKNOWN`."""
+    """`RESERVATION_UNKNOWN`, or a no of the terms: `PENALTY_CHANGED`, `WRONG_STATE`."""
 
     reason: str
 

@@ -293,6 +293,10 @@ RESERVATION_GONE = Phrase(
     es="No encuentro esa reserva en el hotel. Por favor, pregunta en recepción.",
     en="I cannot find that booking at the hotel. Please ask the reception.",
 )
+CANCEL_AT_RECEPTION = Phrase(
+    es="Esta reserva no la puedo cancelar yo y sigue en pie: por favor, pregunta en recepción.",
+    en="I cannot cancel this booking and it still stands: please ask the reception.",
+)
 NOTHING_TO_CANCEL = Phrase(
     es="No tienes nada que cancelar por aquí. Cuando quieras, dime las fechas y lo miro.",
     en="There is nothing to cancel here. Tell me the dates whenever you like and I will check.",

@@ -307,6 +307,17 @@ def test_a_cancellation_that_does_not_work(outcome: Outcome, told: str, still_kn
         assert "está cancelada" in chat.taps("Sí, cancelar").body
 
 
+@pytest.mark.parametrize("reason", ["PENALTY_CHANGED", "WRONG_STATE"])
+def test_what_only_the_reception_may_cancel_still_stands(reason: str) -> None:
+    """A penalty that nobody has agreed to is never owed, and the booking is not forgotten."""
+    chat = kept()
+    chat.writes("sí")
+    once(chat, CancelRefused(reason))
+    chat.writes("cancelar mi reserva")
+    assert "sigue en pie" in chat.writes("sí").body
+    assert chat.state.reservations
+
+
 def test_the_answer_of_another_command_changes_nothing() -> None:
     chat = kept()
     decision = think(chat.state, EffectAnswer(99, Released()), chat.hotel, chat.ask)
