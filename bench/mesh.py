@@ -31,11 +31,17 @@ def _folder() -> Iterator[Path]:
 async def running(*processes: str | Process) -> AsyncIterator[tuple[Mesh, str]]:
     """A mesh of these processes on a durable Postgres, its spans going to a collector.
 
-    Yields the mesh and the collector's endpoint. Everything else is as shipped.
+    Yields the mesh and the collector's endpoint. Guests' texts do not wait for each
+    other; everything else is as shipped.
     """
     async with program("collector") as (_, answer):
         endpoint = f"http://127.0.0.1:{answer['port']}"
-        environment = {"CONSERJE_OTLP_ENDPOINT": endpoint, "CONSERJE_TRACE_RATIO": "0.01"}
+        environment = {
+            "CONSERJE_OTLP_ENDPOINT": endpoint,
+            "CONSERJE_TRACE_RATIO": "0.01",
+            # What is measured is work, not the wait for a guest's next line.
+            "CONSERJE_MESSAGING_BURST_PAUSE_SECONDS": "0",
+        }
         with _folder() as folder:
             async with Mesh(folder, processes=processes, env=environment) as mesh:
                 await _check_durable(mesh)

@@ -35,14 +35,21 @@ class MessagingSettings(DatabaseSettings, RedisSettings, TenantTarget, BookingTa
     step_concurrency: int = Field(
         64, ge=1, le=1024, description="Conversations that one process works on at once."
     )
-    step_share: int = Field(
-        16, ge=1, le=1024, description="Conversations of one number taken in one claim."
-    )
+    step_share: int = Field(32, ge=1, le=1024, description="Of these, those of one number at most.")
     step_attempts: int = Field(
         5, ge=1, le=100, description="Failed steps after which an item is set aside as dead."
     )
     step_retry_seconds: float = Field(
         1.0, gt=0, description="Pause after the first failed step; it doubles with each."
+    )
+    burst_pause_seconds: float = Field(
+        1.5,
+        ge=0,
+        le=6,
+        description=(
+            "How long a guest's text waits for the next, to be answered as one with it; 6 s at"
+            " most in all. With 0 each text is answered by itself."
+        ),
     )
     suspended_seconds: float = Field(
         60.0, gt=0, description="When to look again at a message to a hotel that is suspended."

@@ -8,6 +8,7 @@ finds the lease gone at its commit and throws the step away.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -16,6 +17,7 @@ import structlog
 from meshkit.clock import Clock
 from meshkit.errors import DeadlineExceeded, MeshError, ResourceExhausted, Unavailable
 from meshkit.telemetry import Tracing
+from services.messaging import burst
 from services.messaging.backoff import backoff
 from services.messaging.directory import Directory, Owner, Standing
 from services.messaging.metrics import MessagingMetrics
@@ -27,7 +29,7 @@ from services.messaging.store.steps import Step, StepStore
 from services.messaging.talk import Cause, Talk
 from services.messaging.wake import Wake, pause
 
-ITEMS_AT_ONCE = 16
+ITEMS_AT_ONCE = 64
 AWAY = (Unavailable, DeadlineExceeded, ResourceExhausted)
 # A dependency that is away is asked again soon; a step that fails, later and later.
 AWAY_SECONDS = 1.0
@@ -72,6 +74,7 @@ class StepWorker:
         self._wakes = wakes
         self._held: dict[int, Lease] = {}
         self._slots = Slots(settings.step_concurrency)
+        self._pause = settings.burst_pause_seconds
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Claim and work until told to stop, then finish what is in hand."""
@@ -103,6 +106,7 @@ class StepWorker:
                 share=self._settings.step_share,
                 seconds=self._settings.lease_seconds,
                 items=ITEMS_AT_ONCE,
+                held=Counter(lease.phone_number_id for lease in self._held.values()),
             )
         except Unavailable:
             self._metrics.dependency_away.labels("postgres").inc()
@@ -127,7 +131,15 @@ class StepWorker:
             with suppress(Unavailable):
                 await self._inbox.postpone(lease, FAILED_LONGEST)
         finally:
-            self._held.pop(lease.mailbox_id, None)
+            self._let_go(lease)
+
+    def _let_go(self, lease: Lease) -> None:
+        """A number that had its share may have more once a quarter of it is free."""
+        self._held.pop(lease.mailbox_id, None)
+        number, share = lease.phone_number_id, self._settings.step_share
+        left = sum(one.phone_number_id == number for one in self._held.values())
+        if left == share - max(1, share // 4):
+            self._wakes.arrived.set()
 
     async def _with_owner(self, lease: Lease) -> None:
         account = lease.items[0].account_id if lease.items else ""
@@ -170,7 +182,12 @@ class StepWorker:
     async def _lead(self, lease: Lease, owner: Owner) -> None:
         """Take step after step; the last one lets the mailbox go with its commit."""
         position = await self._steps.standing(owner.record.tenant_id, lease.mailbox_id)
-        cause = _next(lease, position)
+        wait = burst.wait(lease.items, self._pause) if position.effect is None else 0.0
+        if wait > 0:
+            self._metrics.postponed.labels("burst").inc()
+            await self._inbox.await_more(lease, wait)
+            return
+        cause = self._next(lease, position)
         if cause is None:
             await self._inbox.release(lease, more=lease.more and position.effect is None)
         while cause is not None:
@@ -179,7 +196,15 @@ class StepWorker:
                 return
             position = Position(step.state, tuple(step.unanswered), None)
             lease = _after(lease, cause)
-            cause = _next(lease, position)
+            cause = self._next(lease, position)
+
+    def _next(self, lease: Lease, position: Position) -> Cause | None:
+        """A command's answer goes before the guest's next message; an open one blocks it."""
+        effect = position.effect
+        if effect is not None:
+            return Cause(effect=effect) if effect.answered else None
+        items = burst.leading(lease.items, self._pause)
+        return Cause(items=items) if items else None
 
     async def _step(
         self, lease: Lease, owner: Owner, position: Position, cause: Cause
@@ -234,9 +259,9 @@ class StepWorker:
 
     async def _count_failure(self, lease: Lease, owner: Owner, cause: Cause, reason: str) -> int:
         limit = self._settings.step_attempts
-        if cause.item is not None:
+        if cause.items:
             return await self._inbox.fail_item(
-                lease, owner.record.tenant_id, cause.item.inbox_id, reason, limit
+                lease, owner.record.tenant_id, cause.items[0].inbox_id, reason, limit
             )
         assert cause.effect is not None
         return await self._steps.fail_effect(
@@ -251,17 +276,7 @@ def _leading(items: tuple[PendingItem, ...], account: str) -> tuple[PendingItem,
     return items[:count]
 
 
-def _next(lease: Lease, position: Position) -> Cause | None:
-    """The answer of a command goes before the guest's next message; an open one blocks it."""
-    effect = position.effect
-    if effect is not None:
-        return Cause(effect=effect) if effect.answered else None
-    return Cause(item=lease.items[0]) if lease.items else None
-
-
 def _after(lease: Lease, cause: Cause) -> Lease:
     """The lease once `cause` is done with."""
-    if cause.item is None:
-        return lease
-    newest = max(lease.last_order_time, cause.item.order_time)
-    return replace(lease, items=lease.items[1:], last_order_time=newest)
+    newest = max((lease.last_order_time, *(item.order_time for item in cause.items)))
+    return replace(lease, items=lease.items[len(cause.items) :], last_order_time=newest)

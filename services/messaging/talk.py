@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
-from services.messaging import clients, whatsapp
+from services.messaging import burst, clients, whatsapp
 from services.messaging.clients import Booking
 from services.messaging.conversation.decision import Decision
 from services.messaging.conversation.events import EffectAnswer, Event
@@ -21,7 +21,6 @@ from services.messaging.conversation.state_json import from_json, to_json
 from services.messaging.opaque import make_opaque
 from services.messaging.store.inbox import Lease, PendingItem
 from services.messaging.store.steps import EffectDraft, EffectRow, OutboxDraft, Standing, Step
-from services.messaging.translate import guest_event
 
 # What our request ids are derived under; changing it would repeat commands.
 NAMESPACE = UUID("6f1c2a54-5a0e-4f4b-9a0c-3d9b7a1e8c11")
@@ -31,29 +30,33 @@ Advance = Callable[[State, Event, Hotel], Generator[Query, Answer, Decision]]
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What a step is about: a message of the guest, or the answer of a command."""
+    """What a step is about: messages of the guest, or the answer of a command.
 
-    item: PendingItem | None = None
+    Several messages are a burst of texts, which is read and answered as one.
+    """
+
+    items: tuple[PendingItem, ...] = ()
     effect: EffectRow | None = None
 
     @property
     def name(self) -> str:
         """Its name among all causes of a conversation; request ids are derived from it."""
-        if self.item is not None:
-            return f"item/{self.item.inbox_id}"
+        if self.items:
+            return f"item/{self.items[0].inbox_id}"
         assert self.effect is not None
         return f"effect/{self.effect.request_id}"
 
     @property
     def traceparent(self) -> str:
         """The trace it belongs to."""
-        cause = self.item or self.effect
-        return cause.traceparent if cause is not None else ""
+        if self.items:
+            return self.items[0].traceparent
+        return self.effect.traceparent if self.effect is not None else ""
 
     def event(self) -> Event:
         """It, as conversations know it."""
-        if self.item is not None:
-            return guest_event(self.item.event)
+        if self.items:
+            return burst.as_one(self.items)
         assert self.effect is not None
         effect = self.effect
         outcome = clients.outcome_of(effect.method, ok=effect.answer_ok, answer=effect.answer)
@@ -73,11 +76,11 @@ class Talk:
         """All that is to be committed for `cause`."""
         state = from_json(standing.state.decode()) if standing.state else State()
         decision, reads = await self._decide(state, cause.event(), hotel)
-        waiting = (*standing.unanswered, *((cause.item.inbox_id,) if cause.item else ()))
+        waiting = (*standing.unanswered, *(item.inbox_id for item in cause.items))
         answered = bool(decision.replies)
         return Step(
             tenant_id=hotel.tenant_id,
-            item=cause.item,
+            items=cause.items,
             effect=cause.effect,
             state=to_json(decision.state).encode(),
             unanswered=() if answered else waiting,
@@ -88,9 +91,9 @@ class Talk:
             reads=reads,
             traceparent=traceparent,
             start_time=hotel.now,
-            late=cause.item is not None and cause.item.order_time < lease.last_order_time,
+            late=sum(item.order_time < lease.last_order_time for item in cause.items),
             # With a command under way the rest waits for its answer.
-            lets_go=bool(decision.commands) or len(lease.items) <= (cause.item is not None),
+            lets_go=bool(decision.commands) or len(lease.items) <= len(cause.items),
             more=lease.more and not decision.commands,
         )
 

@@ -9,7 +9,7 @@ import pytest
 from sandbox.mesh import Mesh
 from sandbox.servers import Given
 from tests.conftest import PostgresServer, RedisServer
-from tests.e2e.folders import mesh_folder
+from tests.e2e.folders import NO_PAUSE, mesh_folder
 
 
 @pytest.fixture(scope="session")
@@ -17,5 +17,6 @@ async def mesh(postgres_server: PostgresServer, redis_server: RedisServer) -> As
     """All processes, shared by the tests that break nothing; each takes guests of its own."""
     given = Given(postgres_url=postgres_server.admin_url(), redis_url=redis_server.url)
     with mesh_folder() as folder:
-        async with Mesh(folder, given=given) as running:
+        # Each text is answered by itself: what is tested here types and waits in turns.
+        async with Mesh(folder, given=given, env=NO_PAUSE) as running:
             yield running

@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+NO_PAUSE = {"CONSERJE_MESSAGING_BURST_PAUSE_SECONDS": "0"}
+"""Each text is answered by itself: most tests type and wait in turns."""
+
 
 @contextmanager
 def mesh_folder() -> Iterator[Path]:

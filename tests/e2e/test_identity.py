@@ -19,7 +19,7 @@ from sandbox.mesh import Mesh
 from sandbox.servers import Given
 from sandbox.wiring import Process
 from tests.conftest import PostgresServer, RedisServer
-from tests.e2e.folders import mesh_folder
+from tests.e2e.folders import NO_PAUSE, mesh_folder
 from tests.e2e.guests import MIRADOR, Guest
 from tests.integration.identity import walk
 
@@ -51,7 +51,7 @@ async def secured(
         Process(name, env={"CONSERJE_TLS_FOLDER": str(folders[name])}) for name in SERVICES
     ]
     with mesh_folder() as folder:
-        async with Mesh(folder, given=given, processes=["graph", *processes]) as mesh:
+        async with Mesh(folder, given=given, processes=["graph", *processes], env=NO_PAUSE) as mesh:
             yield Secured(mesh, signer, folders)
 
 

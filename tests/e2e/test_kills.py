@@ -40,6 +40,7 @@ SELECT (SELECT count(*) FROM inbox WHERE state = 'PENDING')
 async def fragile() -> AsyncIterator[Mesh]:
     """A mesh of its own with two replicas of messaging and short leases."""
     env = {
+        "CONSERJE_MESSAGING_BURST_PAUSE_SECONDS": "0",
         "CONSERJE_MESSAGING_LEASE_SECONDS": "2",
         "CONSERJE_MESSAGING_GRAPH_TIMEOUT_SECONDS": "1.5",
         "CONSERJE_MESSAGING_SEND_LEASE_SECONDS": "2",

@@ -10,7 +10,7 @@ import pytest
 from redis.asyncio import Redis
 
 from sandbox.mesh import Mesh
-from tests.e2e.folders import mesh_folder
+from tests.e2e.folders import NO_PAUSE, mesh_folder
 from tests.e2e.guests import Guest
 from tests.e2e.logs import unexpected
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.e2e
 async def fragile() -> AsyncIterator[Mesh]:
     """A mesh with servers of its own, to be stopped."""
     with mesh_folder() as folder:
-        async with Mesh(folder) as mesh:
+        async with Mesh(folder, env=NO_PAUSE) as mesh:
             yield mesh
 
 

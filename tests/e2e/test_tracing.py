@@ -12,7 +12,7 @@ from sandbox.mesh import Mesh
 from sandbox.servers import Given
 from tests.conftest import PostgresServer, RedisServer
 from tests.e2e.collector import Collector, Span
-from tests.e2e.folders import mesh_folder
+from tests.e2e.folders import NO_PAUSE, mesh_folder
 from tests.e2e.guests import Guest
 from tests.e2e.logs import PROCESSES
 
@@ -42,7 +42,10 @@ async def traced(
 ) -> AsyncIterator[Traced]:
     """A mesh with a collector."""
     collector = Collector()
-    env = {"CONSERJE_OTLP_ENDPOINT": await collector.start(), "CONSERJE_TRACE_RATIO": "1"}
+    env = {
+        "CONSERJE_OTLP_ENDPOINT": await collector.start(),
+        "CONSERJE_TRACE_RATIO": "1",
+    } | NO_PAUSE
     given = Given(postgres_url=postgres_server.admin_url(), redis_url=redis_server.url)
     with mesh_folder() as folder:
         async with Mesh(folder, given=given, env=env) as mesh:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -51,6 +52,9 @@ class PendingItem:
     order_time: datetime
     traceparent: str
     event: bytes
+    attempt_count: int
+    age_seconds: float
+    """How long ago it had arrived when it was read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,11 @@ WITH RECURSIVE number AS (
         WHERE m.phone_number_id = number.phone_number_id
           AND m.due_time <= now() AND m.lease_until <= now()
         ORDER BY m.due_time
-        LIMIT least($2, greatest(4, $1 / (SELECT count(*) FROM number)))) AS share
+        LIMIT least(
+            greatest(0, $2 - coalesce((
+                SELECT held.count FROM unnest($4::text[], $5::integer[]) AS held(number, count)
+                WHERE held.number = number.phone_number_id), 0)),
+            greatest(4, $1 / (SELECT count(*) FROM number)))) AS share
 ), chosen AS MATERIALIZED (
     SELECT m.mailbox_id FROM mailbox m JOIN due ON due.mailbox_id = m.mailbox_id
     WHERE m.due_time <= now() AND m.lease_until <= now()
@@ -122,9 +130,11 @@ RETURNING m.mailbox_id, m.phone_number_id, m.lease_number, m.arrivals, m.last_or
 # Read after the claim has committed: whatever came until then is seen here or
 # has raised `arrivals`.
 PENDING = """
-SELECT i.mailbox_id, i.inbox_id, i.account_id, i.order_time, i.traceparent, i.event
+SELECT i.mailbox_id, i.inbox_id, i.account_id, i.order_time, i.traceparent, i.event,
+       i.attempt_count, extract(epoch FROM now() - i.arrive_time)::float8 AS age_seconds
 FROM unnest($1::bigint[]) AS box(mailbox_id) CROSS JOIN LATERAL (
-    SELECT i.mailbox_id, i.inbox_id, i.account_id, i.order_time, i.traceparent, i.event
+    SELECT i.mailbox_id, i.inbox_id, i.account_id, i.order_time, i.traceparent, i.event,
+           i.attempt_count, i.arrive_time
     FROM inbox i WHERE i.mailbox_id = box.mailbox_id AND i.state = 'PENDING'
     ORDER BY i.order_time, i.inbox_id LIMIT $2) AS i
 """
@@ -140,6 +150,14 @@ WHERE m.mailbox_id = held.mailbox_id AND m.lease_number = held.lease_number
 RELEASE = """
 UPDATE mailbox SET lease_until = '-infinity',
     due_time = CASE WHEN arrivals = $3 AND NOT $4 THEN NULL ELSE now() END
+WHERE mailbox_id = $1 AND lease_number = $2
+"""
+
+# Due again then, or at once when anything comes or came meanwhile.
+AWAIT_MORE = """
+UPDATE mailbox SET lease_until = '-infinity',
+    due_time = CASE WHEN arrivals = $3 THEN now() + $4::float8 * interval '1 second'
+               ELSE now() END
 WHERE mailbox_id = $1 AND lease_number = $2
 """
 
@@ -225,13 +243,24 @@ class InboxStore:
         """Keep one item aside that cannot be stored as what it is."""
         await self._postgres.execute(QUARANTINE, reason, number, account, trace, event)
 
-    async def claim(self, *, limit: int, share: int, seconds: float, items: int) -> list[Lease]:
-        """Lease up to `limit` mailboxes that are due, at most `share` of one number.
+    async def claim(
+        self,
+        *,
+        limit: int,
+        share: int,
+        seconds: float,
+        items: int,
+        held: Mapping[str, int] = MappingProxyType({}),
+    ) -> list[Lease]:
+        """Lease up to `limit` mailboxes that are due.
 
+        Of one number at most `share`, together with those that are `held` of it.
         Each comes with up to `items` of its pending items, in order.
         """
         async with self._postgres.acquire() as connection:
-            boxes = await connection.fetch(CLAIM, limit, share, seconds)
+            boxes = await connection.fetch(
+                CLAIM, limit, share, seconds, list(held), list(held.values())
+            )
             if not boxes:
                 return []
             ids = [box["mailbox_id"] for box in boxes]
@@ -250,6 +279,12 @@ class InboxStore:
         """Let a mailbox go; it is due at once when more waits or came meanwhile."""
         await self._postgres.execute(
             RELEASE, lease.mailbox_id, lease.lease_number, lease.arrivals, more
+        )
+
+    async def await_more(self, lease: Lease, seconds: float) -> None:
+        """Let a mailbox go for `seconds`, or until something comes for it."""
+        await self._postgres.execute(
+            AWAIT_MORE, lease.mailbox_id, lease.lease_number, lease.arrivals, seconds
         )
 
     async def postpone(self, lease: Lease, seconds: float) -> None:
@@ -295,7 +330,8 @@ def _arguments(batch: IngestColumns) -> tuple[object, ...]:
 
 def _pending(row: asyncpg.Record) -> PendingItem:
     return PendingItem(
-        row["inbox_id"], row["account_id"], row["order_time"], row["traceparent"], row["event"]
+        *(row["inbox_id"], row["account_id"], row["order_time"], row["traceparent"]),
+        *(row["event"], row["attempt_count"], row["age_seconds"]),
     )
 
 

@@ -61,14 +61,14 @@ class EffectDraft:
 class Step:
     """All that a step commits, together or not at all.
 
-    It is about `item` or about `effect`, never both. `answers` are the inbox
+    It is about `items` or about `effect`, never both. `answers` are the inbox
     items that the first message answers, `unanswered` those that go on waiting,
     `sources` all that led here. `lets_go` ends the lease, and `more` says that
     something still waits then.
     """
 
     tenant_id: str
-    item: PendingItem | None
+    items: Sequence[PendingItem]
     effect: EffectRow | None
     state: bytes
     unanswered: Sequence[int]
@@ -79,7 +79,7 @@ class Step:
     reads: Sequence[bytes]
     traceparent: str
     start_time: datetime
-    late: bool
+    late: int
     lets_go: bool
     more: bool
 
@@ -109,9 +109,10 @@ WITH held AS (
     WHERE mailbox_id = $1 AND lease_number = $2
     RETURNING mailbox_id, phone_number_id
 ), item AS (
-    UPDATE inbox i SET state = 'DONE', tenant_id = $3, step_time = $6, late = $11,
-        done_time = clock_timestamp(), reads = $7
-    FROM held WHERE i.inbox_id = $12 AND i.state = 'PENDING'
+    UPDATE inbox i SET state = 'DONE', tenant_id = $3, step_time = $6, late = i.order_time < $11,
+        done_time = clock_timestamp(),
+        reads = CASE WHEN i.inbox_id = ($12::bigint[])[1] THEN $7::bytea[] END
+    FROM held WHERE i.inbox_id = ANY($12::bigint[]) AND i.state = 'PENDING'
 ), heard AS (
     UPDATE effect e SET state = 'DONE', step_time = $6, done_time = clock_timestamp(), reads = $7
     FROM held WHERE e.tenant_id = $3 AND e.request_id = $13 AND e.state = 'ANSWERED'
@@ -193,9 +194,9 @@ def _arguments(lease: Lease, step: Step) -> tuple[object, ...]:
     return (
         *(lease.mailbox_id, lease.lease_number, step.tenant_id, step.state, step.unanswered),
         *(step.start_time, step.reads or None, step.lets_go, lease.arrivals),
-        step.item.order_time if step.item else lease.last_order_time,
-        step.late,
-        step.item.inbox_id if step.item else None,
+        max((item.order_time for item in step.items), default=lease.last_order_time),
+        lease.last_order_time,
+        [item.inbox_id for item in step.items],
         step.effect.request_id if step.effect else None,
         *(step.answers, step.traceparent),
         [message.outbox_id for message in step.messages],

@@ -416,6 +416,7 @@ def settings_for(urls: DatabaseUrls, **values: Any) -> MessagingSettings:
         "graph_access_token": TOKEN,
         "graph_base_url": "http://127.0.0.1:1",
         "poll_seconds": 0.05,
+        "burst_pause_seconds": 0.0,
         "directory_seconds": 0.05,
         "step_retry_seconds": 0.05,
         "db_pool_size": 4,

@@ -8,7 +8,7 @@ import signal
 import time
 from collections import defaultdict
 
-from tests.integration.messaging.mesh import Mesh, text
+from tests.integration.messaging.mesh import NUMBER, Mesh, text
 
 ASKS = "del 10 al 12 de diciembre para 2 personas"
 
@@ -103,6 +103,22 @@ async def test_one_hotel_takes_its_share_of_a_claim_and_no_more(mesh: Mesh) -> N
     assert (numbers.count("100000000000001"), numbers.count("100000000000002")) == (16, 1)
     again = await inbox.claim(limit=64, share=16, seconds=15, items=16)
     assert not {lease.mailbox_id for lease in leases} & {lease.mailbox_id for lease in again}
+
+
+async def test_a_flood_leaves_room_for_another_hotel(mesh: Mesh) -> None:
+    other = "100000000000003"
+    mesh.tenants.numbers[other] = "hotel-other"
+    mesh.bookings.open.clear()
+    stub = await mesh.start("serve", "steps", step_concurrency=8, step_share=4)
+    await mesh.say(stub, *(text(ASKS, phone=f"346{n:08}") for n in range(50)))
+    leased = "SELECT count(*) FROM mailbox WHERE phone_number_id = $1 AND lease_until > now()"
+    await mesh.until(leased, NUMBER, value=4)
+    # None of the flood gets on, and the other hotel does not notice.
+    await mesh.say(stub, *(text(number=other, phone=f"346{n:08}") for n in range(20)))
+    await mesh.until("SELECT count(*) FROM outbox WHERE tenant_id = 'hotel-other'", value=20)
+    assert await mesh.admin.fetchval(leased, NUMBER) <= 4
+    mesh.bookings.open.set()
+    await mesh.until_answered(70)
 
 
 async def test_what_comes_while_a_mailbox_is_let_go_is_not_forgotten(mesh: Mesh) -> None:
