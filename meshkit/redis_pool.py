@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 
 from prometheus_client import CollectorRegistry, Gauge
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 TIMEOUT_SECONDS = 0.25
 CONNECTIONS = 20
 PING_AFTER_SECONDS = 30
 CHECK_SECONDS = 2.0
+MEMORY_SECONDS = 30.0
 
 REDIS_ERRORS = (RedisError, OSError, TimeoutError)
 """What a call may raise when Redis is away, slow, full or told to refuse."""
@@ -65,6 +67,12 @@ class RedisPool:
         Gauge(
             "redis_pool_in_use", "Redis connections lent at the moment.", registry=registry
         ).set_function(pool.lent)
+        self._memory = Gauge(
+            "redis_memory_used_ratio",
+            "Memory that Redis uses, of its maxmemory or else of its machine's; asked every 30 s.",
+            registry=registry,
+        )
+        self._memory_asked = -MEMORY_SECONDS
 
     async def start(self) -> None:
         """Look once, and from then on in the background; never fails."""
@@ -90,7 +98,21 @@ class RedisPool:
     async def _check(self) -> None:
         try:
             await self.client.ping()
+            await self._look_at_memory()
         except REDIS_ERRORS as error:
             self._problem = f"Redis does not answer ({type(error).__name__})."
         else:
             self._problem = None
+
+    async def _look_at_memory(self) -> None:
+        if time.monotonic() - self._memory_asked < MEMORY_SECONDS:
+            return
+        self._memory_asked = time.monotonic()
+        try:
+            told = await self.client.info("memory")
+        except ResponseError:
+            # Some hosted ones forbid INFO; then nobody is told, and nothing else is worse.
+            return
+        limit = told.get("maxmemory") or told.get("total_system_memory")
+        if limit:
+            self._memory.set(told["used_memory"] / limit)

@@ -12,6 +12,8 @@ from meshkit.metrics import LATENCY_BUCKETS
 # From one guest at a time to the most that a process works on.
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 
+SEND_OUTCOMES = ("sent", "rejected", "retry", "paused", "unsent", "unknown", "put_off")
+
 
 class MessagingMetrics:
     """All metrics of the service on one registry."""
@@ -85,11 +87,14 @@ class MessagingMetrics:
     def _declare_outbox(self, registry: CollectorRegistry) -> None:
         self.sends = Counter(
             "outbox_sends",
-            "Messages by what became of them: sent, rejected, retry, paused, unsent, unknown, or "
-            "put_off by Meta's limits before they left.",
+            f"Messages by what became of them: {', '.join(SEND_OUTCOMES)} (by Meta's limits, "
+            "before they left).",
             ["outcome"],
             registry=registry,
         )
+        for outcome in SEND_OUTCOMES:
+            # A series that only comes with the first failure has no rate at that failure.
+            self.sends.labels(outcome)
         self.send_seconds = Histogram(
             "outbox_send_seconds",
             "Time of a request to the Graph API.",

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 import psutil
 import pytest
 from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
 
 from meshkit import redis_pool
 from meshkit.redis_pool import REDIS_ERRORS, RedisPool
@@ -96,3 +97,47 @@ async def test_away_at_the_start(own_redis: EmbeddedRedis) -> None:
     await pool.start()
     assert pool.problem() == "Redis does not answer (ConnectionError)."
     await pool.close()
+
+
+@pytest.fixture
+async def administrator(own_redis: EmbeddedRedis) -> AsyncIterator[Redis]:
+    """Somebody who may change the server."""
+    async with Redis.from_url(own_redis.admin_url) as client:
+        yield client
+
+
+async def test_the_share_of_memory_in_use_is_known(
+    pool: RedisPool,
+    administrator: Redis,
+    registry: CollectorRegistry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def ratio() -> float:
+        return registry.get_sample_value("redis_memory_used_ratio") or 0.0
+
+    assert 0 < ratio() < 0.8
+    monkeypatch.setattr(redis_pool, "MEMORY_SECONDS", 0.0)
+    used = (await administrator.info("memory"))["used_memory"]
+    await administrator.config_set("maxmemory", used + 40_000_000)
+    fillers = [f"filler-{number}" for number in range(36)]
+    for filler in fillers:
+        await administrator.set(filler, b"x" * 1_000_000)
+    await until(lambda: ratio() > 0.8)
+    await administrator.delete(*fillers)
+    await until(lambda: ratio() < 0.8)
+
+
+async def test_a_redis_that_tells_nothing_about_its_memory_is_as_good(
+    pool: RedisPool, administrator: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await administrator.acl_setuser("mesh", enabled=True, commands=["-info"])
+    monkeypatch.setattr(redis_pool, "MEMORY_SECONDS", 0.0)
+
+    async def refusals() -> int:
+        stats = await administrator.info("commandstats")
+        return int(stats.get("cmdstat_info", {}).get("rejected_calls", 0))
+
+    async with asyncio.timeout(20):
+        while await refusals() < 3:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    assert pool.problem() is None
