@@ -10,11 +10,11 @@ from pathlib import Path
 
 import uvloop
 
-from bench import acks, replies, report, resolves, wrk
+from bench import acks, parses, replies, report, resolves, wrk
 from bench.measuring import BenchError, Entry, Group, measure
 from sandbox.processes import SandboxError
 
-GROUPS = (resolves.GROUP, acks.GROUP, acks.LOADED_GROUP, replies.GROUP)
+GROUPS = (parses.GROUP, resolves.GROUP, acks.GROUP, acks.LOADED_GROUP, replies.GROUP)
 ENTRIES = {entry.name: entry for group in GROUPS for entry in group.entries}
 LEAST_PAIRS = 7
 

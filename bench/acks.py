@@ -22,7 +22,7 @@ COUNT_COMMITTED = "SELECT count(*) FROM seen"
 AIOHTTP = Entry(
     "ceiling.aiohttp",
     "requests/s",
-    "A bare aiohttp on uvloop that answers 200 to the same posts without looking at them,"
+    "A bare aiohttp on uvloop that reads the same posts and answers 200,"
     " driven by wrk on one thread over 256 connections.",
     least_value=5_000,
 )

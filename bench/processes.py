@@ -41,10 +41,10 @@ class Program:
         answer: dict[str, Any] = json.loads(line)
         return answer
 
-    async def run(self, seconds: float) -> tuple[int, float]:
-        """Let its callers call for so long: how many calls in how many seconds."""
+    async def run(self, seconds: float, *what: str | int) -> tuple[int, float]:
+        """Let it work for so long, on `what` if it knows several things: how much in how long."""
         assert self._process.stdin is not None
-        self._process.stdin.write(f"{seconds}\n".encode())
+        self._process.stdin.write(f"{' '.join(map(str, (seconds, *what)))}\n".encode())
         answer = await self.answer(seconds + START_SECONDS)
         return int(answer["count"]), float(answer["seconds"])
 

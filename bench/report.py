@@ -46,7 +46,7 @@ def void(lines: Iterable[Line]) -> str:
         f"{line['name']} reached {line['value']:,.0f} {line['unit']}, below"
         f" {line['least_value']:,.0f} nothing else can be judged"
         for line in lines
-        if line["name"].startswith("ceiling.") and not line["meets_target"]
+        if line["name"].startswith("ceiling.") and line["meets_target"] is False
     )
 
 

@@ -1,4 +1,4 @@
-"""An aiohttp server that does nothing but answer 200: the most that any webhook can reach."""
+"""An aiohttp server that reads a body and answers 200: the most that any webhook can reach."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from aiohttp import web
 from bench.programs.stdio import say, until_told
 
 
-async def ok(_request: web.Request) -> web.Response:
-    """200."""
+async def ok(request: web.Request) -> web.Response:
+    """200, once the body is there."""
+    await request.read()
     return web.Response()
 
 

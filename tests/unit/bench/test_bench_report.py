@@ -40,6 +40,11 @@ def test_a_run_below_its_ceilings_is_void() -> None:
     assert report.void(report.lines_of([series(CEILING, 100)])) == ""
 
 
+def test_a_ceiling_of_which_nothing_is_asked_makes_no_run_void() -> None:
+    ceiling = Entry("ceiling.test", "calls/s", "The most there is.")
+    assert report.void(report.lines_of([series(ceiling, 1)])) == ""
+
+
 def test_a_ceiling_that_was_measured_twice_keeps_its_lowest_value() -> None:
     lines = [line for value in (300, 200) for line in report.lines_of([series(CEILING, value)])]
     assert [line["value"] for line in report.merged(lines)] == [200]
