@@ -36,7 +36,7 @@ from services.messaging.talk import Talk
 from services.messaging.trace import Tracer
 from services.messaging.upkeep import Upkeep
 from services.messaging.wake import Wake
-from services.messaging.whatsapp import GraphClient
+from services.messaging.whatsapp.client import GraphClient
 
 SERVICE = "conserje.messaging.v1.MessagingService"
 OPERATIONS = "conserje.messaging.v1.MessagingOperationsService"

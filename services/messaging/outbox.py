@@ -16,7 +16,6 @@ import structlog
 from meshkit.clock import Clock
 from meshkit.errors import Unavailable
 from meshkit.telemetry import Span, Tracing
-from services.messaging import whatsapp
 from services.messaging.backoff import backoff
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.rates import SendRates
@@ -24,11 +23,22 @@ from services.messaging.settings import MessagingSettings
 from services.messaging.slots import Slots
 from services.messaging.store.outbox import OutboxStore, Sending
 from services.messaging.wake import Wake, pause
-from services.messaging.whatsapp import Accepted, ErrorClass, GraphClient, Refused, Unknown, Unsent
+from services.messaging.whatsapp.build import addressed
+from services.messaging.whatsapp.client import (
+    Accepted,
+    GraphClient,
+    Outcome,
+    Refused,
+    Unknown,
+    Unsent,
+)
+from services.messaging.whatsapp.codes import NUMBER_CODE, Reaction
 
 FIRST_RETRY, LONGEST_RETRY = 0.5, 60.0
 # Meta: after 131056 wait 4^X seconds.
 PAIR_BASE, PAIR_LONGEST = 4.0, 256.0
+# What goes out again as it is would be refused again.
+FINAL = (Reaction.NEVER, Reaction.LATER, Reaction.CHANGE_FORM)
 # After 130429 the whole number takes a breath, on all replicas.
 NUMBER_HOLD_SECONDS = 1.0
 # The service window of WhatsApp: an answer after it would be refused.
@@ -142,14 +152,14 @@ class OutboxWorker:
         except Exception:
             log.exception("send failed", outbox_id=str(message.outbox_id))
 
-    async def _request(self, message: Sending, span: Span) -> whatsapp.Outcome:
+    async def _request(self, message: Sending, span: Span) -> Outcome:
         started = self._clock.monotonic()
-        body = whatsapp.addressed(message.body, message.whatsapp_id, message.user_id)
+        body = addressed(message.body, message.whatsapp_id, message.user_id)
         outcome = await self._graph.send(message.phone_number_id, body, span.traceparent)
         self._metrics.send_seconds.observe(self._clock.monotonic() - started)
         return outcome
 
-    async def _store_outcome(self, message: Sending, outcome: whatsapp.Outcome, span: Span) -> None:
+    async def _store_outcome(self, message: Sending, outcome: Outcome, span: Span) -> None:
         """Tried a few times: without it a message that was taken looks unknown."""
         for attempt in range(1, STORE_ATTEMPTS + 1):
             try:
@@ -160,7 +170,7 @@ class OutboxWorker:
                     raise
                 await asyncio.sleep(backoff(attempt, first=0.1, longest=2.0))
 
-    async def _conclude(self, message: Sending, outcome: whatsapp.Outcome, span: Span) -> None:
+    async def _conclude(self, message: Sending, outcome: Outcome, span: Span) -> None:
         match outcome:
             case Accepted():
                 await self._store.accepted(message, outcome.wamid.encode() or None)
@@ -187,20 +197,20 @@ class OutboxWorker:
         self._metrics.sends.labels("unknown").inc()
 
     async def _refused(self, message: Sending, refusal: Refused) -> None:
-        if refusal.error_class is ErrorClass.REFUSED:
+        if refusal.reaction in FINAL:
             await self._store.rejected(message, refusal.code, refusal.detail)
             self._metrics.sends.labels("rejected").inc()
             log.warning("message rejected", code=refusal.code, outbox_id=str(message.outbox_id))
             return
-        if refusal.error_class in (ErrorClass.CREDENTIALS, ErrorClass.SLOW_DOWN):
+        if refusal.reaction in (Reaction.STOP, Reaction.SLOW_NUMBER):
             await self._store.pause(
                 message.phone_number_id, self._settings.pause_seconds, refusal.code
             )
             log.error("number rests", code=refusal.code, phone_number_id=message.phone_number_id)
             await self._again(message, refusal.code, refusal.detail, "paused")
             return
-        pair = refusal.error_class is ErrorClass.RETRY_PAIR
-        if refusal.code == whatsapp.NUMBER_CODE:
+        pair = refusal.reaction is Reaction.WAIT_FOR_PAIR
+        if refusal.code == NUMBER_CODE:
             await self._rates.slow_number(message, NUMBER_HOLD_SECONDS)
         await self._again(message, refusal.code, refusal.detail, "retry", pair=pair)
 

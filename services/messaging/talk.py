@@ -10,7 +10,7 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
-from services.messaging import burst, clients, whatsapp
+from services.messaging import burst, clients
 from services.messaging.clients import Booking
 from services.messaging.conversation.decision import Decision
 from services.messaging.conversation.events import EffectAnswer, Event
@@ -21,6 +21,8 @@ from services.messaging.conversation.state_json import from_json, to_json
 from services.messaging.opaque import make_opaque
 from services.messaging.store.inbox import Lease, PendingItem
 from services.messaging.store.steps import EffectDraft, EffectRow, OutboxDraft, Standing, Step
+from services.messaging.whatsapp.build import parts
+from services.messaging.whatsapp.replies import send_of
 
 # What our request ids are derived under; changing it would repeat commands.
 NAMESPACE = UUID("6f1c2a54-5a0e-4f4b-9a0c-3d9b7a1e8c11")
@@ -121,10 +123,11 @@ def derived_id(tenant_id: str, mailbox_id: int, cause: Cause, what: str) -> UUID
 
 def _messages(tenant_id: str, lease: Lease, cause: Cause, decision: Decision) -> list[OutboxDraft]:
     drafts = []
-    for number, reply in enumerate(decision.replies, start=1):
+    said = [(reply, part) for reply in decision.replies for part in parts(send_of(reply))]
+    for number, (reply, part) in enumerate(said, start=1):
         outbox_id = derived_id(tenant_id, lease.mailbox_id, cause, f"message/{number}")
-        kind, body = whatsapp.body_of(reply, make_opaque(tenant_id, outbox_id))
-        drafts.append(OutboxDraft(outbox_id, kind, body, reply.holds_code))
+        body = part.body(make_opaque(tenant_id, outbox_id))
+        drafts.append(OutboxDraft(outbox_id, part.kind, body, reply.holds_code))
     return drafts
 
 

@@ -18,10 +18,21 @@ ROW_TITLE = 24
 ROW_DESCRIPTION = 72
 ROW_ID = 200
 MAX_ROWS = 10
+MAX_SECTIONS = 10
+SECTION_TITLE = 24
+HEADER = 60
+FOOTER = 60
+CAPTION = 1024
+LINK_TITLE = 20
+FLOW_TITLE = 30
+MAX_CARDS = 257
+EMOJI = 16
 # Ours, so that ten rooms fit in one message with their names in full.
 NAME = 160
 
 ELLIPSIS = "…"
+MENU_SIGN = "☰"
+"""Opens a list in any language, where nobody named the button."""
 # What joins the sign before it to the next one or colours it; alone at a cut it shows as a box.
 _JOINERS = {"\u200d", "\ufe0f", "\ufe0e"}
 

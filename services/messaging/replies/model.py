@@ -1,4 +1,9 @@
-"""The messages that a conversation can send; none can be built that WhatsApp refuses."""
+"""The messages that a conversation can send, in its own terms.
+
+They may be as long as they like: what WhatsApp does not take as it is changes
+its form before it leaves (`services.messaging.whatsapp.fitting`). Only ids have
+to be short from the start, for one that were cut would come back as another.
+"""
 
 from dataclasses import dataclass
 
@@ -13,7 +18,7 @@ class Text:
     holds_code: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "body", _body(self.body, limits.TEXT_BODY))
+        object.__setattr__(self, "body", _shown(limits.clean(self.body)))
 
 
 @dataclass(frozen=True)
@@ -25,22 +30,22 @@ class Button:
 
     def __post_init__(self) -> None:
         _check_id(self.id, limits.BUTTON_ID)
-        object.__setattr__(self, "title", _label(self.title, limits.BUTTON_TITLE))
+        object.__setattr__(self, "title", _shown(limits.line(self.title)))
 
 
 @dataclass(frozen=True)
 class Buttons:
-    """Words with one to three buttons under them."""
+    """Words with buttons under them."""
 
     body: str
     buttons: tuple[Button, ...]
     holds_code: bool = False
 
     def __post_init__(self) -> None:
-        titles = {button.title for button in self.buttons}
-        if not 1 <= len(self.buttons) <= limits.MAX_BUTTONS or len(titles) < len(self.buttons):
-            raise ValueError("one to three buttons, each with a title of its own")
-        object.__setattr__(self, "body", _body(self.body, limits.BUTTONS_BODY))
+        ids = {button.id for button in self.buttons}
+        if not self.buttons or len(ids) < len(self.buttons):
+            raise ValueError("at least one of the buttons, each with an id of its own")
+        object.__setattr__(self, "body", _shown(limits.clean(self.body)))
 
 
 @dataclass(frozen=True)
@@ -53,14 +58,13 @@ class Row:
 
     def __post_init__(self) -> None:
         _check_id(self.id, limits.ROW_ID)
-        object.__setattr__(self, "title", _label(self.title, limits.ROW_TITLE))
-        description = limits.fit(limits.line(self.description), limits.ROW_DESCRIPTION)
-        object.__setattr__(self, "description", description)
+        object.__setattr__(self, "title", _shown(limits.line(self.title)))
+        object.__setattr__(self, "description", limits.line(self.description))
 
 
 @dataclass(frozen=True)
 class ListMenu:
-    """Words with a button that opens a list of one to ten rows."""
+    """Words with a button that opens a list of rows."""
 
     body: str
     button: str
@@ -69,29 +73,20 @@ class ListMenu:
 
     def __post_init__(self) -> None:
         ids = {row.id for row in self.rows}
-        if not 1 <= len(self.rows) <= limits.MAX_ROWS or len(ids) < len(self.rows):
-            raise ValueError("one to ten rows, each with an id of its own")
-        object.__setattr__(self, "body", _body(self.body, limits.LIST_BODY))
-        object.__setattr__(self, "button", _label(self.button, limits.LIST_BUTTON))
+        if not self.rows or len(ids) < len(self.rows):
+            raise ValueError("at least one of the rows, each with an id of its own")
+        object.__setattr__(self, "body", _shown(limits.clean(self.body)))
+        object.__setattr__(self, "button", _shown(limits.line(self.button)))
 
 
 Reply = Text | Buttons | ListMenu
 
 
-def _body(text: str, limit: int) -> str:
-    return _shown(limits.clean(text), limit)
-
-
-def _label(text: str, limit: int) -> str:
-    return _shown(limits.line(text), limit)
-
-
-def _shown(text: str, limit: int) -> str:
-    """The text within the limit; a sign where nothing could be seen, which WhatsApp refuses."""
-    return limits.fit(text, limit) if limits.shows(text) else limits.ELLIPSIS
+def _shown(text: str) -> str:
+    """A sign where nothing could be seen, which WhatsApp refuses."""
+    return text if limits.shows(text) else limits.ELLIPSIS
 
 
 def _check_id(reply_id: str, limit: int) -> None:
-    """An id that were cut would come back as another: it has to be short from the start."""
     if not 1 <= len(reply_id.encode()) <= limit:
         raise ValueError(f"an id of 1 to {limit} bytes")
