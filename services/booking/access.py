@@ -15,6 +15,7 @@ ACCESS: Access = {
         "GetLock": (MESSAGING, OPERATOR, READER),
         "ListLocks": (OPERATOR, READER),
         "ListLockEvents": (OPERATOR, READER),
+        "CheckConflicts": (OPERATOR, READER),
         "ConfirmReservation": (MESSAGING, OPERATOR),
         "GetReservation": (MESSAGING, OPERATOR, READER),
         "CreateReservation": (MESSAGING, OPERATOR),

@@ -7,6 +7,7 @@ from uuid import UUID
 from conserje.booking.v1.booking_service_pb2 import (
     AcquireLockRequest,
     AcquireLockResponse,
+    CheckConflictsRequest,
     CreateReservationRequest,
     SearchAvailabilityRequest,
 )
@@ -28,7 +29,10 @@ from services.booking.domain import (
 
 
 def to_stay(
-    request: SearchAvailabilityRequest | AcquireLockRequest | CreateReservationRequest,
+    request: SearchAvailabilityRequest
+    | AcquireLockRequest
+    | CheckConflictsRequest
+    | CreateReservationRequest,
 ) -> Stay:
     """The nights that a request asks for; a bad day names its field."""
     return Stay(

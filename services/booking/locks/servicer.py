@@ -7,6 +7,8 @@ from uuid import UUID
 
 import grpc
 from conserje.booking.v1.booking_service_pb2 import (
+    CheckConflictsRequest,
+    CheckConflictsResponse,
     ExtendLockRequest,
     ExtendLockResponse,
     GetLockRequest,
@@ -18,13 +20,15 @@ from conserje.booking.v1.booking_service_pb2 import (
 )
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceServicer
 
+from meshkit.dates import from_date
 from services.booking.cache import AvailabilityCache
 from services.booking.domain import fingerprint, storable
 from services.booking.locks import wire
+from services.booking.locks.conflicts import FIRST_CONFLICT, ConflictFilter
 from services.booking.locks.store import FIRST_PLACE, LockFilter
 from services.booking.reservations.wire import page_size, to_page_token
 from services.booking.store import BookingStore
-from services.booking.wire import from_lock, to_id
+from services.booking.wire import from_lock, to_id, to_stay
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -84,4 +88,29 @@ class LockServicer(BookingServiceServicer):
         response = ListLockEventsResponse(events=[wire.from_lock_event(one) for one in found])
         if len(found) == size:
             response.next_page_token = to_page_token(found[-1].event_number)
+        return response
+
+    async def CheckConflicts(
+        self, request: CheckConflictsRequest, context: Context
+    ) -> CheckConflictsResponse:
+        """Who stands in the way of a stay."""
+        wanted = ConflictFilter(
+            request.tenant_id, request.room_type_id, request.room_id, to_stay(request)
+        )
+        storable(
+            (
+                ("tenant_id", wanted.tenant_id),
+                ("room_type_id", wanted.room_type_id),
+                ("room_id", wanted.room_id),
+            )
+        )
+        size = page_size(request.page_size)
+        after = wire.to_conflict_place(request.page_token) if request.page_token else FIRST_CONFLICT
+        nights, found = await self._store.conflicts(wanted, after, size)
+        response = CheckConflictsResponse(
+            taken_nights=[from_date(night) for night in nights],
+            conflicts=[wire.from_conflict(one) for one in found],
+        )
+        if len(found) == size:
+            response.next_page_token = to_page_token(*found[-1].place)
         return response

@@ -10,7 +10,7 @@ import asyncpg
 import orjson
 
 from services.booking.domain import Lock, LockState, Quote, Stay, refusal
-from services.booking.reservations.store import ReservationStore
+from services.booking.locks.conflicts import ConflictStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ FIRST_PLACE = LockPlace("", dt.datetime(1970, 1, 1, tzinfo=dt.UTC), UUID(int=0))
 """Before the first lock of any list."""
 
 
-class LockStore(ReservationStore):
+class LockStore(ConflictStore):
     """What is said to Postgres about locks that were granted."""
 
     SELECT_LOCK = """

@@ -5,13 +5,20 @@ from __future__ import annotations
 import datetime as dt
 from uuid import UUID
 
+from conserje.booking.v1.lock_pb2 import Conflict as ConflictMessage
 from conserje.booking.v1.lock_pb2 import LockEvent as LockEventMessage
 from conserje.booking.v1.lock_pb2 import LockEventKind
 
 from meshkit.dates import from_date
 from services.booking.domain import Lock, storable
+from services.booking.locks.conflicts import Conflict, ConflictPlace
 from services.booking.locks.store import LockEvent, LockPlace
-from services.booking.reservations.wire import bad_page_token, from_page_token, to_page_token
+from services.booking.reservations.wire import (
+    bad_page_token,
+    from_page_token,
+    to_page_token,
+    to_place,
+)
 
 LARGEST_NUMBER_DIGITS = 18
 """More would not fit a bigint."""
@@ -56,4 +63,26 @@ def from_lock_event(event: LockEvent) -> LockEventMessage:
     from_date(event.stay.check_in, message.check_in_date)
     from_date(event.stay.check_out, message.check_out_date)
     message.event_time.FromDatetime(event.event_time)
+    return message
+
+
+def to_conflict_place(token: str) -> ConflictPlace:
+    """Where a page of conflicts ended."""
+    return ConflictPlace(*to_place(token))
+
+
+def from_conflict(conflict: Conflict) -> ConflictMessage:
+    """Somebody who stands in the way."""
+    message = ConflictMessage(
+        room_type_id=conflict.room_type_id,
+        room_count=conflict.room_count,
+        guest_id=conflict.guest_id,
+    )
+    if conflict.expire_time is None:
+        message.reservation_id = str(conflict.holder_id)
+    else:
+        message.lock_id = str(conflict.holder_id)
+        message.expire_time.FromDatetime(conflict.expire_time)
+    from_date(conflict.stay.check_in, message.check_in_date)
+    from_date(conflict.stay.check_out, message.check_out_date)
     return message

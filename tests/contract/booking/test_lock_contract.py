@@ -7,6 +7,8 @@ from uuid import uuid4
 
 import grpc
 from conserje.booking.v1.booking_service_pb2 import (
+    CheckConflictsRequest,
+    ConfirmReservationRequest,
     ExtendLockRequest,
     GetLockRequest,
     ListLockEventsRequest,
@@ -20,7 +22,7 @@ from conserje.booking.v1.lock_pb2 import (
 )
 
 from meshkit.errors import InvalidArgument
-from tests.contract.booking.test_booking_contract import Call, lock_request, refused
+from tests.contract.booking.test_booking_contract import Call, day, lock_request, refused
 from tests.integration.booking.hotel import Hotel
 
 
@@ -85,6 +87,52 @@ async def test_a_granted_lock_is_its_owners(grpc_stub: Any, call: Call, hotel: H
     assert (code, error.reason) == (grpc.StatusCode.ABORTED, "STALE_FENCE")
 
 
+def conflicts_request(hotel: Hotel, **changes: Any) -> CheckConflictsRequest:
+    """What stands in the way of five nights."""
+    fields: dict[str, Any] = {
+        "tenant_id": hotel.tenant_id,
+        "check_in_date": day(hotel, 9),
+        "check_out_date": day(hotel, 14),
+    }
+    return CheckConflictsRequest(**(fields | changes))
+
+
+async def test_staff_see_who_stands_in_the_way(grpc_stub: Any, call: Call, hotel: Hotel) -> None:
+    lock = (await call(grpc_stub.AcquireLock, lock_request(hotel, guest_id="ana"))).lock
+    asked = conflicts_request(hotel, room_type_id="suite", page_size=1)
+    answer = await call(grpc_stub.CheckConflicts, asked)
+    assert list(answer.taken_nights) == [day(hotel, 10), day(hotel, 11)]
+    (found,) = answer.conflicts
+    assert (found.lock_id, found.guest_id, found.room_count) == (lock.lock_id, "ana", 1)
+    assert (found.check_in_date, found.check_out_date) == (day(hotel, 10), day(hotel, 12))
+    assert found.expire_time == lock.expire_time
+    after = conflicts_request(hotel, room_type_id="suite", page_token=answer.next_page_token)
+    assert not (await call(grpc_stub.CheckConflicts, after)).conflicts
+
+    confirm = ConfirmReservationRequest(
+        tenant_id=hotel.tenant_id,
+        request_id=str(uuid4()),
+        lock_id=lock.lock_id,
+        owner_token=lock.owner_token,
+        fencing_number=lock.fencing_number,
+    )
+    made = (await call(grpc_stub.ConfirmReservation, confirm)).reservation
+    for place in ({"room_type_id": "suite"}, {"room_id": "suite-1"}):
+        (found,) = (
+            await call(grpc_stub.CheckConflicts, conflicts_request(hotel, **place))
+        ).conflicts
+        assert (found.reservation_id, found.room_type_id) == (made.reservation_id, "suite")
+        assert not found.HasField("expire_time")
+
+    for place, reason in (
+        ({"room_type_id": "palace"}, "ROOM_TYPE_UNKNOWN"),
+        ({"room_id": "palace-1"}, "ROOM_UNKNOWN"),
+    ):
+        unknown = conflicts_request(hotel, **place)
+        code, error = await refused(call, grpc_stub.CheckConflicts, unknown)
+        assert (code, error.reason) == (grpc.StatusCode.NOT_FOUND, reason)
+
+
 async def test_bad_input_about_locks_names_its_field(
     grpc_stub: Any, call: Call, hotel: Hotel
 ) -> None:
@@ -101,6 +149,22 @@ async def test_bad_input_about_locks_names_its_field(
             "page_token",
             grpc_stub.ListLockEvents,
             ListLockEventsRequest(tenant_id=tenant, page_token="WyItMSJd"),
+        ),
+        ("wanted", grpc_stub.CheckConflicts, conflicts_request(hotel)),
+        (
+            "check_out_date",
+            grpc_stub.CheckConflicts,
+            conflicts_request(hotel, room_id="suite-1", check_out_date=day(hotel, 9)),
+        ),
+        (
+            "page_token",
+            grpc_stub.CheckConflicts,
+            conflicts_request(hotel, room_type_id="suite", page_token="WyItMSJd"),
+        ),
+        (
+            "room_id",
+            grpc_stub.CheckConflicts,
+            conflicts_request(hotel, room_id="a\0"),
         ),
     )
     for field, method, request in cases:

@@ -583,6 +583,98 @@ class ListLockEventsResponse(_message.Message):
 Global___ListLockEventsResponse: _TypeAlias = ListLockEventsResponse  # noqa: Y015
 
 @_typing.final
+class CheckConflictsRequest(_message.Message):
+    """The request of `CheckConflicts`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    ROOM_TYPE_ID_FIELD_NUMBER: _builtins.int
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    CHECK_IN_DATE_FIELD_NUMBER: _builtins.int
+    CHECK_OUT_DATE_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    page_size: _builtins.int
+    """How many at most: 0 for 50, more than 200 counts as 200."""
+    page_token: _builtins.str
+    """Where the page before ended: its `next_page_token`. Empty: the first page."""
+    room_type_id: _builtins.str
+    """Any room of this type. A night is taken when the type has no room left,
+    or is not on sale.
+    """
+    room_id: _builtins.str
+    """This very room. A night is taken when a reservation has been given the
+    room; a lock keeps a room of a type, never a particular one.
+    """
+    @_builtins.property
+    def check_in_date(self) -> _date_pb2.Date:
+        """The first night, the property's date. Required."""
+
+    @_builtins.property
+    def check_out_date(self) -> _date_pb2.Date:
+        """The day after the last night; 1 to 90 nights later. Required."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        room_type_id: _builtins.str = ...,
+        room_id: _builtins.str = ...,
+        check_in_date: _date_pb2.Date | None = ...,
+        check_out_date: _date_pb2.Date | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "room_id", b"room_id", "room_type_id", b"room_type_id", "wanted", b"wanted"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "page_size", b"page_size", "page_token", b"page_token", "room_id", b"room_id", "room_type_id", b"room_type_id", "tenant_id", b"tenant_id", "wanted", b"wanted"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_wanted: _TypeAlias = _typing.Literal["room_type_id", "room_id"]  # noqa: Y015
+    _WhichOneofArgType_wanted: _TypeAlias = _typing.Literal["wanted", b"wanted"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_wanted) -> _WhichOneofReturnType_wanted | None: ...
+
+Global___CheckConflictsRequest: _TypeAlias = CheckConflictsRequest  # noqa: Y015
+
+@_typing.final
+class CheckConflictsResponse(_message.Message):
+    """The answer of `CheckConflicts`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TAKEN_NIGHTS_FIELD_NUMBER: _builtins.int
+    CONFLICTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """For the next page of the same list; empty after the last one."""
+    @_builtins.property
+    def taken_nights(self) -> _containers.RepeatedCompositeFieldContainer[_date_pb2.Date]:
+        """The nights of the stay that cannot be had, in order; the same on every
+        page. Empty: nothing stands in the way.
+        """
+
+    @_builtins.property
+    def conflicts(self) -> _containers.RepeatedCompositeFieldContainer[_lock_pb2.Conflict]:
+        """Who is there on one of `taken_nights`. A night that is shut has nobody."""
+
+    def __init__(
+        self,
+        *,
+        taken_nights: _abc.Iterable[_date_pb2.Date] | None = ...,
+        conflicts: _abc.Iterable[_lock_pb2.Conflict] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conflicts", b"conflicts", "next_page_token", b"next_page_token", "taken_nights", b"taken_nights"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckConflictsResponse: _TypeAlias = CheckConflictsResponse  # noqa: Y015
+
+@_typing.final
 class ConfirmReservationRequest(_message.Message):
     """The request of `ConfirmReservation`."""
 

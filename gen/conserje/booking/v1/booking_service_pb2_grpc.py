@@ -82,6 +82,11 @@ class BookingServiceStub:
                 request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListLockEventsRequest.SerializeToString,
                 response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListLockEventsResponse.FromString,
                 _registered_method=True)
+        self.CheckConflicts = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/CheckConflicts',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CheckConflictsRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CheckConflictsResponse.FromString,
+                _registered_method=True)
         self.ConfirmReservation = channel.unary_unary(
                 '/conserje.booking.v1.BookingService/ConfirmReservation',
                 request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ConfirmReservationRequest.SerializeToString,
@@ -265,6 +270,18 @@ class BookingServiceServicer:
         """What was decided about the locks of a hotel, refusals included, oldest
         first, page by page. The newest events may still lack one that is being
         written.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CheckConflicts(self, request, context):
+        """Why a stay cannot be had: the nights that are taken, and every live lock
+        and reservation that is there on one of them, by arrival, page by page.
+
+        Errors:
+        - NOT_FOUND `ROOM_TYPE_UNKNOWN`, `ROOM_UNKNOWN`: the hotel has no such room
+        type, or room.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -531,6 +548,11 @@ def add_BookingServiceServicer_to_server(servicer, server):
                     servicer.ListLockEvents,
                     request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListLockEventsRequest.FromString,
                     response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListLockEventsResponse.SerializeToString,
+            ),
+            'CheckConflicts': grpc.unary_unary_rpc_method_handler(
+                    servicer.CheckConflicts,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CheckConflictsRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.CheckConflictsResponse.SerializeToString,
             ),
             'ConfirmReservation': grpc.unary_unary_rpc_method_handler(
                     servicer.ConfirmReservation,
@@ -837,6 +859,33 @@ class BookingService:
             '/conserje.booking.v1.BookingService/ListLockEvents',
             conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListLockEventsRequest.SerializeToString,
             conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListLockEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CheckConflicts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/CheckConflicts',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.CheckConflictsRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.CheckConflictsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -104,6 +104,14 @@ class BookingServiceStub:
     first, page by page. The newest events may still lack one that is being
     written.
     """
+    CheckConflicts: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.CheckConflictsRequest, _booking_service_pb2.CheckConflictsResponse]
+    """Why a stay cannot be had: the nights that are taken, and every live lock
+    and reservation that is there on one of them, by arrival, page by page.
+
+    Errors:
+    - NOT_FOUND `ROOM_TYPE_UNKNOWN`, `ROOM_UNKNOWN`: the hotel has no such room
+      type, or room.
+    """
     ConfirmReservation: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ConfirmReservationRequest, _booking_service_pb2.ConfirmReservationResponse]
     """Turns a lock into a reservation and assigns a room. A lock whose time has
     run out is taken again when its nights are still free at the same price.
@@ -334,6 +342,14 @@ class BookingServiceAsyncStub(BookingServiceStub):
     """What was decided about the locks of a hotel, refusals included, oldest
     first, page by page. The newest events may still lack one that is being
     written.
+    """
+    CheckConflicts: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.CheckConflictsRequest, _booking_service_pb2.CheckConflictsResponse]  # type: ignore[assignment]
+    """Why a stay cannot be had: the nights that are taken, and every live lock
+    and reservation that is there on one of them, by arrival, page by page.
+
+    Errors:
+    - NOT_FOUND `ROOM_TYPE_UNKNOWN`, `ROOM_UNKNOWN`: the hotel has no such room
+      type, or room.
     """
     ConfirmReservation: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ConfirmReservationRequest, _booking_service_pb2.ConfirmReservationResponse]  # type: ignore[assignment]
     """Turns a lock into a reservation and assigns a room. A lock whose time has
@@ -610,6 +626,20 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         """What was decided about the locks of a hotel, refusals included, oldest
         first, page by page. The newest events may still lack one that is being
         written.
+        """
+
+    @_abc_1.abstractmethod
+    def CheckConflicts(
+        self,
+        request: _booking_service_pb2.CheckConflictsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.CheckConflictsResponse, _abc.Awaitable[_booking_service_pb2.CheckConflictsResponse]]:
+        """Why a stay cannot be had: the nights that are taken, and every live lock
+        and reservation that is there on one of them, by arrival, page by page.
+
+        Errors:
+        - NOT_FOUND `ROOM_TYPE_UNKNOWN`, `ROOM_UNKNOWN`: the hotel has no such room
+          type, or room.
         """
 
     @_abc_1.abstractmethod

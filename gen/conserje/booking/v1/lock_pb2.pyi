@@ -267,3 +267,61 @@ class LockEvent(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___LockEvent: _TypeAlias = LockEvent  # noqa: Y015
+
+@_typing.final
+class Conflict(_message.Message):
+    """Somebody who is where somebody else would like to be."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOCK_ID_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    ROOM_TYPE_ID_FIELD_NUMBER: _builtins.int
+    ROOM_COUNT_FIELD_NUMBER: _builtins.int
+    CHECK_IN_DATE_FIELD_NUMBER: _builtins.int
+    CHECK_OUT_DATE_FIELD_NUMBER: _builtins.int
+    GUEST_ID_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    lock_id: _builtins.str
+    """A live lock."""
+    reservation_id: _builtins.str
+    """A reservation."""
+    room_type_id: _builtins.str
+    """The room type."""
+    room_count: _builtins.int
+    """How many rooms of the type it has."""
+    guest_id: _builtins.str
+    """Who it is for: the opaque id that the caller gave."""
+    @_builtins.property
+    def check_in_date(self) -> _date_pb2.Date:
+        """The day of arrival, the property's date."""
+
+    @_builtins.property
+    def check_out_date(self) -> _date_pb2.Date:
+        """The day of departure, the property's date; not a night of the stay."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When a lock ends by itself. Absent for a reservation."""
+
+    def __init__(
+        self,
+        *,
+        lock_id: _builtins.str = ...,
+        reservation_id: _builtins.str = ...,
+        room_type_id: _builtins.str = ...,
+        room_count: _builtins.int = ...,
+        check_in_date: _date_pb2.Date | None = ...,
+        check_out_date: _date_pb2.Date | None = ...,
+        guest_id: _builtins.str = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "expire_time", b"expire_time", "holder", b"holder", "lock_id", b"lock_id", "reservation_id", b"reservation_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "expire_time", b"expire_time", "guest_id", b"guest_id", "holder", b"holder", "lock_id", b"lock_id", "reservation_id", b"reservation_id", "room_count", b"room_count", "room_type_id", b"room_type_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_holder: _TypeAlias = _typing.Literal["lock_id", "reservation_id"]  # noqa: Y015
+    _WhichOneofArgType_holder: _TypeAlias = _typing.Literal["holder", b"holder"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_holder) -> _WhichOneofReturnType_holder | None: ...
+
+Global___Conflict: _TypeAlias = Conflict  # noqa: Y015
