@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
+
 from aiohttp import web
 from conserje.messaging.v1.messaging_service_pb2 import (
     BatchIngestEventsRequest,
@@ -11,7 +14,7 @@ from conserje.messaging.v1.messaging_service_pb2_grpc import MessagingServiceStu
 
 from gateway import problems
 from gateway.metrics import GatewayMetrics
-from gateway.settings import GatewaySettings
+from gateway.settings import GatewaySettings, as_keys
 from gateway.webhook import MAX_BODY, PATH, Webhook
 from meshkit.coalesce import CoalescerMetrics, rpc_coalescer
 from meshkit.kit import Kit
@@ -32,23 +35,36 @@ async def build(kit: Kit, settings: GatewaySettings) -> None:
         traceparent=current_traceparent,
     )
     kit.stack.push_async_callback(coalescer.aclose)
-    webhook = Webhook(
-        secrets=settings.secrets(),
-        verify_token=settings.verify_token.get_secret_value(),
+    webhook = partial(
+        Webhook,
         ingest=coalescer.submit_all,
         tracing=kit.telemetry,
         metrics=GatewayMetrics(kit.registry),
         clock=kit.clock,
     )
-    kit.ready("app_secrets", lambda: _missing(settings.app_secrets, "APP_SECRETS"))
-    kit.degraded("verify_token", lambda: _missing(settings.verify_token, "VERIFY_TOKEN"))
-    kit.http(application(webhook), settings.http_listen)
+    unnamed = webhook(
+        secrets=settings.secrets(), verify_token=settings.verify_token.get_secret_value()
+    )
+    named = {
+        app.name: webhook(
+            secrets=as_keys(app.app_secrets), verify_token=app.verify_token.get_secret_value()
+        )
+        for app in settings.apps
+    }
+    _tell_what_is_missing(kit, settings)
+    kit.http(application(unnamed, named), settings.http_listen)
 
 
-def application(webhook: Webhook) -> web.Application:
-    """The HTTP application: the webhook's address and nothing else."""
+def application(unnamed: Webhook, named: Mapping[str, Webhook]) -> web.Application:
+    """The HTTP application: an address for each app and nothing else."""
+
+    async def handle_named(request: web.Request) -> web.Response:
+        webhook = named.get(request.match_info["app"])
+        return problems.not_found() if webhook is None else await webhook.handle(request)
+
     app = web.Application(client_max_size=MAX_BODY)
-    app.router.add_route("*", PATH, webhook.handle)
+    app.router.add_route("*", PATH, unnamed.handle)
+    app.router.add_route("*", PATH + "/{app}", handle_named)
     app.router.add_route("*", "/{rest:.*}", _nothing)
     return app
 
@@ -62,5 +78,21 @@ def _number_of(item: IngestEventRequest) -> str:
     return item.event.phone_number_id
 
 
+def _tell_what_is_missing(kit: Kit, settings: GatewaySettings) -> None:
+    """Ready with the secret of any app; an app that lacks something is told beside."""
+    some_secret = settings.app_secrets or [app for app in settings.apps if app.app_secrets]
+    kit.ready("app_secrets", lambda: _missing(some_secret, "APP_SECRETS"))
+    if settings.app_secrets or not settings.apps:
+        kit.degraded("verify_token", lambda: _missing(settings.verify_token, "VERIFY_TOKEN"))
+    incomplete = [app.name for app in settings.apps if not (app.app_secrets and app.verify_token)]
+    kit.degraded("apps", lambda: _incomplete(incomplete))
+
+
 def _missing(secret: object, field: str) -> str | None:
     return None if secret else f"CONSERJE_GATEWAY_{field} is not set."
+
+
+def _incomplete(names: Sequence[str]) -> str | None:
+    if not names:
+        return None
+    return f"CONSERJE_GATEWAY_APPS has no secret or no token for {', '.join(names)}."

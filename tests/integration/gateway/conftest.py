@@ -139,19 +139,19 @@ class Gateway:
         """Where it listens."""
         return f"http://127.0.0.1:{self.kit.ports['http']}"
 
-    async def get(self, **query: str) -> tuple[int, str, str]:
+    async def get(self, path: str = PATH, **query: str) -> tuple[int, str, str]:
         """The handshake: status, content type, body."""
         params = {f"hub.{name}": value for name, value in query.items()}
-        async with self.session.get(self.address + PATH, params=params) as response:
+        async with self.session.get(self.address + path, params=params) as response:
             return response.status, response.content_type, await response.text()
 
     async def post(
-        self, data: Any, signature: str | None = None, **headers: str
+        self, data: Any, signature: str | None = None, path: str = PATH, **headers: str
     ) -> tuple[int, Mapping[str, str], Any]:
         """A webhook: status, headers, JSON body of a problem."""
         if signature is not None:
             headers["X-Hub-Signature-256"] = signature
-        async with self.session.post(self.address + PATH, data=data, headers=headers) as response:
+        async with self.session.post(self.address + path, data=data, headers=headers) as response:
             raw = await response.read()
             problem = await response.json(content_type=None) if raw else None
             if problem is not None:
