@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +37,23 @@ class Number:
     currency_code: str
     version: int
 
+    def memory(self) -> int:
+        """Bytes that this number takes, with all that is its own."""
+        own = (
+            self,
+            self.phone_number_id,
+            self.whatsapp_business_account_id,
+            self.tenant_id,
+            self.display_name,
+            self.time_zone,
+            self.default_language_code,
+            self.language_codes,
+            *self.language_codes,
+            self.currency_code,
+            self.version,
+        )
+        return sum(map(sys.getsizeof, own))
+
 
 @dataclass(frozen=True)
 class Snapshot:
@@ -47,6 +65,8 @@ class Snapshot:
     active_tenant_count: int
     numbers: dict[str, Number]
     """By `phone_number_id`; not changed before another snapshot has taken its place."""
+    memory: int
+    """Bytes that the numbers take, and the table that finds them."""
 
     @classmethod
     def of(
@@ -54,7 +74,8 @@ class Snapshot:
     ) -> Snapshot:
         """A snapshot of these numbers."""
         by_id = {number.phone_number_id: number for number in numbers}
-        return cls(version, read_time, active_tenant_count, by_id)
+        memory = sys.getsizeof(by_id) + sum(number.memory() for number in by_id.values())
+        return cls(version, read_time, active_tenant_count, by_id, memory)
 
     def resolve(self, phone_number_id: str, whatsapp_business_account_id: str) -> Number:
         """Find the owner of a number, whatever his state; "" as the account compares nothing.

@@ -69,6 +69,10 @@ class TenantMetrics:
                 "WhatsApp numbers in memory.",
                 lambda snapshot: len(snapshot.numbers),
             ),
+            "tenant_directory_bytes": (
+                "Memory of the directory: its numbers and the table that finds them.",
+                lambda snapshot: snapshot.memory,
+            ),
             "tenant_directory_version": (
                 "Version of the directory in memory, 0 before it is loaded.",
                 lambda snapshot: snapshot.version,

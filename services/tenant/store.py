@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from contextlib import aclosing
 
@@ -71,6 +72,7 @@ class _Building:
     def __init__(self, known: Snapshot | None) -> None:
         self._known = {} if known is None else known.numbers
         self._numbers: dict[str, Number] = {}
+        self._memory = 0
         self._active: set[str] = set()
         self._head: asyncpg.Record | None = None
 
@@ -86,7 +88,9 @@ class _Building:
     def _add(self, number: Number) -> None:
         # Sharing keeps one copy of most numbers in memory while two snapshots are.
         known = self._known.get(number.phone_number_id)
-        self._numbers[number.phone_number_id] = known if known == number else number
+        kept = known if known is not None and known == number else number
+        self._numbers[number.phone_number_id] = kept
+        self._memory += kept.memory()
 
     def finish(self) -> Snapshot:
         """The snapshot, once all rows are in."""
@@ -96,6 +100,7 @@ class _Building:
             read_time=self._head["read_time"],
             active_tenant_count=len(self._active),
             numbers=self._numbers,
+            memory=sys.getsizeof(self._numbers) + self._memory,
         )
 
 

@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any, cast
 
 import asyncpg
 import pytest
+from conserje.tenant.v1.tenant_service_pb2 import (
+    BatchResolveTenantsRequest,
+    ResolveTenantRequest,
+)
 from prometheus_client import CollectorRegistry
 
+from meshkit import postgres as pools
 from meshkit.clock import FakeClock
 from meshkit.postgres import Postgres
+from sandbox.databases import DatabaseUrls
 from services.tenant.domain import Directory
 from services.tenant.metrics import TenantMetrics
 from services.tenant.refresh import Refresher
+from services.tenant.servicer import TenantServicer
 from services.tenant.store import TenantStore
 
+NO_CONTEXT = cast(Any, None)
 RELOAD_SECONDS = 300
 RENAME = "UPDATE tenant SET display_name = 'Renamed' WHERE tenant_id = 'hotel-mirador'"
 
@@ -31,10 +40,16 @@ def directory(clock: FakeClock) -> Directory:
 
 @pytest.fixture
 def refresher(postgres: Postgres, directory: Directory, clock: FakeClock) -> Refresher:
+    return refresher_of(postgres, directory, TenantMetrics(CollectorRegistry(), directory), clock)
+
+
+def refresher_of(
+    postgres: Postgres, directory: Directory, metrics: TenantMetrics, clock: FakeClock
+) -> Refresher:
     return Refresher(
         store=TenantStore(postgres),
         directory=directory,
-        metrics=TenantMetrics(CollectorRegistry(), directory),
+        metrics=metrics,
         clock=clock,
         poll_seconds=1,
         reload_seconds=RELOAD_SECONDS,
@@ -102,3 +117,25 @@ async def test_without_the_database_the_last_directory_goes_on_and_ages(
     assert directory.snapshot is loaded
     assert directory.problem() is None
     assert directory.age() == 90
+
+
+async def test_a_flood_of_unknown_numbers_costs_no_statement(
+    urls: DatabaseUrls, directory: Directory, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The pool's own look at its server would be counted too.
+    monkeypatch.setattr(pools, "CHECK_SECONDS", 3600)
+    postgres = Postgres(urls.app_url)
+    await postgres.start()
+    registry = CollectorRegistry()
+    metrics = TenantMetrics(registry, directory)
+    await refresher_of(postgres, directory, metrics, clock).refresh()
+    servicer = TenantServicer(directory, metrics)
+    before = postgres.statements
+    for start in range(0, 100 * 256, 256):
+        items = [ResolveTenantRequest(phone_number_id=f"9{start + n}") for n in range(256)]
+        await servicer.BatchResolveTenants(BatchResolveTenantsRequest(items=items), NO_CONTEXT)
+    assert postgres.statements == before > 0
+    unknown = registry.get_sample_value("tenant_resolution_total", {"result": "unknown"})
+    assert unknown == 100 * 256
+    assert len(directory.snapshot.numbers) == 2
+    await postgres.close()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import tracemalloc
 
 import asyncpg
 import pytest
@@ -49,6 +51,22 @@ async def test_one_statement_whatever_the_number_of_hotels(
     assert len(snapshot.numbers) == count + 2
     assert snapshot.active_tenant_count == count + 2
     assert snapshot.version == await store.read_version()
+
+
+async def test_the_memory_told_is_the_memory_taken(
+    store: TenantStore, admin: asyncpg.Connection
+) -> None:
+    await admin.execute(ADD_HOTELS, 3000)
+    await admin.execute(ADD_NUMBERS, 3000)
+    await store.read_version()
+    tracemalloc.start()
+    snapshot = await store.read_directory()
+    gc.collect()
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert snapshot.memory == pytest.approx(taken, rel=0.1)
+    # Shared with the one before, and counted all the same.
+    assert (await store.read_directory(snapshot)).memory == snapshot.memory
 
 
 async def test_what_is_read_is_what_is_stored(store: TenantStore) -> None:

@@ -152,6 +152,8 @@ async def test_a_new_snapshot_answers_from_then_on(
         await resolve(servicer, MIRADOR.phone_number_id)
     gauges = ("tenants_active", "tenant_identifiers_cached", "tenant_directory_version")
     assert [registry.get_sample_value(name) for name in gauges] == [0, 1, 8]
+    bytes_told = registry.get_sample_value("tenant_directory_bytes")
+    assert bytes_told == directory.snapshot.memory > DELETED.memory()
 
 
 async def test_answers_are_made_once_for_each_number(servicer: TenantServicer) -> None:
