@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, date
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, assert_never
 from uuid import UUID
 
@@ -26,7 +27,10 @@ from conserje.booking.v1.booking_service_pb2 import (
     SearchAvailabilityResponse,
 )
 from conserje.booking.v1.lock_pb2 import Lock
-from conserje.booking.v1.reservation_pb2 import Reservation
+from conserje.booking.v1.reservation_pb2 import (
+    RESERVATION_STATE_AWAITING_DEPOSIT,
+    Reservation,
+)
 from conserje.booking.v1.room_type_pb2 import (
     UNAVAILABLE_REASON_UNSPECIFIED,
     RoomTypeAvailability,
@@ -45,6 +49,7 @@ from meshkit.errors import (
     NotFound,
     PermissionDenied,
 )
+from meshkit.money import Money
 from meshkit.status import from_status, to_grpc_code
 from services.messaging.conversation import commands, outcomes
 from services.messaging.conversation.outcomes import Outcome
@@ -56,6 +61,7 @@ from services.messaging.conversation.queries import (
     RoomOffer,
     SearchAvailability,
 )
+from services.messaging.conversation.state import Deposit
 
 if TYPE_CHECKING:
     from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceAsyncStub
@@ -135,12 +141,7 @@ def request_of(
                 fencing_number=command.fencing_number,
             )
         case commands.CancelReservation():
-            name = "CancelReservation"
-            request = CancelReservationRequest(
-                tenant_id=tenant_id,
-                request_id=str(request_id),
-                reservation_id=command.reservation_id,
-            )
+            name, request = "CancelReservation", _cancel(command, ids)
         case _:
             assert_never(command)
     return f"{BOOKING}/{name}", request.SerializeToString(deterministic=True)
@@ -184,6 +185,17 @@ def _acquire(
     return request
 
 
+def _cancel(command: commands.CancelReservation, ids: dict[str, str]) -> Message:
+    request = CancelReservationRequest(
+        tenant_id=ids["tenant_id"],
+        request_id=ids["request_id"],
+        reservation_id=command.reservation_id,
+    )
+    if command.accepted_penalty is not None:
+        money.to_proto(command.accepted_penalty, request.accepted_penalty)
+    return request
+
+
 def _refusal(name: str, error: MeshError) -> Outcome:
     refused = isinstance(error, REFUSALS) and error.reason not in FAULTS
     if isinstance(error, InvalidArgument):
@@ -195,8 +207,17 @@ def _refusal(name: str, error: MeshError) -> Outcome:
     if name == "ConfirmReservation":
         return outcomes.ConfirmRefused(error.reason)
     if name == "CancelReservation":
-        return outcomes.CancelRefused(error.reason)
+        return outcomes.CancelRefused(error.reason, _penalty(error))
     return outcomes.ReleaseRefused(error.reason)
+
+
+def _penalty(error: MeshError) -> Money | None:
+    """What cancelling costs, where the refusal tells it."""
+    told = error.metadata
+    try:
+        return Money(Decimal(told["penalty"]), told["currency_code"])
+    except (KeyError, ValueError, InvalidOperation):
+        return None
 
 
 def _last_night(error: MeshError) -> date | None:
@@ -228,7 +249,16 @@ def _confirmed(reservation: Reservation) -> outcomes.ReservationConfirmed:
         check_in=dates.to_date(reservation.check_in_date, "check_in_date"),
         check_out=dates.to_date(reservation.check_out_date, "check_out_date"),
         total=money.from_proto(reservation.quote.total_price),
+        deposit=_deposit(reservation),
     )
+
+
+def _deposit(reservation: Reservation) -> Deposit | None:
+    """What is awaited before it is certain."""
+    if reservation.state != RESERVATION_STATE_AWAITING_DEPOSIT:
+        return None
+    deposit = reservation.deposit
+    return Deposit(money.from_proto(deposit.amount), deposit.due_time.ToDatetime(UTC))
 
 
 def _availability(response: SearchAvailabilityResponse) -> Availability:

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
-from typing import TYPE_CHECKING
+from contextlib import asynccontextmanager
+from datetime import UTC, date, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
 
+import asyncpg
 import grpc
 import pytest
 from conserje.booking.v1 import booking_service_pb2 as wire
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceStub
-from conserje.booking.v1.reservation_pb2 import RESERVATION_STATE_CONFIRMED, Reservation
+from conserje.booking.v1.reservation_pb2 import (
+    RESERVATION_STATE_AWAITING_DEPOSIT,
+    RESERVATION_STATE_CANCELLED,
+    RESERVATION_STATE_CONFIRMED,
+    Reservation,
+)
 from google.type.date_pb2 import Date
 
 from sandbox.mesh import Mesh
-from tests.e2e.guests import LUNA, Guest
+from tests.e2e.guests import LUNA, Guest, Reply
 
 if TYPE_CHECKING:
     from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceAsyncStub
@@ -79,6 +88,63 @@ async def test_a_guest_books_in_spanish_by_typing_and_tapping(
     (booked,) = [one for one in search.room_types if one.room_type_id == reservation.room_type_id]
     assert reservation.quote.total_price == booked.total_price
     assert str(booked.total_price.units) in offer.text.replace(".", "").replace(",", "")
+
+
+async def test_a_cancellation_that_costs_something_is_quoted_and_then_done(
+    mesh: Mesh, booking: BookingServiceAsyncStub
+) -> None:
+    guest = Guest(mesh)
+    penalty = {"kind": "NIGHTS", "value": "1"}
+    terms = {"cancellation": [{"hours_before": 10_000, "penalty": penalty}]}
+    async with _terms(mesh, terms):
+        booked = await _double(guest, 70, 72)
+    code = _code(booked.text)
+    reservation = await _reservation(booking, "hotel-mirador", code)
+    (first, _) = reservation.quote.nightly_prices
+    asked = await guest.say("cancelar mi reserva")
+    quoted = await guest.tap(asked.button("Sí, cancelar"))
+    assert f"ahora cuesta *{first.units},{first.nanos // 10_000_000:02} €*" in quoted.text
+    assert (await _reservation(booking, "hotel-mirador", code)).state == RESERVATION_STATE_CONFIRMED
+    assert "está cancelada" in (await guest.tap(quoted.button("Sí, cancelar"))).text
+    cancelled = await _reservation(booking, "hotel-mirador", code)
+    assert cancelled.state == RESERVATION_STATE_CANCELLED
+    assert cancelled.penalty == first
+
+
+async def test_a_hotel_that_asks_for_a_deposit_does_not_say_confirmed(
+    mesh: Mesh, booking: BookingServiceAsyncStub
+) -> None:
+    guest = Guest(mesh)
+    async with _terms(mesh, {"deposit": {"kind": "FIXED", "value": "35.50"}}):
+        booked = await _double(guest, 74, 75)
+    assert "confirmada" not in booked.text.lower()
+    assert "depósito de *35,50 €* antes de las" in booked.text
+    reservation = await _reservation(booking, "hotel-mirador", _code(booked.text))
+    assert reservation.state == RESERVATION_STATE_AWAITING_DEPOSIT
+    due = reservation.deposit.due_time.ToDatetime(UTC).astimezone(ZoneInfo("Europe/Madrid"))
+    assert f"{due:%H:%M}" in booked.text
+
+
+@asynccontextmanager
+async def _terms(mesh: Mesh, terms: dict[str, Any]) -> AsyncIterator[None]:
+    """What Hotel Mirador asks of those who book meanwhile."""
+    update = "UPDATE property SET reservation_terms = $1 WHERE tenant_id = 'hotel-mirador'"
+    connection = await asyncpg.connect(mesh.databases["booking"].owner_url)
+    try:
+        await connection.execute(update, json.dumps(terms))
+        yield
+        await connection.execute(update, "{}")
+    finally:
+        await connection.close()
+
+
+async def _double(guest: Guest, arrive: int, leave: int) -> Reply:
+    """Book a double room; the reply to the confirmation."""
+    days = f"del {_day(arrive).isoformat()} al {_day(leave).isoformat()}"
+    offer = await guest.say(f"habitación doble {days} para 2")
+    if not offer.buttons:
+        offer = await guest.tap(offer.row("doble"))
+    return await guest.tap(offer.button("Confirmar"))
 
 
 async def test_a_guest_books_in_english_at_another_hotel(

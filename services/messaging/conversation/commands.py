@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date
 
+from meshkit.money import Money
+
 
 @dataclass(frozen=True)
 class AcquireLock:
@@ -37,10 +39,11 @@ class ConfirmReservation:
 
 @dataclass(frozen=True)
 class CancelReservation:
-    """Cancel a confirmed reservation."""
+    """Cancel a reservation, at no more than the penalty that the guest has agreed to."""
 
     number: int
     reservation_id: str
+    accepted_penalty: Money | None = None
 
 
 # `number` counts the commands of one conversation from 1 and never repeats in it;

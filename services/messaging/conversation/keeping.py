@@ -140,7 +140,8 @@ def confirmed(turn: Turn, lock: Lock, outcome: ReservationConfirmed) -> Decision
     """The room is sold: tells the code."""
     stay = replace(lock.room.stay, check_in=outcome.check_in, check_out=outcome.check_out)
     room = Room(outcome.room_type_id, lock.room.names, stay, outcome.total)
-    booked = Reservation(outcome.reservation_id, limits.line(outcome.code), lock.lock_id, room)
+    code = limits.line(outcome.code)
+    booked = Reservation(outcome.reservation_id, code, lock.lock_id, room, deposit=outcome.deposit)
     others = [known for known in turn.coming if known.reservation_id != booked.reservation_id]
     kept = (*others, booked)[-_MOST_RESERVATIONS:]
     turn = turn.but(reservations=kept, lock=None, draft=Draft(), offer=None)
@@ -171,7 +172,7 @@ def already_reserved(turn: Turn, lock: Lock | None) -> Decision:
     known = [booked for booked in turn.state.reservations if booked.lock_id == lock_id]
     if not known:
         return turn.say(texts.RESERVED_WITHOUT_CODE)
-    return turn.reply(bookings.known(voice, known, (voice.say(texts.ALREADY_CONFIRMED),)))
+    return turn.reply(bookings.known(voice, known, bookings.already(voice, known[0])))
 
 
 def lapsed(turn: Turn, intro: Sequence[str]) -> Steps:

@@ -70,6 +70,8 @@ def _cancelled(turn: Turn, opened: OpenCommand, outcome: Outcome) -> Decision:
         return reserved.cancelled(turn, opened.reservation_id)
     if isinstance(outcome, CancelRefused) and outcome.reason == "RESERVATION_UNKNOWN":
         return reserved.not_found(turn, opened.reservation_id)
+    if isinstance(outcome, CancelRefused) and outcome.penalty is not None:
+        return reserved.ask_paying(turn, opened.reservation_id, outcome.penalty)
     if isinstance(outcome, CancelRefused):
         return turn.say(texts.CANCEL_AT_RECEPTION)
     return reserved.not_cancelled_now(turn, opened.reservation_id)

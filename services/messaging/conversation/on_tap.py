@@ -105,6 +105,8 @@ def _stay(turn: Turn, draft: Draft) -> Steps:
 def _action(turn: Turn, tap: ActionTap) -> Steps:
     if tap.action in (taps.CONFIRM, taps.CHANGE, taps.RELEASE):
         return (yield from _about_lock(turn, tap))
+    if tap.action == taps.CANCEL_PAYING:
+        return _about_penalty(turn, tap)
     if tap.action in (taps.CANCEL, taps.CANCEL_SURE, taps.KEEP):
         return _about_reservation(turn, tap)
     if tap.action == taps.RESERVATIONS:
@@ -133,7 +135,7 @@ def _other_lock(turn: Turn, tap: ActionTap) -> Steps:
     """The button is of a room that is not kept any more, or that is reserved by now."""
     for booked in turn.state.reservations:
         if taps.refer(booked.lock_id) == tap.about:
-            told = (turn.voice.say(texts.ALREADY_CONFIRMED),)
+            told = bookings.already(turn.voice, booked)
             return turn.reply(bookings.known(turn.voice, (booked,), told))
     return (yield from _old(turn, texts.NOT_KEPT))
 
@@ -147,6 +149,12 @@ def _about_reservation(turn: Turn, tap: ActionTap) -> Decision:
     if tap.action == taps.CANCEL_SURE:
         return reserved.cancel(turn, known)
     return reserved.ask_cancel_this(turn, known)
+
+
+def _about_penalty(turn: Turn, tap: ActionTap) -> Decision:
+    """A penalty that is not the one told last was not agreed to: shows what can be cancelled."""
+    known = reserved.find_paying(turn, tap.about)
+    return reserved.cancel(turn, known, known.penalty) if known else reserved.show(turn)
 
 
 def _old(turn: Turn, phrase: Phrase) -> Steps:

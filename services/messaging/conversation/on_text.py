@@ -28,6 +28,7 @@ from services.messaging.understanding.meaning import (
 from services.messaging.understanding.reader import understand
 
 _MOST_WISHES = 8
+_CANCELLING = (Asking.CANCELLING, Asking.PAYING)
 
 
 def on_text(turn: Turn, text: str) -> Steps:
@@ -107,21 +108,22 @@ def _in_language(turn: Turn, meaning: Meaning) -> Turn:
 
 
 def _answer_to_cancelling(turn: Turn, meaning: Meaning) -> Decision | None:
-    """Yes or no to "do you really want to cancel": only right after the question."""
+    """Yes or no to "do you really want to cancel", only right after the question."""
     state = turn.state
     known = reserved.find(turn, state.cancelling) if state.cancelling else None
-    if state.asking is not Asking.CANCELLING or known is None:
+    if state.asking not in _CANCELLING or known is None:
         return None
     if meaning.wants(Intent.DENY, Intent.KEEP):
         return reserved.keep(turn, known)
     if meaning.wants(Intent.AFFIRM, Intent.CANCEL) and not meaning.is_question:
-        return reserved.cancel(turn, known)
+        accepted = known.penalty if state.asking is Asking.PAYING else None
+        return reserved.cancel(turn, known, accepted)
     return None
 
 
 def _still_asking(turn: Turn) -> Asking:
     asking = turn.state.asking
-    return Asking.NOTHING if asking is Asking.CANCELLING else asking
+    return Asking.NOTHING if asking in _CANCELLING else asking
 
 
 def merged(turn: Turn, meaning: Meaning) -> Draft:

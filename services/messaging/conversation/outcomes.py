@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from meshkit.money import Money
+from services.messaging.conversation.state import Deposit
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class ReleaseRefused:
 
 @dataclass(frozen=True)
 class ReservationConfirmed:
-    """The room is sold to the guest, who is told `code`."""
+    """The room is sold to the guest, who is told `code`; not for certain while `deposit` is due."""
 
     reservation_id: str
     code: str
@@ -59,6 +60,7 @@ class ReservationConfirmed:
     check_in: date
     check_out: date
     total: Money
+    deposit: Deposit | None = None
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,13 @@ class Cancelled:
 
 @dataclass(frozen=True)
 class CancelRefused:
-    """`RESERVATION_UNKNOWN`, or a no of the terms: `PENALTY_CHANGED`, `WRONG_STATE`."""
+    """`RESERVATION_UNKNOWN`, or a no of the terms: `PENALTY_CHANGED`, `WRONG_STATE`.
+
+    `penalty` comes with `PENALTY_CHANGED`: what cancelling costs now.
+    """
 
     reason: str
+    penalty: Money | None = None
 
 
 @dataclass(frozen=True)

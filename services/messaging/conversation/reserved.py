@@ -1,5 +1,8 @@
 """Reservations that the guest has: showing them and cancelling them."""
 
+from dataclasses import replace
+
+from meshkit.money import Money
 from services.messaging.conversation import taps
 from services.messaging.conversation.commands import CancelReservation
 from services.messaging.conversation.decision import Decision
@@ -27,6 +30,16 @@ def find(turn: Turn, reservation_id: str) -> Reservation | None:
     return None
 
 
+def find_paying(turn: Turn, about: str) -> Reservation | None:
+    """The reservation whose penalty a button accepts, if that is the one told last."""
+    for known in turn.state.reservations:
+        if known.penalty is not None:
+            paying = taps.paying(known.reservation_id, known.penalty)
+            if taps.refer(paying) == about:
+                return known
+    return None
+
+
 def ask_cancel(turn: Turn) -> Decision:
     """Asks for the confirmation; with several reservations, first for which one."""
     coming = turn.coming
@@ -43,10 +56,21 @@ def ask_cancel_this(turn: Turn, reservation: Reservation) -> Decision:
     return asking.reply(bookings.ask_cancel(turn.voice, reservation))
 
 
-def cancel(turn: Turn, reservation: Reservation) -> Decision:
-    """Cancels, after the guest has said that it is meant."""
+def ask_paying(turn: Turn, reservation_id: str, penalty: Money) -> Decision:
+    """Cancelling costs something: tells what, and asks whether it is still meant."""
+    known = find(turn, reservation_id)
+    if known is None:
+        return turn.say(texts.CANCEL_AT_RECEPTION)
+    told = replace(known, penalty=penalty)
+    kept = tuple(told if one is known else one for one in turn.state.reservations)
+    asking = turn.but(reservations=kept, asking=Asking.PAYING, cancelling=reservation_id)
+    return asking.reply(bookings.ask_paying(turn.voice, told, penalty))
+
+
+def cancel(turn: Turn, reservation: Reservation, accepted: Money | None = None) -> Decision:
+    """Cancels, after the guest has said that it is meant and, if it costs, at what penalty."""
     number = turn.next_number
-    command = CancelReservation(number, reservation.reservation_id)
+    command = CancelReservation(number, reservation.reservation_id, accepted)
     opened = OpenCommand(number, CommandKind.CANCEL, reservation_id=reservation.reservation_id)
     return _asked(turn).send(command, opened)
 

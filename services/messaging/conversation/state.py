@@ -97,13 +97,27 @@ class Lock:
 
 
 @dataclass(frozen=True)
+class Deposit:
+    """What a hotel awaits before a reservation is certain; `due_time` is an aware instant."""
+
+    amount: Money
+    due_time: datetime
+
+
+@dataclass(frozen=True)
 class Reservation:
-    """A confirmed reservation of this guest; `lock_id` is the lock that it was."""
+    """A reservation of this guest; `lock_id` is the lock that it was.
+
+    `penalty` is what cancelling costs, as the guest was told last; None before
+    it was told. `deposit` is what was awaited when it was booked.
+    """
 
     reservation_id: str
     code: str
     lock_id: str
     room: Room
+    penalty: Money | None = None
+    deposit: Deposit | None = None
 
 
 class CommandKind(Enum):
@@ -146,6 +160,7 @@ class Asking(Enum):
     NIGHTS = "nights"
     GUESTS = "guests"
     CANCELLING = "cancelling"
+    PAYING = "paying"
 
 
 @dataclass(frozen=True)
@@ -153,7 +168,8 @@ class State:
     """One conversation.
 
     `language` is empty until the guest shows one; `cancelling` is the id of the
-    reservation whose cancellation was asked to be confirmed.
+    reservation whose cancellation was asked to be confirmed, with its penalty
+    while `asking` is `PAYING`.
     """
 
     language: str = ""

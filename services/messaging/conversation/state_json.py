@@ -17,6 +17,7 @@ from services.messaging.conversation.state import (
     AfterRelease,
     Asking,
     CommandKind,
+    Deposit,
     Draft,
     Lock,
     Missing,
@@ -110,6 +111,13 @@ def _from_day(day: date | None) -> str | None:
     return None if day is None else day.isoformat()
 
 
+def _instant(value: Any) -> datetime:
+    instant = datetime.fromisoformat(value)
+    if instant.tzinfo is None:
+        raise ValueError("an instant without a zone")
+    return instant
+
+
 def _from_money(money: Money) -> list[str]:
     return [str(money.amount), money.currency]
 
@@ -200,10 +208,7 @@ def _from_lock(lock: Lock) -> dict[str, Any]:
 
 def _lock(value: Any) -> Lock:
     nightly = tuple(_money(price) for price in value["nightly"])
-    expires = datetime.fromisoformat(value["expires"])
-    if expires.tzinfo is None:
-        raise ValueError("an instant without a zone")
-    room = _room(value["room"])
+    expires, room = _instant(value["expires"]), _room(value["room"])
     ids = (_text(value["id"]), _text(value["token"]), _count(value["fence"]))
     return Lock(*ids, room, nightly, expires)
 
@@ -235,7 +240,17 @@ def _from_reservation(known: Reservation) -> dict[str, Any]:
         "code": known.code,
         "lock": known.lock_id,
         "room": _from_room(known.room),
+        "penalty": _from_money(known.penalty) if known.penalty else None,
+        "deposit": _from_deposit(known.deposit) if known.deposit else None,
     }
+
+
+def _from_deposit(deposit: Deposit) -> dict[str, Any]:
+    return {"amount": _from_money(deposit.amount), "due": deposit.due_time.isoformat()}
+
+
+def _deposit(value: Any) -> Deposit:
+    return Deposit(_money(value["amount"]), _instant(value["due"]))
 
 
 def _reservations(value: Any) -> tuple[Reservation, ...]:
@@ -247,4 +262,5 @@ def _reservations(value: Any) -> tuple[Reservation, ...]:
 
 def _reservation(value: Any) -> Reservation:
     ids = (_text(value["id"]), _text(value["code"]), _text(value.get("lock", "")))
-    return Reservation(*ids, _room(value["room"]))
+    penalty = _part(value, "penalty", _money, None)
+    return Reservation(*ids, _room(value["room"]), penalty, _part(value, "deposit", _deposit, None))

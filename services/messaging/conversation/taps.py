@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
 
+from meshkit.money import Money
 from services.messaging.conversation.state import Offer, Room, Stay
 
 _BETWEEN = "|"
@@ -64,12 +65,16 @@ CHANGE = "change"
 RELEASE = "release"
 CANCEL = "cancel"
 CANCEL_SURE = "cancel-sure"
+CANCEL_PAYING = "cancel-paying"
 KEEP = "keep"
 RETRY = "retry"
 BOOK = "book"
 RESERVATIONS = "reservations"
 HELP = "help"
-_ACTIONS = {CONFIRM, CHANGE, RELEASE, CANCEL, CANCEL_SURE, KEEP, RETRY, BOOK, RESERVATIONS, HELP}
+_ACTIONS = {
+    *(CONFIRM, CHANGE, RELEASE, CANCEL, CANCEL_SURE, CANCEL_PAYING, KEEP),
+    *(RETRY, BOOK, RESERVATIONS, HELP),
+}
 
 
 def room(offer: Offer, wanted: Room) -> str:
@@ -99,6 +104,11 @@ def guests(adults: int) -> str:
 def action(name: str, about: str = "") -> str:
     """The id of a button that does something, to the lock or reservation `about`."""
     return _BETWEEN.join((name, refer(about))) if about else name
+
+
+def paying(reservation_id: str, penalty: Money) -> str:
+    """What a button is about that accepts a penalty: it is worth nothing for another amount."""
+    return f"{reservation_id} {penalty.amount} {penalty.currency}"
 
 
 def refer(opaque_id: str) -> str:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
+from meshkit.money import Money
 from services.messaging.conversation import taps
-from services.messaging.conversation.state import Lock, Reservation
+from services.messaging.conversation.state import Deposit, Lock, Reservation
 from services.messaging.replies import texts
 from services.messaging.replies.model import Button, Buttons, ListMenu, Reply, Row, Text
 from services.messaging.replies.voice import Voice
@@ -34,9 +35,20 @@ def summary(voice: Voice, lock: Lock, intro: Sequence[str] = ()) -> Buttons:
 
 
 def confirmed(voice: Voice, reservation: Reservation) -> Text:
-    """The code and everything the guest has bought."""
+    """The code and everything the guest has bought; what is still awaited, if anything is."""
     values = _values(voice, reservation)
+    if reservation.deposit is not None:
+        awaited = _awaited(voice, reservation.deposit)
+        told = voice.say(texts.BOOKED_UNTIL_DEPOSIT, awaited=awaited, **values)
+        return Text(told, holds_code=True)
     return Text(voice.say(texts.CONFIRMED, hotel=voice.hotel_name, **values), holds_code=True)
+
+
+def already(voice: Voice, reservation: Reservation) -> tuple[str, ...]:
+    """That the room needs no confirming any more; certain it is only without a deposit."""
+    if reservation.deposit is None:
+        return (voice.say(texts.ALREADY_CONFIRMED),)
+    return (voice.say(texts.ALREADY_BOOKED), _awaited(voice, reservation.deposit))
 
 
 def known(voice: Voice, reservations: Sequence[Reservation], intro: Sequence[str] = ()) -> Reply:
@@ -62,6 +74,24 @@ def ask_cancel(voice: Voice, reservation: Reservation, intro: Sequence[str] = ()
     )
     body = "\n".join((*intro, voice.say(texts.ASK_CANCEL), told))
     return Buttons(body, buttons, holds_code=True)
+
+
+def ask_paying(voice: Voice, reservation: Reservation, penalty: Money) -> Buttons:
+    """The question before a cancellation that costs something."""
+    told = voice.say(texts.RESERVATION, **_values(voice, reservation))
+    paying = taps.paying(reservation.reservation_id, penalty)
+    keep = taps.action(taps.KEEP, reservation.reservation_id)
+    buttons = (
+        Button(taps.action(taps.CANCEL_PAYING, paying), voice.say(texts.BUTTON_YES_CANCEL)),
+        Button(keep, voice.say(texts.BUTTON_KEEP)),
+    )
+    question = voice.say(texts.ASK_PAYING, penalty=voice.money(penalty))
+    return Buttons("\n".join((question, told)), buttons, holds_code=True)
+
+
+def _awaited(voice: Voice, deposit: Deposit) -> str:
+    amount, until = voice.money(deposit.amount), voice.until(deposit.due_time)
+    return voice.say(texts.DEPOSIT_AWAITED, amount=amount, until=until)
 
 
 def _several(voice: Voice, reservations: Sequence[Reservation], intro: Sequence[str]) -> ListMenu:

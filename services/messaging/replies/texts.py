@@ -250,6 +250,19 @@ CONFIRMED = Phrase(
     en="Your booking is confirmed! Your code is *{code}*.\n\n*{name}*\n{stay}\n{guests}\n"
     "Price: *{total}* in total\n\nShow the code when you arrive. See you at {hotel}!",
 )
+BOOKED_UNTIL_DEPOSIT = Phrase(
+    es="Tu habitación está apartada con el código *{code}*, pero la reserva aún no es firme.\n\n"
+    "{awaited}\n\n*{name}*\n{stay}\n{guests}\nPrecio: *{total}* en total",
+    en="Your room is set aside under the code *{code}*, but the booking is not certain yet.\n\n"
+    "{awaited}\n\n*{name}*\n{stay}\n{guests}\nPrice: *{total}* in total",
+)
+DEPOSIT_AWAITED = Phrase(
+    es="El hotel pide un depósito de *{amount}* antes de las {until}; si no llega, la habitación "
+    "queda libre. Recepción te dice cómo pagarlo.",
+    en="The hotel asks for a deposit of *{amount}* by {until}; without it the room is let "
+    "go. The reception tells you how to pay it.",
+)
+ALREADY_BOOKED = Phrase(es="Esa habitación ya está reservada.", en="That room is already booked.")
 ALREADY_CONFIRMED = Phrase(
     es="Esa reserva ya está confirmada.", en="That booking is already confirmed."
 )
@@ -270,15 +283,19 @@ NO_RESERVATIONS = Phrase(
     "can help you.",
 )
 CANNOT_CHANGE_RESERVATION = Phrase(
-    es="No puedo cambiar una reserva confirmada, pero sí cancelarla y hacerte otra. Dime las "
+    es="No puedo cambiar una reserva ya hecha, pero sí cancelarla y hacerte otra. Dime las "
     "nuevas fechas para ver qué hay libre, o escribe “cancelar mi reserva”.",
-    en="I cannot change a confirmed booking, but I can cancel it and make a new one. Tell me the "
-    "new dates to see what is free, or write “cancel my booking”.",
+    en="I cannot change a booking once it is made, but I can cancel it and make a new one. Tell me "
+    "the new dates to see what is free, or write “cancel my booking”.",
 )
 BUTTON_CANCEL_RESERVATION = Phrase(es="Cancelar reserva", en="Cancel booking")
 BUTTON_PICK_RESERVATION = Phrase(es="Cancelar una", en="Cancel one")
 ASK_CANCEL = Phrase(
     es="¿Seguro que quieres cancelar esta reserva?", en="Do you really want to cancel this booking?"
+)
+ASK_PAYING = Phrase(
+    es="Cancelar esta reserva ahora cuesta *{penalty}*. ¿La cancelo de todos modos?",
+    en="Cancelling this booking now costs *{penalty}*. Shall I cancel it all the same?",
 )
 BUTTON_YES_CANCEL = Phrase(es="Sí, cancelar", en="Yes, cancel it")
 BUTTON_KEEP = Phrase(es="No, mantener", en="No, keep it")

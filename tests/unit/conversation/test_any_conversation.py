@@ -87,6 +87,7 @@ ACTIONS = st.one_of(
     st.tuples(st.just("wait"), st.sampled_from([1, 25, 60 * 24, 60 * 24 * 20])),
     st.tuples(st.just("next outcome"), OUTCOMES),
     st.tuples(st.just("next answer"), FAILURES),
+    st.tuples(st.just("ask"), st.tuples(st.sampled_from([0, 61, 73]), st.sampled_from([0, 97]))),
     st.tuples(st.just("sell"), st.sampled_from(["rt-1", "rt-2", "rt-3"])),
 )
 
@@ -146,6 +147,11 @@ class Told:
         if isinstance(outcome, ReservationConfirmed):
             self.price(outcome.total)
             self.numbers |= digits(outcome.code)
+        if isinstance(outcome, ReservationConfirmed) and outcome.deposit:
+            self.price(outcome.deposit.amount)
+            self.time(outcome.deposit.due_time)
+        if isinstance(outcome, CancelRefused) and outcome.penalty:
+            self.price(outcome.penalty)
         if isinstance(outcome, LockRefused) and outcome.last_night:
             self.day(outcome.last_night)
 
@@ -222,6 +228,8 @@ class AnyGuest:
                 self.happens(GuestOther(kind))
             case "wait", int(minutes):
                 self.chat.later(minutes=minutes)
+            case "ask", (int(penalty), int(deposit)):
+                self.chat.desk.penalty, self.chat.desk.deposit = penalty, deposit
             case "next outcome", outcome:
                 self.outcomes = [outcome]  # type: ignore[list-item]
             case "next answer", answer:

@@ -331,7 +331,7 @@ def test_a_confirmed_reservation_is_not_changed_by_new_dates() -> None:
     chat.writes("del 10 al 12 de diciembre para 2")
     chat.writes("suite")
     chat.writes("sí")
-    assert "No puedo cambiar una reserva confirmada" in chat.writes("cambiar mi reserva al 14").body
+    assert "No puedo cambiar una reserva ya hecha" in chat.writes("cambiar mi reserva al 14").body
 
 
 def test_reservations_that_are_over_are_not_shown() -> None:

@@ -5,7 +5,8 @@ from datetime import date
 
 import pytest
 
-from services.messaging.conversation.commands import AcquireLock
+from meshkit.money import Money
+from services.messaging.conversation.commands import AcquireLock, CancelReservation
 from services.messaging.conversation.events import EffectAnswer, GuestText
 from services.messaging.conversation.outcomes import (
     CancelRefused,
@@ -18,7 +19,15 @@ from services.messaging.conversation.outcomes import (
 )
 from services.messaging.conversation.queries import Availability, Failed, SearchAvailability
 from services.messaging.replies.model import Buttons, ListMenu
-from tests.unit.conversation.world import Chat, FrontDesk, RoomType, choices, nights_of, think
+from tests.unit.conversation.world import (
+    Chat,
+    FrontDesk,
+    RoomType,
+    choices,
+    euros,
+    nights_of,
+    think,
+)
 
 NIGHTS = nights_of(date(2026, 12, 10), date(2026, 12, 12))
 ASKED = "doble del 10 al 12 de diciembre para 2"
@@ -307,15 +316,105 @@ def test_a_cancellation_that_does_not_work(outcome: Outcome, told: str, still_kn
         assert "está cancelada" in chat.taps("Sí, cancelar").body
 
 
+def reserved(penalty: int) -> Chat:
+    """A guest who has booked a double room for 240 € and asks to cancel it, twice sure."""
+    chat = kept()
+    chat.writes("sí")
+    chat.desk.penalty = penalty
+    chat.writes("cancelar mi reserva")
+    chat.writes("sí")
+    return chat
+
+
+def accepted(chat: Chat) -> list[Money | None]:
+    """What the guest has agreed to, cancellation by cancellation."""
+    sent = [one for one in chat.desk.commands if isinstance(one, CancelReservation)]
+    return [command.accepted_penalty for command in sent]
+
+
+@pytest.mark.parametrize("how", ["sí", "cancelar", "Sí, cancelar"])
+def test_a_penalty_is_quoted_and_owed_only_once_accepted(how: str) -> None:
+    chat = reserved(penalty=120)
+    asked = chat.replies[-1].body
+    assert asked.startswith("Cancelar esta reserva ahora cuesta *120,00 €*.")
+    assert chat.state.reservations
+    cancelled = chat.taps(how) if how[0] == "S" else chat.writes(how)
+    assert "está cancelada" in cancelled.body
+    assert accepted(chat) == [None, euros(120)]
+    assert not chat.state.reservations
+
+
+def test_a_penalty_is_quoted_in_the_language_of_the_guest() -> None:
+    chat = Chat()
+    chat.writes("from Dec 10 to 12 for two, please")
+    chat.writes("double room")
+    chat.writes("yes")
+    chat.desk.penalty = 1234
+    chat.writes("cancel my booking")
+    assert "now costs *€1,234.00*" in chat.writes("yes").body
+
+
+@pytest.mark.parametrize("how", ["no", "No, mantener"])
+def test_a_guest_who_does_not_want_to_pay_keeps_the_reservation(how: str) -> None:
+    chat = reserved(penalty=120)
+    answer = chat.taps(how) if how[0] == "N" else chat.writes(how)
+    assert "sigue en pie" in answer.body
+    assert accepted(chat) == [None]
+
+
+@pytest.mark.parametrize("text", ["gracias", "¿y si no pago?", "mis reservas"])
+def test_a_yes_to_something_else_accepts_no_penalty(text: str) -> None:
+    chat = reserved(penalty=120)
+    chat.writes(text)
+    chat.writes("sí")
+    assert accepted(chat) == [None]
+
+
+def test_a_penalty_that_has_grown_is_quoted_anew_and_its_old_button_buys_nothing() -> None:
+    chat = reserved(penalty=120)
+    first = chat.replies[-1]
+    chat.desk.penalty = 240
+    assert "cuesta *240,00 €*" in chat.writes("sí").body
+    shown = chat.taps("Sí, cancelar", of=first)
+    assert "Esta es tu reserva" in shown.body
+    assert accepted(chat) == [None, euros(120)]
+    chat.writes("cancelar mi reserva")
+    assert "cuesta *240,00 €*" in chat.writes("sí").body
+    assert "está cancelada" in chat.taps("Sí, cancelar").body
+    assert accepted(chat)[-1] == euros(240)
+
+
+def test_a_new_question_does_not_accept_the_penalty_of_an_old_one() -> None:
+    chat = reserved(penalty=120)
+    chat.writes("no")
+    chat.writes("cancelar mi reserva")
+    assert "cuesta *120,00 €*" in chat.writes("sí").body
+    assert accepted(chat) == [None, None]
+
+
 @pytest.mark.parametrize("reason", ["PENALTY_CHANGED", "WRONG_STATE"])
 def test_what_only_the_reception_may_cancel_still_stands(reason: str) -> None:
-    """A penalty that nobody has agreed to is never owed, and the booking is not forgotten."""
+    """A penalty that nobody can tell is never owed, and the booking is not forgotten."""
     chat = kept()
     chat.writes("sí")
     once(chat, CancelRefused(reason))
     chat.writes("cancelar mi reserva")
-    assert "sigue en pie" in chat.writes("sí").body
+    assert "pregunta en recepción" in chat.writes("sí").body
     assert chat.state.reservations
+
+
+def test_a_booking_that_waits_for_its_deposit_is_not_called_confirmed() -> None:
+    chat = kept()
+    summary = chat.replies[-1]
+    chat.desk.deposit = 96
+    told = chat.writes("sí").body
+    assert "*KQXM1001*" in told
+    assert "depósito de *96,00 €* antes de las" in told
+    assert "del martes 24 de noviembre (hora del hotel)" in told
+    again = chat.taps("Confirmar", of=summary).body
+    assert "depósito de *96,00 €*" in again
+    for text in (told, again, chat.writes("mis reservas").body):
+        assert "confirmada" not in text.lower()
 
 
 def test_the_answer_of_another_command_changes_nothing() -> None:

@@ -15,6 +15,7 @@ from services.messaging.conversation.state import (
     AfterRelease,
     Asking,
     CommandKind,
+    Deposit,
     Draft,
     Lock,
     Missing,
@@ -66,9 +67,13 @@ STATES = st.builds(
         *(OpenCommand, COUNTS, st.sampled_from(CommandKind), st.none() | ROOMS),
         *(st.sampled_from(AfterRelease), TEXTS),
     ),
-    reservations=st.lists(st.builds(Reservation, TEXTS, TEXTS, TEXTS, ROOMS), max_size=2).map(
-        tuple
-    ),
+    reservations=st.lists(
+        st.builds(
+            *(Reservation, TEXTS, TEXTS, TEXTS, ROOMS, st.none() | MONEY),
+            st.none() | st.builds(Deposit, MONEY, st.datetimes(timezones=st.just(UTC))),
+        ),
+        max_size=2,
+    ).map(tuple),
     command_count=COUNTS,
     offer_count=COUNTS,
 )

@@ -42,7 +42,7 @@ from services.messaging.conversation.queries import (
     RoomOffer,
     SearchAvailability,
 )
-from services.messaging.conversation.state import State
+from services.messaging.conversation.state import Deposit, State
 from services.messaging.conversation.state_json import from_json, to_json
 from services.messaging.conversation.turn import Steps
 from services.messaging.replies.model import Buttons, ListMenu, Reply
@@ -110,6 +110,8 @@ class FrontDesk:
         self.locks: dict[str, HeldLock] = {}
         self.reservations: dict[str, HeldLock] = {}
         self.now = NOW
+        self.penalty = 0
+        self.deposit = 0
         self.queries: list[SearchAvailability] = []
         self.commands: list[Command] = []
 
@@ -234,12 +236,18 @@ class FrontDesk:
         total = euros(lock.price * len(lock.nights))
         code = f"KQXM{1000 + len(self.reservations)}"
         room = lock.room.room_type_id
-        return ReservationConfirmed(lock.reservation_id, code, room, check_in, check_out, total)
+        due = Deposit(euros(self.deposit), self.now + timedelta(days=1)) if self.deposit else None
+        return ReservationConfirmed(
+            lock.reservation_id, code, room, check_in, check_out, total, due
+        )
 
     def _cancel(self, command: CancelReservation) -> Outcome:
         lock = self.reservations.get(command.reservation_id)
         if lock is None:
             return CancelRefused("RESERVATION_UNKNOWN")
+        accepted = command.accepted_penalty or euros(0)
+        if self.penalty > accepted.amount:
+            return CancelRefused("PENALTY_CHANGED", euros(self.penalty))
         if lock.state == "CONVERTED":
             lock.state = "CANCELLED"
             lock.room.take(lock.nights, -1)

@@ -9,6 +9,12 @@ from uuid import UUID
 
 import pytest
 from conserje.booking.v1 import booking_service_pb2 as pb
+from conserje.booking.v1.reservation_pb2 import (
+    RESERVATION_STATE_AWAITING_DEPOSIT,
+    RESERVATION_STATE_CONFIRMED,
+    Reservation,
+    ReservationState,
+)
 
 from meshkit.errors import (
     Aborted,
@@ -24,7 +30,9 @@ from meshkit.status import to_status
 from meshkit.validation import validate
 from services.messaging.clients import BOOKING, code_in, outcome_of, request_of
 from services.messaging.conversation import commands, outcomes
+from services.messaging.conversation.state import Deposit
 
+DUE = datetime(2027, 1, 9, 12, tzinfo=UTC)
 REQUEST_ID = UUID("6f1c2a54-5a0e-4f4b-9a0c-3d9b7a1e8c12")
 TYPES: dict[str, Any] = {
     "AcquireLock": pb.AcquireLockRequest,
@@ -63,6 +71,43 @@ def test_a_lock_is_asked_for_as_the_guest_wanted_it() -> None:
     assert (request.check_in_date.day, request.check_out_date.day) == (10, 12)
     assert (request.adult_count, request.child_count) == (2, 1)
     assert request.guest_id == "mailbox-7"
+
+
+def test_an_accepted_penalty_is_sent_and_without_one_the_request_is_as_ever() -> None:
+    plain = pb.CancelReservationRequest.FromString(_cancel(None))
+    assert not plain.HasField("accepted_penalty")
+    paying = pb.CancelReservationRequest.FromString(_cancel(Money(Decimal("99.50"), "EUR")))
+    accepted = paying.accepted_penalty
+    assert (accepted.units, accepted.nanos) == (99, 500_000_000)
+    assert accepted.currency_code == "EUR"
+
+
+def _cancel(accepted: Money | None) -> bytes:
+    command = commands.CancelReservation(4, "res-1", accepted)
+    return request_of(command, tenant_id="hotel", mailbox_id=7, request_id=REQUEST_ID)[1]
+
+
+@pytest.mark.parametrize(
+    ("state", "deposit"),
+    [
+        (RESERVATION_STATE_AWAITING_DEPOSIT, Deposit(Money(Decimal(50), "EUR"), DUE)),
+        (RESERVATION_STATE_CONFIRMED, None),
+    ],
+)
+def test_a_deposit_is_told_only_while_it_is_awaited(
+    state: ReservationState.ValueType, deposit: Deposit | None
+) -> None:
+    reservation = Reservation(state=state)
+    reservation.check_in_date.year = reservation.check_out_date.year = 2027
+    reservation.check_in_date.month = reservation.check_out_date.month = 1
+    reservation.check_in_date.day, reservation.check_out_date.day = 10, 11
+    reservation.quote.total_price.currency_code = "EUR"
+    reservation.deposit.amount.units, reservation.deposit.amount.currency_code = 50, "EUR"
+    reservation.deposit.due_time.FromDatetime(DUE)
+    raw = pb.ConfirmReservationResponse(reservation=reservation).SerializeToString()
+    outcome = outcome_of(f"{BOOKING}/ConfirmReservation", ok=True, answer=raw)
+    assert isinstance(outcome, outcomes.ReservationConfirmed)
+    assert outcome.deposit == deposit
 
 
 def test_a_granted_lock() -> None:
@@ -118,6 +163,16 @@ REFUSED: list[tuple[str, MeshError, outcomes.Outcome]] = [
         "CancelReservation",
         NotFound("RESERVATION_UNKNOWN"),
         outcomes.CancelRefused("RESERVATION_UNKNOWN"),
+    ),
+    (
+        "CancelReservation",
+        FailedPrecondition("PENALTY_CHANGED", penalty="99.50", currency_code="EUR"),
+        outcomes.CancelRefused("PENALTY_CHANGED", Money(Decimal("99.50"), "EUR")),
+    ),
+    (
+        "CancelReservation",
+        FailedPrecondition("PENALTY_CHANGED", penalty="many", currency_code="EUR"),
+        outcomes.CancelRefused("PENALTY_CHANGED"),
     ),
 ]
 

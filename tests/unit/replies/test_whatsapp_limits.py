@@ -1,6 +1,7 @@
 """Whatever a hotel calls its rooms, WhatsApp takes the message and the guest can read it."""
 
 import json
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -11,7 +12,15 @@ from meshkit.money import Money
 from sandbox.graph.limits import check_send
 from services.messaging.conversation import taps
 from services.messaging.conversation.search import clean
-from services.messaging.conversation.state import Lock, Missing, Offer, Reservation, Room, Stay
+from services.messaging.conversation.state import (
+    Deposit,
+    Lock,
+    Missing,
+    Offer,
+    Reservation,
+    Room,
+    Stay,
+)
 from services.messaging.replies import bookings, limits, offers, questions
 from services.messaging.replies.model import Button, Buttons, ListMenu, Reply, Row, Text
 from services.messaging.replies.voice import Voice
@@ -105,9 +114,12 @@ def test_reservations_are_told_with_their_codes(
     check(reply)
     assert all(reservation.code in reply.body for reservation in known)
     for reservation in known:
+        deposit = Deposit(reservation.room.total, NOW)
         for told in (
             bookings.confirmed(voice, reservation),
             bookings.ask_cancel(voice, reservation),
+            bookings.ask_paying(voice, reservation, reservation.room.total),
+            bookings.confirmed(voice, replace(reservation, deposit=deposit)),
         ):
             check(told)
             assert told.holds_code
