@@ -32,5 +32,6 @@ ACCESS: Access = {
         "SubmitDepositReceipt": (MESSAGING, OPERATOR),
         "ApproveDeposit": (OPERATOR,),
         "RejectDeposit": (OPERATOR,),
+        "WatchReservations": (MESSAGING, OPERATOR, READER),
     },
 }

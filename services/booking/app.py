@@ -11,6 +11,7 @@ from meshkit.errors import Unavailable
 from meshkit.kit import Kit
 from services.booking.cache import AvailabilityCache
 from services.booking.metrics import BookingMetrics
+from services.booking.reservations.stream import ReservationStream
 from services.booking.search.store import SearchStore
 from services.booking.servicer import BookingServicer
 from services.booking.settings import BookingSettings
@@ -31,7 +32,7 @@ async def build(kit: Kit, settings: BookingSettings) -> None:
         clock=kit.clock,
         metrics=metrics,
     )
-    servicer = BookingServicer(store, cache, metrics)
+    servicer = BookingServicer(store, cache, metrics, ReservationStream(postgres))
     kit.grpc(add_BookingServiceServicer_to_server, servicer, SERVICE)
     kit.worker("sweep-locks", _sweeping(store.sweep_locks, settings.sweep_seconds))
     kit.worker("lapse-deposits", _sweeping(store.lapse_overdue, settings.sweep_seconds))

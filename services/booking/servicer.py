@@ -29,6 +29,7 @@ from services.booking.domain import (
 from services.booking.locks.servicer import LockServicer
 from services.booking.metrics import BookingMetrics
 from services.booking.reservations.servicer import ReservationServicer
+from services.booking.reservations.stream import ReservationStream
 from services.booking.search.servicer import SearchServicer
 from services.booking.store import BookingStore
 
@@ -41,10 +42,14 @@ class BookingServicer(SearchServicer, LockServicer, ReservationServicer):
     """`conserje.booking.v1.BookingService`."""
 
     def __init__(
-        self, store: BookingStore, cache: AvailabilityCache, metrics: BookingMetrics
+        self,
+        store: BookingStore,
+        cache: AvailabilityCache,
+        metrics: BookingMetrics,
+        stream: ReservationStream,
     ) -> None:
         SearchServicer.__init__(self, cache, metrics)
-        ReservationServicer.__init__(self, store, cache)
+        ReservationServicer.__init__(self, store, cache, stream)
 
     async def AcquireLock(
         self, request: AcquireLockRequest, context: Context

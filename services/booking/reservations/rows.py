@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import groupby
 
 import asyncpg
@@ -17,7 +19,8 @@ from services.booking.domain import (
     ReservedRoom,
     Stay,
 )
-from services.booking.reservations.snapshot import terms_from_json
+from services.booking.reservations.domain import Actor, ActorKind
+from services.booking.reservations.snapshot import reservation_from_json, terms_from_json
 
 SELECT_ROOMS = """
 SELECT r.reservation_id, r.tenant_id, r.confirmation_code, r.guest_id, r.state, r.create_time,
@@ -31,6 +34,26 @@ JOIN stay s ON s.tenant_id = r.tenant_id AND s.reservation_id = r.reservation_id
 LEFT JOIN room m ON m.room_key = s.room_key
 """
 """One row for each room; `reservations` puts those of a reservation together."""
+
+SELECT_EVENTS = """
+SELECT transaction_id::text::bigint AS position, action, from_state, actor_kind, actor_id, reason,
+    event_time, reservation
+FROM reservation_event
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReservationEvent:
+    """One change: who, when, why, and the reservation afterwards."""
+
+    position: int
+    """Its place in the stream of all events; grows in the order they become visible."""
+    action: str
+    from_state: str
+    actor: Actor
+    reason: str
+    event_time: dt.datetime
+    reservation: Reservation
 
 
 def reservations(rows: Iterable[asyncpg.Record]) -> list[Reservation]:
@@ -86,3 +109,16 @@ def _late_checkout(row: asyncpg.Record) -> LateCheckout | None:
     if row["late_checkout_until"] is None:
         return None
     return LateCheckout(row["late_checkout_until"], row["late_checkout_fee"])
+
+
+def event(row: asyncpg.Record) -> ReservationEvent:
+    """A change, from a row of `SELECT_EVENTS`."""
+    return ReservationEvent(
+        position=row["position"],
+        action=row["action"],
+        from_state=row["from_state"],
+        actor=Actor(ActorKind(row["actor_kind"]), row["actor_id"]),
+        reason=row["reason"],
+        event_time=row["event_time"],
+        reservation=reservation_from_json(row["reservation"]),
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +41,8 @@ from conserje.booking.v1.booking_service_pb2 import (
     RejectDepositResponse,
     SubmitDepositReceiptRequest,
     SubmitDepositReceiptResponse,
+    WatchReservationsRequest,
+    WatchReservationsResponse,
 )
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceServicer
 from conserje.booking.v1.reservation_pb2 import Reservation as ReservationMessage
@@ -49,6 +52,7 @@ from services.booking.cache import AvailabilityCache
 from services.booking.domain import Reservation, normal_code, storable
 from services.booking.reservations import domain, wire
 from services.booking.reservations.domain import Decide, Facts, Order, by_staff
+from services.booking.reservations.stream import ReservationStream
 from services.booking.store import BookingStore
 from services.booking.wire import to_id, to_stay
 
@@ -60,9 +64,12 @@ EVERYTHING = (dt.date.min, UUID(int=0))
 class ReservationServicer(BookingServiceServicer):
     """The part of `conserje.booking.v1.BookingService` that is about reservations."""
 
-    def __init__(self, store: BookingStore, cache: AvailabilityCache) -> None:
+    def __init__(
+        self, store: BookingStore, cache: AvailabilityCache, stream: ReservationStream
+    ) -> None:
         self._store = store
         self._cache = cache
+        self._stream = stream
 
     async def ConfirmReservation(
         self, request: ConfirmReservationRequest, context: Context
@@ -235,6 +242,15 @@ class ReservationServicer(BookingServiceServicer):
         order = _staff_order(request)
         changed = await self._change(request, order, domain.reject_deposit)
         return RejectDepositResponse(reservation=changed)
+
+    async def WatchReservations(
+        self, request: WatchReservationsRequest, context: Context
+    ) -> AsyncIterator[WatchReservationsResponse]:
+        """Tell every change."""
+        storable([("tenant_id", request.tenant_id)])
+        parts = self._stream.watch(request.tenant_id, request.after_version)
+        async for part in parts:
+            yield wire.from_part(part)
 
     async def _look(self, tenant_id: str, reservation_id: str) -> tuple[Reservation, Facts]:
         """A reservation and what is true of it now; changes nothing."""

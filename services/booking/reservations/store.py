@@ -22,8 +22,14 @@ from meshkit.postgres import Postgres
 from services.booking.domain import MAX_NIGHTS, Reservation, new_code, refusal
 from services.booking.metrics import BookingMetrics
 from services.booking.reservations import domain
-from services.booking.reservations.domain import SYSTEM, Actor, Change, Decide, Facts, Order
-from services.booking.reservations.rows import SELECT_ROOMS, reservations
+from services.booking.reservations.domain import SYSTEM, Change, Decide, Facts, Order
+from services.booking.reservations.rows import (
+    SELECT_EVENTS,
+    SELECT_ROOMS,
+    ReservationEvent,
+    event,
+    reservations,
+)
 from services.booking.reservations.snapshot import (
     reservation_from_json,
     reservation_to_json,
@@ -56,20 +62,6 @@ LAPSE_NAMESPACE = UUID("0d4c7a3e-2f57-4a55-9f0b-54b3f1f2a9a6")
 FREE_CANCELLATION = domain.cancel()
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class ReservationEvent:
-    """One change: who, when, why, and the reservation afterwards."""
-
-    position: int
-    """Its place in the stream of all events; grows in the order they become visible."""
-    action: str
-    from_state: str
-    actor: Actor
-    reason: str
-    event_time: dt.datetime
-    reservation: Reservation
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +145,9 @@ ORDER BY lower(s.nights), s.reservation_id LIMIT $9
         found = [row["reservation_id"] for row in rows]
         return reservations(await self._postgres.fetch(self.BY_IDS, wanted.tenant_id, found))
 
-    SELECT_EVENTS = """
-SELECT transaction_id::text::bigint AS position, action, from_state, actor_kind, actor_id, reason,
-    event_time, reservation
-FROM reservation_event
-WHERE tenant_id = $1 AND reservation_id = $2 AND version > $3 ORDER BY version LIMIT $4
-"""
+    EVENTS_OF_RESERVATION = SELECT_EVENTS + (
+        "WHERE tenant_id = $1 AND reservation_id = $2 AND version > $3 ORDER BY version LIMIT $4"
+    )
 
     async def events(
         self, tenant_id: str, reservation_id: UUID, after_version: int, size: int
@@ -166,9 +155,9 @@ WHERE tenant_id = $1 AND reservation_id = $2 AND version > $3 ORDER BY version L
         """What happened to a reservation, oldest first; it has to exist."""
         await self.reservation(tenant_id, reservation_id)
         rows = await self._postgres.fetch(
-            self.SELECT_EVENTS, tenant_id, reservation_id, after_version, size
+            self.EVENTS_OF_RESERVATION, tenant_id, reservation_id, after_version, size
         )
-        return [_event(row) for row in rows]
+        return [event(row) for row in rows]
 
     CONFIRM_RESERVATION = """
 SELECT reason, metadata, subject_id FROM confirm_reservation($1, $2, $3, $4, $5, $6, $7, $8)
@@ -518,15 +507,3 @@ ORDER BY deposit_due_time LIMIT $1
 
 OCCUPYING = {rule.to_state: rule.occupying for rule in TRANSITIONS.values()}
 """Whether the nights of a reservation in this state are taken."""
-
-
-def _event(row: asyncpg.Record) -> ReservationEvent:
-    return ReservationEvent(
-        position=row["position"],
-        action=row["action"],
-        from_state=row["from_state"],
-        actor=Actor(domain.ActorKind(row["actor_kind"]), row["actor_id"]),
-        reason=row["reason"],
-        event_time=row["event_time"],
-        reservation=reservation_from_json(row["reservation"]),
-    )

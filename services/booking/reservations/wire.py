@@ -14,6 +14,7 @@ from conserje.booking.v1.booking_service_pb2 import (
     ListReservationsRequest,
     ModifyReservationRequest,
     RoomRequest,
+    WatchReservationsResponse,
 )
 from conserje.booking.v1.reservation_pb2 import Actor as ActorMessage
 from conserje.booking.v1.reservation_pb2 import ActorKind as ActorKindMessage
@@ -35,6 +36,7 @@ from google.type.money_pb2 import Money as MoneyMessage
 from meshkit.dates import from_date, to_date
 from meshkit.errors import InvalidArgument
 from meshkit.money import Money, from_proto, to_proto
+from meshkit.watch import Part
 from services.booking.domain import (
     Guests,
     LateCheckout,
@@ -47,7 +49,8 @@ from services.booking.domain import (
     ReservedRoom as Room,
 )
 from services.booking.reservations.domain import Actor, ActorKind, Order
-from services.booking.reservations.store import Filter, ReservationEvent
+from services.booking.reservations.rows import ReservationEvent
+from services.booking.reservations.store import Filter
 from services.booking.reservations.taking import Wish, Wishes
 from services.booking.reservations.terms import Charge, ChargeKind, Terms
 from services.booking.reservations.transitions import Origin
@@ -257,6 +260,15 @@ def from_event(event: ReservationEvent) -> ReservationEventMessage:
         message.previous_state = ReservationStateMessage.Value(name)
     message.event_time.FromDatetime(event.event_time)
     return message
+
+
+def from_part(part: Part[ReservationEvent]) -> WatchReservationsResponse:
+    """One message of a watch."""
+    return WatchReservationsResponse(
+        version=part.version,
+        after_version=part.after_version,
+        events=[from_event(one) for one in part.items],
+    )
 
 
 def _from_room(room: Room) -> ReservedRoom:

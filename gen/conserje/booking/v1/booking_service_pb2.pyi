@@ -1807,3 +1807,65 @@ class ModifyReservationResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ModifyReservationResponse: _TypeAlias = ModifyReservationResponse  # noqa: Y015
+
+@_typing.final
+class WatchReservationsRequest(_message.Message):
+    """The request of `WatchReservations`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    AFTER_VERSION_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Empty: all hotels."""
+    after_version: _builtins.int
+    """The last `version` that was heard. Less than 1: from the first change on."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        after_version: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_version", b"after_version", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchReservationsRequest: _TypeAlias = WatchReservationsRequest  # noqa: Y015
+
+@_typing.final
+class WatchReservationsResponse(_message.Message):
+    """One message of `WatchReservations`. Without events it is a heartbeat, sent
+    every 2 seconds in which there is nothing to tell.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    AFTER_VERSION_FIELD_NUMBER: _builtins.int
+    EVENTS_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """What the reader has once the events are taken in."""
+    after_version: _builtins.int
+    """The `version` of the message before; of the first message, the version that
+    was asked for.
+    """
+    @_builtins.property
+    def events(self) -> _containers.RepeatedCompositeFieldContainer[_reservation_pb2.ReservationEvent]:
+        """Changes, oldest first; not of one reservation."""
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        after_version: _builtins.int = ...,
+        events: _abc.Iterable[_reservation_pb2.ReservationEvent] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_version", b"after_version", "events", b"events", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchReservationsResponse: _TypeAlias = WatchReservationsResponse  # noqa: Y015

@@ -167,6 +167,11 @@ class BookingServiceStub:
                 request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.RejectDepositRequest.SerializeToString,
                 response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.RejectDepositResponse.FromString,
                 _registered_method=True)
+        self.WatchReservations = channel.unary_stream(
+                '/conserje.booking.v1.BookingService/WatchReservations',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.WatchReservationsRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.WatchReservationsResponse.FromString,
+                _registered_method=True)
 
 
 class BookingServiceServicer:
@@ -506,6 +511,23 @@ class BookingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchReservations(self, request, context):
+        """Every change of every reservation, in the order in which the changes became
+        final, for as long as it is listened to: what has happened first, then what
+        happens. Nothing is left out and nothing is told twice on one stream. A
+        change that is still being written holds back those after it.
+
+        The server ends a stream from time to time; resume at any replica with the
+        last `version`.
+
+        Errors:
+        - UNAVAILABLE `STREAM_OVER` or `READER_TOO_SLOW`: resume.
+        - RESOURCE_EXHAUSTED `TOO_MANY_STREAMS`: this server has as many as it can.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BookingServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -633,6 +655,11 @@ def add_BookingServiceServicer_to_server(servicer, server):
                     servicer.RejectDeposit,
                     request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.RejectDepositRequest.FromString,
                     response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.RejectDepositResponse.SerializeToString,
+            ),
+            'WatchReservations': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchReservations,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.WatchReservationsRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.WatchReservationsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -1318,6 +1345,33 @@ class BookingService:
             '/conserje.booking.v1.BookingService/RejectDeposit',
             conserje_dot_booking_dot_v1_dot_booking__service__pb2.RejectDepositRequest.SerializeToString,
             conserje_dot_booking_dot_v1_dot_booking__service__pb2.RejectDepositResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchReservations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/WatchReservations',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.WatchReservationsRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.WatchReservationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -266,6 +266,19 @@ class BookingServiceStub:
     - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
     - FAILED_PRECONDITION `WRONG_STATE`: there is no receipt; metadata `state`.
     """
+    WatchReservations: _grpc.UnaryStreamMultiCallable[_booking_service_pb2.WatchReservationsRequest, _booking_service_pb2.WatchReservationsResponse]
+    """Every change of every reservation, in the order in which the changes became
+    final, for as long as it is listened to: what has happened first, then what
+    happens. Nothing is left out and nothing is told twice on one stream. A
+    change that is still being written holds back those after it.
+
+    The server ends a stream from time to time; resume at any replica with the
+    last `version`.
+
+    Errors:
+    - UNAVAILABLE `STREAM_OVER` or `READER_TOO_SLOW`: resume.
+    - RESOURCE_EXHAUSTED `TOO_MANY_STREAMS`: this server has as many as it can.
+    """
 
 @_typing.type_check_only
 class BookingServiceAsyncStub(BookingServiceStub):
@@ -504,6 +517,19 @@ class BookingServiceAsyncStub(BookingServiceStub):
     Errors:
     - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
     - FAILED_PRECONDITION `WRONG_STATE`: there is no receipt; metadata `state`.
+    """
+    WatchReservations: _aio.UnaryStreamMultiCallable[_booking_service_pb2.WatchReservationsRequest, _booking_service_pb2.WatchReservationsResponse]  # type: ignore[assignment]
+    """Every change of every reservation, in the order in which the changes became
+    final, for as long as it is listened to: what has happened first, then what
+    happens. Nothing is left out and nothing is told twice on one stream. A
+    change that is still being written holds back those after it.
+
+    The server ends a stream from time to time; resume at any replica with the
+    last `version`.
+
+    Errors:
+    - UNAVAILABLE `STREAM_OVER` or `READER_TOO_SLOW`: resume.
+    - RESOURCE_EXHAUSTED `TOO_MANY_STREAMS`: this server has as many as it can.
     """
 
 class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -890,6 +916,25 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
         - FAILED_PRECONDITION `WRONG_STATE`: there is no receipt; metadata `state`.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchReservations(
+        self,
+        request: _booking_service_pb2.WatchReservationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_booking_service_pb2.WatchReservationsResponse], _abc.AsyncIterator[_booking_service_pb2.WatchReservationsResponse]]:
+        """Every change of every reservation, in the order in which the changes became
+        final, for as long as it is listened to: what has happened first, then what
+        happens. Nothing is left out and nothing is told twice on one stream. A
+        change that is still being written holds back those after it.
+
+        The server ends a stream from time to time; resume at any replica with the
+        last `version`.
+
+        Errors:
+        - UNAVAILABLE `STREAM_OVER` or `READER_TOO_SLOW`: resume.
+        - RESOURCE_EXHAUSTED `TOO_MANY_STREAMS`: this server has as many as it can.
         """
 
 def add_BookingServiceServicer_to_server(servicer: BookingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
