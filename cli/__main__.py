@@ -5,7 +5,17 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from cli import call, certificates, dead_letters, doctor, lock, quarantine, reservation, trace
+from cli import (
+    call,
+    certificates,
+    dead_letters,
+    doctor,
+    lock,
+    quarantine,
+    reservation,
+    sends,
+    trace,
+)
 from cli.places import UsageError
 
 EXTENSION = "sandbox.commands"
@@ -35,7 +45,17 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_extension(commands)
-    modules = (reservation, lock, trace, call, doctor, certificates, quarantine, dead_letters)
+    modules = (
+        reservation,
+        lock,
+        trace,
+        call,
+        doctor,
+        certificates,
+        quarantine,
+        dead_letters,
+        sends,
+    )
     for module in modules:
         module.add_to(commands)
     return top

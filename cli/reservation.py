@@ -1,7 +1,6 @@
 """`conserje reservation`: what the people of a hotel do with reservations."""
 
 import argparse
-import getpass
 from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
@@ -24,6 +23,7 @@ from google.type.money_pb2 import Money as MoneyMessage
 from cli import failures
 from cli.channels import open_channel
 from cli.places import UsageError, need_target
+from cli.user import user
 from meshkit.dates import from_date
 from meshkit.money import Money, from_proto, minor_digits, to_proto
 
@@ -233,21 +233,13 @@ def _find(stub: BookingServiceStub, options: argparse.Namespace) -> Reservation:
 
 def _about(stub: BookingServiceStub, options: argparse.Namespace) -> dict[str, Any]:
     """What every change names: the reservation, and who types."""
-    actor = Actor(kind=ACTOR_KIND_STAFF, actor_id=_user())
+    actor = Actor(kind=ACTOR_KIND_STAFF, actor_id=user())
     return {
         "tenant_id": options.hotel,
         "request_id": str(uuid4()),
         "reservation_id": _find(stub, options).reservation_id,
         "actor": actor,
     }
-
-
-def _user() -> str:
-    """Who types; empty for an account without a name."""
-    try:
-        return getpass.getuser()[:64]
-    except (KeyError, OSError):
-        return ""
 
 
 def _described(one: Reservation) -> Iterator[str]:

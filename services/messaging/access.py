@@ -18,5 +18,7 @@ ACCESS: Access = {
         "ListDeadLetters": (OPERATOR, READER),
         "RetryDeadLetter": (OPERATOR,),
         "DropDeadLetter": (OPERATOR,),
+        "ListUnknownSends": (OPERATOR, READER),
+        "SettleSend": (OPERATOR,),
     },
 }

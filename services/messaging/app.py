@@ -32,6 +32,7 @@ from services.messaging.store.inbox import InboxStore
 from services.messaging.store.outbox import OutboxStore
 from services.messaging.store.steps import StepStore
 from services.messaging.store.trace import TraceStore
+from services.messaging.store.unknown import UnknownStore
 from services.messaging.talk import Talk
 from services.messaging.trace import Tracer
 from services.messaging.upkeep import Upkeep
@@ -65,7 +66,12 @@ def _serve(kit: Kit, postgres: Postgres, metrics: MessagingMetrics, wakes: Wakes
     kit.worker("partitions", upkeep.partitions)
     kit.worker("gauges", upkeep.gauges)
     kit.grpc(add_MessagingServiceServicer_to_server, servicer, SERVICE)
-    operations = MessagingOperationsServicer(AsideStore(postgres), wakes.arrived)
+    operations = MessagingOperationsServicer(
+        AsideStore(postgres),
+        UnknownStore(postgres),
+        arrived=wakes.arrived,
+        messages=wakes.messages,
+    )
     kit.grpc(add_MessagingOperationsServiceServicer_to_server, operations, OPERATIONS)
 
 

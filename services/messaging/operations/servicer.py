@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import grpc
 from conserje.messaging.v1 import messaging_operations_service_pb2 as pb
@@ -13,8 +14,9 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 )
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from meshkit.errors import NotFound
+from meshkit.errors import FailedPrecondition, NotFound
 from services.messaging.store.aside import AsideStore, DeadLetterRow, QuarantineRow
+from services.messaging.store.unknown import UnknownRow, UnknownStore
 from services.messaging.wake import Wake
 
 DEFAULT_PAGE, LARGEST_PAGE = 50, 200
@@ -26,9 +28,13 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class MessagingOperationsServicer(MessagingOperationsServiceServicer):
     """`conserje.messaging.v1.MessagingOperationsService`."""
 
-    def __init__(self, store: AsideStore, arrived: Wake) -> None:
+    def __init__(
+        self, store: AsideStore, unknown: UnknownStore, *, arrived: Wake, messages: Wake
+    ) -> None:
         self._store = store
+        self._unknown = unknown
         self._arrived = arrived
+        self._messages = messages
 
     async def ListQuarantine(
         self, request: pb.ListQuarantineRequest, context: Context
@@ -82,6 +88,45 @@ class MessagingOperationsServicer(MessagingOperationsServiceServicer):
             raise _unknown(request.dead_letter_id)
         return pb.DropDeadLetterResponse()
 
+    async def ListUnknownSends(
+        self, request: pb.ListUnknownSendsRequest, context: Context
+    ) -> pb.ListUnknownSendsResponse:
+        """One page of what may have been sent or not."""
+        size = _page_size(request.page_size)
+        rows = await self._unknown.page(
+            request.tenant_id, after=int(request.page_token or 0), limit=size + 1
+        )
+        token = str(rows[size - 1].outbox_number) if len(rows) > size else ""
+        sends = [_send(row) for row in rows[:size]]
+        return pb.ListUnknownSendsResponse(sends=sends, next_page_token=token)
+
+    async def SettleSend(
+        self, request: pb.SettleSendRequest, context: Context
+    ) -> pb.SettleSendResponse:
+        """A person says what became of a send."""
+        key = (request.tenant_id, UUID(request.send_id), request.attempt_count)
+        received = request.verdict == pb.SEND_VERDICT_RECEIVED
+        if not await self._unknown.settle(*key, received=received, actor_id=request.actor_id):
+            await self._need_same_word(*key, received)
+        self._messages.set()
+        return pb.SettleSendResponse()
+
+    async def _need_same_word(
+        self, tenant_id: str, outbox_id: UUID, attempt: int, received: bool
+    ) -> None:
+        """An error, unless just this was said of the attempt before."""
+        standing = await self._unknown.standing(tenant_id, outbox_id, attempt)
+        if standing is None:
+            raise NotFound(
+                "SEND_NOT_FOUND", "The hotel has no such message.", send_id=str(outbox_id)
+            )
+        if standing.received is not received:
+            raise FailedPrecondition(
+                "SEND_NOT_UNKNOWN",
+                "What became of that attempt is known, or was said otherwise.",
+                state=standing.state,
+            )
+
 
 def _page_size(asked: int) -> int:
     return min(asked or DEFAULT_PAGE, LARGEST_PAGE)
@@ -115,6 +160,18 @@ def _letter(row: DeadLetterRow) -> pb.DeadLetter:
         arrive_time=_timestamp(row.arrive_time),
         attempt_count=row.attempt_count,
         reason=row.failure,
+    )
+
+
+def _send(row: UnknownRow) -> pb.UnknownSend:
+    return pb.UnknownSend(
+        send_id=str(row.outbox_id),
+        conversation_id=row.mailbox_id,
+        kind=row.kind,
+        attempt_count=row.attempt_count,
+        send_time=_timestamp(row.send_time),
+        detail=row.detail,
+        waits_for_person=row.waits_for_person,
     )
 
 

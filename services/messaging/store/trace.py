@@ -65,6 +65,9 @@ WITH item AS (
 ), status AS (
     SELECT d.arrive_time, d.delivery FROM message m JOIN delivery_status d
         ON d.tenant_id = m.tenant_id AND d.outbox_id = m.outbox_id
+), settlement AS (
+    SELECT s.settle_time, s.received, s.actor_id FROM message m JOIN send_settlement s
+        ON s.tenant_id = m.tenant_id AND s.outbox_id = m.outbox_id
 )
 SELECT hop.name, hop.time, hop.detail FROM (
     SELECT 1 AS rank, 'gateway.receive' AS name, receive_time AS time, kind AS detail FROM item
@@ -84,6 +87,9 @@ SELECT hop.name, hop.time, hop.detail FROM (
     UNION ALL SELECT 12, 'status.' || CASE delivery WHEN 1 THEN 'sent' WHEN 2 THEN 'delivered'
         WHEN 3 THEN 'read' WHEN 4 THEN 'played' WHEN 9 THEN 'failed' ELSE 'other' END,
         arrive_time, '' FROM status
+    UNION ALL SELECT 13, 'outbox.settled', settle_time,
+        CASE WHEN received THEN 'received' ELSE 'not received' END || ', says ' || actor_id
+        FROM settlement
 ) AS hop
 WHERE hop.time IS NOT NULL ORDER BY hop.time, hop.rank
 """

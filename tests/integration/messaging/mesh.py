@@ -24,6 +24,9 @@ from conserje.booking.v1.booking_service_pb2_grpc import (
     add_BookingServiceServicer_to_server,
 )
 from conserje.messaging.v1.event_pb2 import DeliveryState, InboundEvent
+from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
+    MessagingOperationsServiceStub,
+)
 from conserje.messaging.v1.messaging_service_pb2 import BatchIngestEventsRequest, IngestEventRequest
 from conserje.messaging.v1.messaging_service_pb2_grpc import MessagingServiceStub
 from conserje.tenant.v1.tenant_pb2 import TENANT_STATE_ACTIVE, RoutingRecord
@@ -342,6 +345,17 @@ class Mesh:
         channel = grpc.aio.insecure_channel(f"127.0.0.1:{port}")
         self.channels.append(channel)
         return MessagingServiceStub(channel)
+
+    @property
+    def target(self) -> str:
+        """The address of the first replica."""
+        return f"127.0.0.1:{self.kits[0].ports['grpc']}"
+
+    def operations(self) -> Any:
+        """What operators call at the first replica."""
+        channel = grpc.aio.insecure_channel(self.target)
+        self.channels.append(channel)
+        return MessagingOperationsServiceStub(channel)
 
     async def spawn(self, **changes: Any) -> Process:
         """Start a replica as a process of its own, ready when this returns."""

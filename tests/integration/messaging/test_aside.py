@@ -7,9 +7,6 @@ from typing import Any
 import grpc
 import pytest
 from conserje.messaging.v1 import messaging_operations_service_pb2 as pb
-from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
-    MessagingOperationsServiceStub,
-)
 
 from services.messaging.conversation import machine
 from tests.integration.cli.conftest import Conserje
@@ -19,23 +16,13 @@ from tests.integration.messaging.mesh import TENANT, Mesh, text
 STRANGER = "555"
 
 
-def _operations(mesh: Mesh) -> Any:
-    channel = grpc.aio.insecure_channel(f"127.0.0.1:{mesh.kits[0].ports['grpc']}")
-    mesh.channels.append(channel)
-    return MessagingOperationsServiceStub(channel)
-
-
-def _target(mesh: Mesh) -> str:
-    return f"127.0.0.1:{mesh.kits[0].ports['grpc']}"
-
-
 async def _kept(operations: Any, **request: Any) -> list[pb.QuarantinedItem]:
     return list((await operations.ListQuarantine(pb.ListQuarantineRequest(**request))).items)
 
 
 async def test_a_released_message_is_answered_once_the_number_is_registered(mesh: Mesh) -> None:
     stub = await mesh.start(directory_seconds=0.001)
-    operations = _operations(mesh)
+    operations = mesh.operations()
     first, second = text("uno", number=STRANGER, seconds=None), text("dos", number=STRANGER)
     await mesh.say(stub, first, second)
     await mesh.until("SELECT count(*) FROM quarantine", value=2)
@@ -59,7 +46,7 @@ async def test_a_released_message_is_answered_once_the_number_is_registered(mesh
 
 async def test_released_too_early_it_comes_back_to_the_quarantine(mesh: Mesh) -> None:
     stub = await mesh.start()
-    operations = _operations(mesh)
+    operations = mesh.operations()
     await mesh.say(stub, text(number=STRANGER))
     await mesh.until("SELECT count(*) FROM quarantine", value=1)
     (before,) = await _kept(operations)
@@ -72,7 +59,7 @@ async def test_released_too_early_it_comes_back_to_the_quarantine(mesh: Mesh) ->
 
 async def test_only_the_released_number_goes_back(mesh: Mesh) -> None:
     stub = await mesh.start()
-    operations = _operations(mesh)
+    operations = mesh.operations()
     await mesh.say(stub, text(number=STRANGER), text(number="556"), text(number=""))
     await mesh.until("SELECT count(*) FROM quarantine", value=3)
     mesh.tenants.numbers[STRANGER] = "hotel-nuevo"
@@ -86,7 +73,7 @@ async def test_only_the_released_number_goes_back(mesh: Mesh) -> None:
 
 async def test_the_quarantine_comes_in_pages(mesh: Mesh) -> None:
     stub = await mesh.start("serve", "steps")
-    operations = _operations(mesh)
+    operations = mesh.operations()
     await mesh.say(stub, *(text(number=STRANGER, phone=f"346{n:08}") for n in range(5)))
     await mesh.until("SELECT count(*) FROM quarantine", value=5)
     seen: list[int] = []
@@ -121,7 +108,7 @@ def poison(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 async def _one_dead(mesh: Mesh) -> tuple[Any, Any, pb.DeadLetter]:
     stub = await mesh.start(step_attempts=2)
-    operations = _operations(mesh)
+    operations = mesh.operations()
     await mesh.say(stub, text("poison"), text("hola"))
     await mesh.until("SELECT count(*) FROM inbox WHERE state = 'DEAD'", value=1)
     await mesh.until_answered(1)
@@ -181,14 +168,14 @@ async def test_the_command_lists_and_releases_the_quarantine(
     stub = await mesh.start(directory_seconds=0.001)
     await mesh.say(stub, text("hola", number=STRANGER))
     await mesh.until("SELECT count(*) FROM quarantine", value=1)
-    listed = await conserje("quarantine", "list", "--target", _target(mesh))
+    listed = await conserje("quarantine", "list", "--target", mesh.target)
     assert (listed.code, listed.err) == (0, "")
     assert f"NUMBER_UNKNOWN  number {STRANGER}" in listed.out
     assert "hola" not in listed.out
-    shown = await conserje("quarantine", "list", "--show", "--target", _target(mesh))
+    shown = await conserje("quarantine", "list", "--show", "--target", mesh.target)
     assert '"body": "hola"' in shown.out
     mesh.tenants.numbers[STRANGER] = "hotel-nuevo"
-    released = await conserje("quarantine", "release", STRANGER, "--target", _target(mesh))
+    released = await conserje("quarantine", "release", STRANGER, "--target", mesh.target)
     assert (released.code, released.out) == (0, "released 1\n")
     await mesh.until_answered(1)
 
@@ -197,7 +184,7 @@ async def test_the_command_lists_retries_and_drops_dead_letters(
     mesh: Mesh, poison: list[str], conserje: Conserje
 ) -> None:
     _, _, letter = await _one_dead(mesh)
-    at = ("--target", _target(mesh))
+    at = ("--target", mesh.target)
     listed = await conserje("dead-letters", "list", TENANT, *at)
     assert "ArithmeticError  after 2 attempts" in listed.out
     again = await conserje("dead-letters", "retry", TENANT, str(letter.dead_letter_id), *at)

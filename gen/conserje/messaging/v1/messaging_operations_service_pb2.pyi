@@ -9,6 +9,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,6 +20,30 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _SendVerdict:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SendVerdictEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SendVerdict.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SEND_VERDICT_UNSPECIFIED: _SendVerdict.ValueType  # 0
+    """Never sent."""
+    SEND_VERDICT_RECEIVED: _SendVerdict.ValueType  # 1
+    """The guest got it."""
+    SEND_VERDICT_NOT_RECEIVED: _SendVerdict.ValueType  # 2
+    """The guest did not get it."""
+
+class SendVerdict(_SendVerdict, metaclass=_SendVerdictEnumTypeWrapper):
+    """What a person found out about a send."""
+
+SEND_VERDICT_UNSPECIFIED: SendVerdict.ValueType  # 0
+"""Never sent."""
+SEND_VERDICT_RECEIVED: SendVerdict.ValueType  # 1
+"""The guest got it."""
+SEND_VERDICT_NOT_RECEIVED: SendVerdict.ValueType  # 2
+"""The guest did not get it."""
+Global___SendVerdict: _TypeAlias = SendVerdict  # noqa: Y015
 
 @_typing.final
 class ListQuarantineRequest(_message.Message):
@@ -369,3 +394,166 @@ class DropDeadLetterResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___DropDeadLetterResponse: _TypeAlias = DropDeadLetterResponse  # noqa: Y015
+
+@_typing.final
+class ListUnknownSendsRequest(_message.Message):
+    """The request of `ListUnknownSends`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    page_size: _builtins.int
+    """How many at most; 0 means 50, more than 200 means 200."""
+    page_token: _builtins.str
+    """The `next_page_token` of the page before. Empty for the first."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnknownSendsRequest: _TypeAlias = ListUnknownSendsRequest  # noqa: Y015
+
+@_typing.final
+class ListUnknownSendsResponse(_message.Message):
+    """The answer of `ListUnknownSends`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SENDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page. Empty after the last."""
+    @_builtins.property
+    def sends(self) -> _containers.RepeatedCompositeFieldContainer[Global___UnknownSend]:
+        """One page of unknown sends."""
+
+    def __init__(
+        self,
+        *,
+        sends: _abc.Iterable[Global___UnknownSend] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "sends", b"sends"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListUnknownSendsResponse: _TypeAlias = ListUnknownSendsResponse  # noqa: Y015
+
+@_typing.final
+class UnknownSend(_message.Message):
+    """A message that may have been taken by WhatsApp, or not."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEND_ID_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    ATTEMPT_COUNT_FIELD_NUMBER: _builtins.int
+    SEND_TIME_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    WAITS_FOR_PERSON_FIELD_NUMBER: _builtins.int
+    send_id: _builtins.str
+    """Its id, a UUID."""
+    conversation_id: _builtins.int
+    """The conversation it belongs to."""
+    kind: _builtins.str
+    """What it is, such as `text` or `interactive`."""
+    attempt_count: _builtins.int
+    """Which attempt has no outcome."""
+    detail: _builtins.str
+    """How the attempt ended, as far as that is known."""
+    waits_for_person: _builtins.bool
+    """It is not sent again by itself: it tells a code, or it was sent again before."""
+    @_builtins.property
+    def send_time(self) -> _timestamp_pb2.Timestamp:
+        """When that attempt began."""
+
+    def __init__(
+        self,
+        *,
+        send_id: _builtins.str = ...,
+        conversation_id: _builtins.int = ...,
+        kind: _builtins.str = ...,
+        attempt_count: _builtins.int = ...,
+        send_time: _timestamp_pb2.Timestamp | None = ...,
+        detail: _builtins.str = ...,
+        waits_for_person: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["send_time", b"send_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt_count", b"attempt_count", "conversation_id", b"conversation_id", "detail", b"detail", "kind", b"kind", "send_id", b"send_id", "send_time", b"send_time", "waits_for_person", b"waits_for_person"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UnknownSend: _TypeAlias = UnknownSend  # noqa: Y015
+
+@_typing.final
+class SettleSendRequest(_message.Message):
+    """The request of `SettleSend`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    SEND_ID_FIELD_NUMBER: _builtins.int
+    ATTEMPT_COUNT_FIELD_NUMBER: _builtins.int
+    VERDICT_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    send_id: _builtins.str
+    """The send, a UUID."""
+    attempt_count: _builtins.int
+    """The attempt that was looked at, as listed."""
+    verdict: Global___SendVerdict.ValueType
+    """Whether the guest got it. Required."""
+    actor_id: _builtins.str
+    """Who says so: an opaque id of the person, 1 to 64 characters; never a phone
+    number.
+    """
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        send_id: _builtins.str = ...,
+        attempt_count: _builtins.int = ...,
+        verdict: Global___SendVerdict.ValueType = ...,
+        actor_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor_id", b"actor_id", "attempt_count", b"attempt_count", "send_id", b"send_id", "tenant_id", b"tenant_id", "verdict", b"verdict"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettleSendRequest: _TypeAlias = SettleSendRequest  # noqa: Y015
+
+@_typing.final
+class SettleSendResponse(_message.Message):
+    """The answer of `SettleSend`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SettleSendResponse: _TypeAlias = SettleSendResponse  # noqa: Y015

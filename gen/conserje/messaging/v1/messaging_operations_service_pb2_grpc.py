@@ -63,6 +63,16 @@ class MessagingOperationsServiceStub:
                 request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.DropDeadLetterRequest.SerializeToString,
                 response_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.DropDeadLetterResponse.FromString,
                 _registered_method=True)
+        self.ListUnknownSends = channel.unary_unary(
+                '/conserje.messaging.v1.MessagingOperationsService/ListUnknownSends',
+                request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListUnknownSendsRequest.SerializeToString,
+                response_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListUnknownSendsResponse.FromString,
+                _registered_method=True)
+        self.SettleSend = channel.unary_unary(
+                '/conserje.messaging.v1.MessagingOperationsService/SettleSend',
+                request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SettleSendRequest.SerializeToString,
+                response_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SettleSendResponse.FromString,
+                _registered_method=True)
 
 
 class MessagingOperationsServiceServicer:
@@ -119,6 +129,30 @@ class MessagingOperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListUnknownSends(self, request, context):
+        """Lists a hotel's messages of which nobody knows whether WhatsApp took them;
+        the oldest first. A status settles most of them, or they go once more by
+        themselves; those with `waits_for_person` do neither by the clock.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SettleSend(self, request, context):
+        """Takes a person's word for an unknown send: what the guest got is sent, what
+        the guest did not get may go once more. It is kept who said so. The same
+        word for the same attempt may be given again, and changes nothing.
+
+        Errors:
+        - NOT_FOUND `SEND_NOT_FOUND`: the hotel has no message by that id.
+        - FAILED_PRECONDITION `SEND_NOT_UNKNOWN`: of that attempt it is known what
+        became of it, or another word was given; `state` says where the message
+        stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessagingOperationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -146,6 +180,16 @@ def add_MessagingOperationsServiceServicer_to_server(servicer, server):
                     servicer.DropDeadLetter,
                     request_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.DropDeadLetterRequest.FromString,
                     response_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.DropDeadLetterResponse.SerializeToString,
+            ),
+            'ListUnknownSends': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListUnknownSends,
+                    request_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListUnknownSendsRequest.FromString,
+                    response_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListUnknownSendsResponse.SerializeToString,
+            ),
+            'SettleSend': grpc.unary_unary_rpc_method_handler(
+                    servicer.SettleSend,
+                    request_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SettleSendRequest.FromString,
+                    response_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SettleSendResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -287,6 +331,60 @@ class MessagingOperationsService:
             '/conserje.messaging.v1.MessagingOperationsService/DropDeadLetter',
             conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.DropDeadLetterRequest.SerializeToString,
             conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.DropDeadLetterResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListUnknownSends(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.messaging.v1.MessagingOperationsService/ListUnknownSends',
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListUnknownSendsRequest.SerializeToString,
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListUnknownSendsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SettleSend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.messaging.v1.MessagingOperationsService/SettleSend',
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SettleSendRequest.SerializeToString,
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SettleSendResponse.FromString,
             options,
             channel_credentials,
             insecure,

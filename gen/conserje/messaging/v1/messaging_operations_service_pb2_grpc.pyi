@@ -63,6 +63,22 @@ class MessagingOperationsServiceStub:
     Errors:
     - NOT_FOUND `DEAD_LETTER_UNKNOWN`: the hotel has none by that id.
     """
+    ListUnknownSends: _grpc.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.ListUnknownSendsRequest, _messaging_operations_service_pb2.ListUnknownSendsResponse]
+    """Lists a hotel's messages of which nobody knows whether WhatsApp took them;
+    the oldest first. A status settles most of them, or they go once more by
+    themselves; those with `waits_for_person` do neither by the clock.
+    """
+    SettleSend: _grpc.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.SettleSendRequest, _messaging_operations_service_pb2.SettleSendResponse]
+    """Takes a person's word for an unknown send: what the guest got is sent, what
+    the guest did not get may go once more. It is kept who said so. The same
+    word for the same attempt may be given again, and changes nothing.
+
+    Errors:
+    - NOT_FOUND `SEND_NOT_FOUND`: the hotel has no message by that id.
+    - FAILED_PRECONDITION `SEND_NOT_UNKNOWN`: of that attempt it is known what
+      became of it, or another word was given; `state` says where the message
+      stands.
+    """
 
 @_typing.type_check_only
 class MessagingOperationsServiceAsyncStub(MessagingOperationsServiceStub):
@@ -98,6 +114,22 @@ class MessagingOperationsServiceAsyncStub(MessagingOperationsServiceStub):
 
     Errors:
     - NOT_FOUND `DEAD_LETTER_UNKNOWN`: the hotel has none by that id.
+    """
+    ListUnknownSends: _aio.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.ListUnknownSendsRequest, _messaging_operations_service_pb2.ListUnknownSendsResponse]  # type: ignore[assignment]
+    """Lists a hotel's messages of which nobody knows whether WhatsApp took them;
+    the oldest first. A status settles most of them, or they go once more by
+    themselves; those with `waits_for_person` do neither by the clock.
+    """
+    SettleSend: _aio.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.SettleSendRequest, _messaging_operations_service_pb2.SettleSendResponse]  # type: ignore[assignment]
+    """Takes a person's word for an unknown send: what the guest got is sent, what
+    the guest did not get may go once more. It is kept who said so. The same
+    word for the same attempt may be given again, and changes nothing.
+
+    Errors:
+    - NOT_FOUND `SEND_NOT_FOUND`: the hotel has no message by that id.
+    - FAILED_PRECONDITION `SEND_NOT_UNKNOWN`: of that attempt it is known what
+      became of it, or another word was given; `state` says where the message
+      stands.
     """
 
 class MessagingOperationsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -161,6 +193,34 @@ class MessagingOperationsServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         - NOT_FOUND `DEAD_LETTER_UNKNOWN`: the hotel has none by that id.
+        """
+
+    @_abc_1.abstractmethod
+    def ListUnknownSends(
+        self,
+        request: _messaging_operations_service_pb2.ListUnknownSendsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messaging_operations_service_pb2.ListUnknownSendsResponse, _abc.Awaitable[_messaging_operations_service_pb2.ListUnknownSendsResponse]]:
+        """Lists a hotel's messages of which nobody knows whether WhatsApp took them;
+        the oldest first. A status settles most of them, or they go once more by
+        themselves; those with `waits_for_person` do neither by the clock.
+        """
+
+    @_abc_1.abstractmethod
+    def SettleSend(
+        self,
+        request: _messaging_operations_service_pb2.SettleSendRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messaging_operations_service_pb2.SettleSendResponse, _abc.Awaitable[_messaging_operations_service_pb2.SettleSendResponse]]:
+        """Takes a person's word for an unknown send: what the guest got is sent, what
+        the guest did not get may go once more. It is kept who said so. The same
+        word for the same attempt may be given again, and changes nothing.
+
+        Errors:
+        - NOT_FOUND `SEND_NOT_FOUND`: the hotel has no message by that id.
+        - FAILED_PRECONDITION `SEND_NOT_UNKNOWN`: of that attempt it is known what
+          became of it, or another word was given; `state` says where the message
+          stands.
         """
 
 def add_MessagingOperationsServiceServicer_to_server(servicer: MessagingOperationsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
