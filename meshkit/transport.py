@@ -36,6 +36,9 @@ class Transport:
             ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
             ("grpc.http2.min_recv_ping_interval_without_data_ms", _ms(self.min_ping_seconds)),
             ("grpc.keepalive_permit_without_calls", 1),
+            # Clients also ping to measure the way. A server that was too busy to send anything in
+            # between would take that for an attack and cut the connection off.
+            ("grpc.http2.max_ping_strikes", 0),
             ("grpc.max_connection_age_ms", _ms(self.max_age_seconds)),
             ("grpc.max_connection_age_grace_ms", _ms(self.age_grace_seconds)),
         )

@@ -1,4 +1,4 @@
-"""Checks docs/promises.md: what every promise names must exist, and must have run.
+"""Checks docs/promises.md and SECURITY.md: what every promise names must exist, and must have run.
 
 A promise is a table row whose last cell names what would fail, separated by commas:
 
@@ -17,14 +17,14 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).resolve().parent.parent
-PROMISES = ROOT / "docs" / "promises.md"
+PROMISES = (ROOT / "docs" / "promises.md", ROOT / "SECURITY.md")
 RESULTS = ROOT / "build" / "tests.xml"
 REPORT = ROOT / "bench" / "report.json"
 
 
 def main() -> int:
     """Prints every promise that nothing keeps; 0 when there is none."""
-    rows = promised(PROMISES.read_text())
+    rows = [(file.name, *row) for file in PROMISES for row in promised(file.read_text())]
     if not rows:
         print("promises: docs/promises.md names no promise")
         return 1
@@ -32,8 +32,8 @@ def main() -> int:
     gates = (ROOT / ".ci" / "run").read_text()
     entries = {entry["name"] for entry in json.loads(REPORT.read_text())}
     faults = [
-        f"line {line}: {fault}"
-        for line, keepers in rows
+        f"{file}, line {line}: {fault}"
+        for file, line, keepers in rows
         for keeper in keepers
         if (fault := fault_of(keeper, passed, skipped, gates, entries))
     ]

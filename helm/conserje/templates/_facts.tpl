@@ -25,6 +25,7 @@ booking:
   outside: true
 messaging:
   process: messaging
+  redis: true
   args: ["-m", "services.messaging", "--only=serve"]
   identity: messaging
   calls: []
@@ -32,6 +33,7 @@ messaging:
   graph: true
 messagingSteps:
   process: messaging
+  redis: true
   args: ["-m", "services.messaging", "--only=steps"]
   identity: messaging
   calls: [tenant, booking]
@@ -39,6 +41,7 @@ messagingSteps:
   graph: true
 messagingSend:
   process: messaging
+  redis: true
   args: ["-m", "services.messaging", "--only=send"]
   identity: messaging
   calls: []
