@@ -1,0 +1,39 @@
+# One image for every process of the mesh: `docker run IMAGE -m services.tenant`.
+# Targets: `runtime` (the last, built by default) and `sandbox`, which adds what a trial needs.
+ARG PYTHON=docker.io/library/python:3.11.14-slim-bookworm
+
+FROM ${PYTHON} AS packages
+COPY requirements/base.txt /requirements.txt
+RUN python -m venv /venv \
+ && /venv/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r /requirements.txt \
+ && /venv/bin/pip uninstall -y pip setuptools
+
+FROM ${PYTHON} AS sandbox-packages
+COPY requirements/sandbox.txt /requirements.txt
+RUN python -m venv /venv \
+ && /venv/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r /requirements.txt \
+ && /venv/bin/pip uninstall -y pip setuptools
+
+FROM ${PYTHON} AS code
+COPY gen /app/gen
+COPY meshkit /app/meshkit
+COPY services /app/services
+COPY gateway /app/gateway
+COPY cli /app/cli
+RUN python -m compileall -q /app
+
+FROM ${PYTHON} AS base
+ENV PYTHONPATH=/app:/app/gen PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/venv/bin:$PATH
+WORKDIR /app
+USER 10001:10001
+ENTRYPOINT ["python"]
+CMD ["-m", "cli", "--help"]
+
+FROM base AS sandbox
+COPY --from=sandbox-packages /venv /venv
+COPY --from=code /app /app
+COPY sandbox /app/sandbox
+
+FROM base AS runtime
+COPY --from=packages /venv /venv
+COPY --from=code /app /app
