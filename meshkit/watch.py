@@ -12,7 +12,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -29,6 +29,8 @@ SILENCE_SECONDS = 6.0
 PART_ITEMS = 500
 """Items of a part of a whole copy: some 100 kB, far below the bound of a message."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+NOTHING = -1
+"""The version of a reader who has none."""
 
 ItemT = TypeVar("ItemT")
 ItemT_contra = TypeVar("ItemT_contra", contravariant=True)
@@ -65,6 +67,7 @@ class History(Generic[ItemT]):
         self._size = 0
         self._floor = 0
         self._version = 0
+        self._restarts = 0
         self._news = asyncio.Event()
 
     @property
@@ -78,7 +81,8 @@ class History(Generic[ItemT]):
         return self._size
 
     def restart(self, version: int) -> None:
-        """Forget all: everything is to be read anew as of `version`."""
+        """Forget all: everything is read anew as of `version`, by those who watch now too."""
+        self._restarts += 1
         self._changes.clear()
         self._size = 0
         self._floor = self._version = version
@@ -91,7 +95,8 @@ class History(Generic[ItemT]):
         self._version = version
         self._changes.append((version, items))
         self._size += len(items)
-        while self._size > self._kept:
+        # A version without items takes a place too.
+        while max(self._size, len(self._changes)) > self._kept:
             self._floor, forgotten = self._changes.popleft()
             self._size -= len(forgotten)
         self._tell()
@@ -102,6 +107,13 @@ class History(Generic[ItemT]):
             return None
         return [one for one in self._changes if one[0] > version]
 
+    async def reach(self, version: int, seconds: float) -> None:
+        """Wait until `version` was told here, for so long at most."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._version < version:
+                    await self._news.wait()
+
     async def watch(
         self, after_version: int, everything: Callable[[], tuple[int, Sequence[ItemT]]]
     ) -> AsyncIterator[Part[ItemT]]:
@@ -110,11 +122,13 @@ class History(Generic[ItemT]):
         `everything` is called for a version that is not known: all items, and the version
         they are of. A negative `after_version` is known to nobody.
         """
-        position = after_version
+        position, restarts = after_version, self._restarts
         if self.after(position) == []:
             yield Part(position, position)
         while True:
             news = self._news
+            if restarts != self._restarts:
+                position, restarts = NOTHING, self._restarts
             for part in self._parts(position, everything):
                 yield part
                 position = part.version
@@ -201,7 +215,7 @@ class Follower(Generic[ItemT]):
         self._clock = clock
         self._metrics = metrics
         self._silence_seconds = silence_seconds
-        self._version = -1
+        self._version = NOTHING
         self._heard: float | None = None
         self._collected: list[ItemT] = []
         self._pause = FIRST_PAUSE

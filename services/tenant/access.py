@@ -9,5 +9,6 @@ ACCESS: Access = {
     "conserje.tenant.v1.TenantService": {
         "ResolveTenant": (GATEWAY, MESSAGING, OPERATOR, READER),
         "BatchResolveTenants": (GATEWAY, MESSAGING, OPERATOR, READER),
+        "WatchTenants": (GATEWAY, MESSAGING, OPERATOR, READER),
     },
 }

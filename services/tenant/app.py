@@ -5,6 +5,7 @@ from __future__ import annotations
 from conserje.tenant.v1.tenant_service_pb2_grpc import add_TenantServiceServicer_to_server
 
 from meshkit.kit import Kit
+from services.tenant.changes import Changes
 from services.tenant.domain import Directory
 from services.tenant.listener import Listener
 from services.tenant.metrics import TenantMetrics
@@ -17,11 +18,13 @@ from services.tenant.store import TenantStore
 async def build(kit: Kit, settings: TenantSettings) -> None:
     """Ready with a directory in memory, whether Postgres is there or not."""
     directory = Directory(kit.clock)
-    metrics = TenantMetrics(kit.registry, directory)
+    changes = Changes(directory)
+    metrics = TenantMetrics(kit.registry, directory, changes)
     postgres = await kit.postgres(settings.database_url, required=False)
     refresher = Refresher(
         store=TenantStore(postgres),
         directory=directory,
+        changes=changes,
         metrics=metrics,
         clock=kit.clock,
         poll_seconds=settings.poll_seconds,
@@ -33,4 +36,5 @@ async def build(kit: Kit, settings: TenantSettings) -> None:
     kit.worker("listen", listener.run)
     kit.degraded("directory_changes", listener.problem)
     kit.ready("directory", directory.problem)
-    kit.grpc(add_TenantServiceServicer_to_server, TenantServicer(directory, metrics), SERVICE)
+    servicer = TenantServicer(directory, metrics, changes, refresher.look)
+    kit.grpc(add_TenantServiceServicer_to_server, servicer, SERVICE)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from meshkit.errors import MeshError
+from services.tenant.changes import Changes
 from services.tenant.domain import Directory, Snapshot
 
 # A single number takes microseconds, a batch of 256 a millisecond or two.
@@ -18,7 +19,7 @@ REFRESH_BUCKETS = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 5.0)
 class TenantMetrics:
     """Metrics of resolution, and of how fresh its source is."""
 
-    def __init__(self, registry: CollectorRegistry, directory: Directory) -> None:
+    def __init__(self, registry: CollectorRegistry, directory: Directory, changes: Changes) -> None:
         self.resolution_latency = Histogram(
             "tenant_resolution_latency_seconds",
             "Time to answer one request, single or batch, without the RPC around it.",
@@ -49,6 +50,11 @@ class TenantMetrics:
             registry=registry,
         )
         self._watch(registry, directory)
+        Gauge(
+            "tenant_directory_changes_kept",
+            "Changes in memory, for followers who come back; at most 10,000.",
+            registry=registry,
+        ).set_function(lambda: changes.kept)
 
     def count_found(self, active: int, found: int) -> None:
         """Count numbers of hotels: `found` of them, `active` of these in use."""

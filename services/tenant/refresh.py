@@ -14,6 +14,7 @@ import structlog
 from meshkit.clock import Clock
 from meshkit.errors import Unavailable
 from meshkit.workers import first_of
+from services.tenant.changes import Changes
 from services.tenant.domain import Directory, Number
 from services.tenant.metrics import TenantMetrics
 from services.tenant.store import TenantStore
@@ -39,6 +40,7 @@ class Refresher:
         *,
         store: TenantStore,
         directory: Directory,
+        changes: Changes,
         metrics: TenantMetrics,
         clock: Clock,
         poll_seconds: float,
@@ -46,6 +48,7 @@ class Refresher:
     ) -> None:
         self._store = store
         self._directory = directory
+        self._changes = changes
         self._metrics = metrics
         self._clock = clock
         self._poll_seconds = poll_seconds
@@ -97,7 +100,7 @@ class Refresher:
         self._metrics.refresh_latency.observe(time.perf_counter() - started)
         if snapshot.version != self._directory.version:
             log.info("directory loaded", version=snapshot.version, numbers=len(snapshot.numbers))
-        self._directory.replace(snapshot)
+        await self._changes.publish(snapshot)
         self._reload_at = self._clock.monotonic() + _jittered(self._reload_seconds)
         if old is not None:
             await _let_go(old.numbers)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import grpc
@@ -14,12 +14,16 @@ from conserje.tenant.v1.tenant_service_pb2 import (
     ResolveTenantRequest,
     ResolveTenantResponse,
     ResolveTenantResult,
+    WatchTenantsRequest,
+    WatchTenantsResponse,
 )
 from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceServicer
 from google.rpc.status_pb2 import Status
 
 from meshkit.batch import serve_batch
 from meshkit.errors import MeshError
+from meshkit.watch import NOTHING, Part
+from services.tenant.changes import Change, Changes, Removed
 from services.tenant.domain import Directory, Number, Snapshot, TenantState
 from services.tenant.metrics import TenantMetrics
 
@@ -33,9 +37,18 @@ Outcome = ResolveTenantResult | MeshError
 class TenantServicer(TenantServiceServicer):
     """`conserje.tenant.v1.TenantService`, answered from memory."""
 
-    def __init__(self, directory: Directory, metrics: TenantMetrics) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        metrics: TenantMetrics,
+        changes: Changes,
+        look: Callable[[], None],
+    ) -> None:
+        """`look` has the database asked for a newer directory soon."""
         self._directory = directory
         self._metrics = metrics
+        self._changes = changes
+        self._look = look
         self._answers: _Answers | None = None
 
     async def ResolveTenant(
@@ -59,6 +72,14 @@ class TenantServicer(TenantServiceServicer):
                 for one in outcomes
             ]
             return BatchResolveTenantsResponse(results=results)
+
+    async def WatchTenants(
+        self, request: WatchTenantsRequest, context: Context
+    ) -> AsyncIterator[WatchTenantsResponse]:
+        """The directory from a version on, for as long as it is listened to."""
+        after = request.after_version if request.HasField("after_version") else NOTHING
+        async for part in self._changes.watch(after, self._look):
+            yield _to_message(part, self._directory.snapshot)
 
     async def _decide(self, items: Sequence[ResolveTenantRequest]) -> list[Outcome]:
         return self._resolve(items)
@@ -108,8 +129,27 @@ class _Answers:
         return made
 
 
+def _to_message(part: Part[Change], snapshot: Snapshot) -> WatchTenantsResponse:
+    message = WatchTenantsResponse(
+        version=part.version, after_version=part.after_version, whole=part.whole, more=part.more
+    )
+    message.as_of.FromDatetime(snapshot.read_time)
+    for item in part.items:
+        if isinstance(item, Removed):
+            message.removed_phone_number_ids.append(item.phone_number_id)
+        else:
+            message.routing_records.append(_to_record(item))
+    return message
+
+
 def _to_response(number: Number, snapshot: Snapshot) -> ResolveTenantResponse:
-    record = RoutingRecord(
+    response = ResolveTenantResponse(routing_record=_to_record(number))
+    response.as_of.FromDatetime(snapshot.read_time)
+    return response
+
+
+def _to_record(number: Number) -> RoutingRecord:
+    return RoutingRecord(
         tenant_id=number.tenant_id,
         phone_number_id=number.phone_number_id,
         whatsapp_business_account_id=number.whatsapp_business_account_id,
@@ -121,6 +161,3 @@ def _to_response(number: Number, snapshot: Snapshot) -> ResolveTenantResponse:
         currency_code=number.currency_code,
         version=number.version,
     )
-    response = ResolveTenantResponse(routing_record=record)
-    response.as_of.FromDatetime(snapshot.read_time)
-    return response

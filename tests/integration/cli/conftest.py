@@ -40,6 +40,10 @@ async def _refuse(context: Any, error: MeshError) -> Any:
 class Tenants(tenant_service_pb2_grpc.TenantServiceServicer):
     """Knows one number; has one of each kind of error."""
 
+    def WatchTenants(self, request: Any, context: Any) -> Any:
+        """Nobody follows this one."""
+        raise NotImplementedError
+
     async def ResolveTenant(self, request: Any, context: Any) -> Any:
         number = request.phone_number_id
         if number == "1":

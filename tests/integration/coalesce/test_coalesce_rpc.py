@@ -35,6 +35,10 @@ class Servicer(pb_grpc.TenantServiceServicer):
     strangers: set[str] = field(default_factory=set)
     batches: list[list[pb.ResolveTenantRequest]] = field(default_factory=list)
 
+    def WatchTenants(self, request: Any, context: Any) -> Any:
+        """Nobody follows this one."""
+        raise NotImplementedError
+
     async def ResolveTenant(self, request: pb.ResolveTenantRequest, context: Any) -> Any:
         """The single call, which no coalescer makes."""
         raise NotImplementedError

@@ -50,6 +50,10 @@ class Servicer(pb_grpc.TenantServiceServicer):
     def __init__(self, behaviour: Behaviour) -> None:
         self.behaviour = behaviour
 
+    def WatchTenants(self, request: Any, context: Any) -> Any:
+        """Nobody follows this one."""
+        raise NotImplementedError
+
     async def ResolveTenant(self, request: pb.ResolveTenantRequest, context: Any) -> Any:
         return await self.behaviour(request, context)
 

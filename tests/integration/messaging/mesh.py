@@ -72,6 +72,10 @@ class Tenants(TenantServiceServicer):
     async def BatchResolveTenants(self, request: Any, context: Any) -> Any:
         raise NotImplementedError
 
+    def WatchTenants(self, request: Any, context: Any) -> Any:
+        """Nobody follows this one."""
+        raise NotImplementedError
+
     async def ResolveTenant(self, request: ResolveTenantRequest, context: Any) -> Any:
         self.asked += 1
         if self.away:

@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from meshkit.clock import FakeClock
 from meshkit.postgres import Postgres
+from services.tenant.changes import Changes
 from services.tenant.domain import Directory
 from services.tenant.metrics import TenantMetrics
 from services.tenant.refresh import Refresher
@@ -86,10 +87,12 @@ async def test_a_full_load_and_the_next_one_leave_the_loop_turning(
     hotels, numbers = size
     slices = Slices()
     directory = Directory(FakeClock(datetime(2026, 1, 1, tzinfo=UTC)))
+    changes = Changes(directory)
     refresher = Refresher(
         store=TenantStore(postgres),
         directory=directory,
-        metrics=TenantMetrics(CollectorRegistry(), directory),
+        changes=changes,
+        metrics=TenantMetrics(CollectorRegistry(), directory, changes),
         clock=FakeClock(datetime(2026, 1, 1, tzinfo=UTC)),
         poll_seconds=1,
         reload_seconds=300,

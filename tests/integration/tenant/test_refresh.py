@@ -17,6 +17,7 @@ from meshkit import postgres as pools
 from meshkit.clock import FakeClock
 from meshkit.postgres import Postgres
 from sandbox.databases import DatabaseUrls
+from services.tenant.changes import Changes
 from services.tenant.domain import Directory
 from services.tenant.metrics import TenantMetrics
 from services.tenant.refresh import Refresher
@@ -40,7 +41,12 @@ def directory(clock: FakeClock) -> Directory:
 
 @pytest.fixture
 def refresher(postgres: Postgres, directory: Directory, clock: FakeClock) -> Refresher:
-    return refresher_of(postgres, directory, TenantMetrics(CollectorRegistry(), directory), clock)
+    return refresher_of(
+        postgres,
+        directory,
+        TenantMetrics(CollectorRegistry(), directory, Changes(directory)),
+        clock,
+    )
 
 
 def refresher_of(
@@ -49,6 +55,7 @@ def refresher_of(
     return Refresher(
         store=TenantStore(postgres),
         directory=directory,
+        changes=Changes(directory),
         metrics=metrics,
         clock=clock,
         poll_seconds=1,
@@ -127,9 +134,11 @@ async def test_a_flood_of_unknown_numbers_costs_no_statement(
     postgres = Postgres(urls.app_url)
     await postgres.start()
     registry = CollectorRegistry()
-    metrics = TenantMetrics(registry, directory)
-    await refresher_of(postgres, directory, metrics, clock).refresh()
-    servicer = TenantServicer(directory, metrics)
+    changes = Changes(directory)
+    metrics = TenantMetrics(registry, directory, changes)
+    refresher = refresher_of(postgres, directory, metrics, clock)
+    await refresher.refresh()
+    servicer = TenantServicer(directory, metrics, changes, refresher.look)
     before = postgres.statements
     for start in range(0, 100 * 256, 256):
         items = [ResolveTenantRequest(phone_number_id=f"9{start + n}") for n in range(256)]

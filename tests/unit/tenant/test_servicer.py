@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry
 
 from meshkit.clock import FakeClock
 from meshkit.errors import InvalidArgument, NotFound, Unavailable
+from services.tenant.changes import Changes
 from services.tenant.domain import Directory
 from services.tenant.metrics import TenantMetrics
 from services.tenant.servicer import TenantServicer
@@ -40,7 +41,13 @@ def directory() -> Directory:
 
 @pytest.fixture
 def servicer(directory: Directory, registry: CollectorRegistry) -> TenantServicer:
-    return TenantServicer(directory, TenantMetrics(registry, directory))
+    return servicer_of(directory, registry)
+
+
+def servicer_of(directory: Directory, registry: CollectorRegistry) -> TenantServicer:
+    changes = Changes(directory)
+    metrics = TenantMetrics(registry, directory, changes)
+    return TenantServicer(directory, metrics, changes, lambda: None)
 
 
 async def resolve(servicer: TenantServicer, number: str, waba: str = "") -> ResolveTenantResponse:
@@ -134,7 +141,7 @@ async def test_before_the_first_snapshot_everything_is_unavailable(
     registry: CollectorRegistry,
 ) -> None:
     directory = Directory(FakeClock(READ_TIME))
-    servicer = TenantServicer(directory, TenantMetrics(registry, directory))
+    servicer = servicer_of(directory, registry)
     item = ResolveTenantRequest(phone_number_id=MIRADOR.phone_number_id)
     with pytest.raises(Unavailable, match="DIRECTORY_NOT_LOADED"):
         await resolve(servicer, MIRADOR.phone_number_id)

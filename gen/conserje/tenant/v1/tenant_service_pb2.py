@@ -29,7 +29,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.rpc import status_pb2 as google_dot_rpc_dot_status__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'conserje/tenant/v1/tenant_service.proto\x12\x12\x63onserje.tenant.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x63onserje/tenant/v1/tenant.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xde\x01\n\x14ResolveTenantRequest\x12-\n\x0fphone_number_id\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{1,32}$\x12:\n\x1cwhatsapp_business_account_id\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{0,32}$\x12\x31\n\x0etime_remaining\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1c\n\x0btraceparent\x18\x0f \x01(\tB\x07\xbaH\x04r\x02\x18@J\x04\x08\x01\x10\x02J\x04\x08\x02\x10\x03\"}\n\x15ResolveTenantResponse\x12\x39\n\x0erouting_record\x18\x01 \x01(\x0b\x32!.conserje.tenant.v1.RoutingRecord\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"b\n\x1a\x42\x61tchResolveTenantsRequest\x12\x44\n\x05items\x18\x01 \x03(\x0b\x32(.conserje.tenant.v1.ResolveTenantRequestB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"W\n\x1b\x42\x61tchResolveTenantsResponse\x12\x38\n\x07results\x18\x01 \x03(\x0b\x32\'.conserje.tenant.v1.ResolveTenantResult\"\x80\x01\n\x13ResolveTenantResult\x12:\n\x05value\x18\x01 \x01(\x0b\x32).conserje.tenant.v1.ResolveTenantResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result2\xf7\x01\n\rTenantService\x12i\n\rResolveTenant\x12(.conserje.tenant.v1.ResolveTenantRequest\x1a).conserje.tenant.v1.ResolveTenantResponse\"\x03\x90\x02\x01\x12{\n\x13\x42\x61tchResolveTenants\x12..conserje.tenant.v1.BatchResolveTenantsRequest\x1a/.conserje.tenant.v1.BatchResolveTenantsResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'conserje/tenant/v1/tenant_service.proto\x12\x12\x63onserje.tenant.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1f\x63onserje/tenant/v1/tenant.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17google/rpc/status.proto\"\xde\x01\n\x14ResolveTenantRequest\x12-\n\x0fphone_number_id\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{1,32}$\x12:\n\x1cwhatsapp_business_account_id\x18\x04 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{0,32}$\x12\x31\n\x0etime_remaining\x18\x0e \x01(\x0b\x32\x19.google.protobuf.Duration\x12\x1c\n\x0btraceparent\x18\x0f \x01(\tB\x07\xbaH\x04r\x02\x18@J\x04\x08\x01\x10\x02J\x04\x08\x02\x10\x03\"}\n\x15ResolveTenantResponse\x12\x39\n\x0erouting_record\x18\x01 \x01(\x0b\x32!.conserje.tenant.v1.RoutingRecord\x12)\n\x05\x61s_of\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"b\n\x1a\x42\x61tchResolveTenantsRequest\x12\x44\n\x05items\x18\x01 \x03(\x0b\x32(.conserje.tenant.v1.ResolveTenantRequestB\x0b\xbaH\x08\x92\x01\x05\x08\x01\x10\x80\x02\"W\n\x1b\x42\x61tchResolveTenantsResponse\x12\x38\n\x07results\x18\x01 \x03(\x0b\x32\'.conserje.tenant.v1.ResolveTenantResult\"\x80\x01\n\x13ResolveTenantResult\x12:\n\x05value\x18\x01 \x01(\x0b\x32).conserje.tenant.v1.ResolveTenantResponseH\x00\x12#\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x12.google.rpc.StatusH\x00\x42\x08\n\x06result\"L\n\x13WatchTenantsRequest\x12#\n\rafter_version\x18\x01 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x00H\x00\x88\x01\x01\x42\x10\n\x0e_after_version\"\xe4\x01\n\x14WatchTenantsResponse\x12\x0f\n\x07version\x18\x01 \x01(\x03\x12\x15\n\rafter_version\x18\x02 \x01(\x03\x12\r\n\x05whole\x18\x03 \x01(\x08\x12\x0c\n\x04more\x18\x04 \x01(\x08\x12:\n\x0frouting_records\x18\x05 \x03(\x0b\x32!.conserje.tenant.v1.RoutingRecord\x12 \n\x18removed_phone_number_ids\x18\x06 \x03(\t\x12)\n\x05\x61s_of\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp2\xe1\x02\n\rTenantService\x12i\n\rResolveTenant\x12(.conserje.tenant.v1.ResolveTenantRequest\x1a).conserje.tenant.v1.ResolveTenantResponse\"\x03\x90\x02\x01\x12{\n\x13\x42\x61tchResolveTenants\x12..conserje.tenant.v1.BatchResolveTenantsRequest\x1a/.conserje.tenant.v1.BatchResolveTenantsResponse\"\x03\x90\x02\x01\x12h\n\x0cWatchTenants\x12\'.conserje.tenant.v1.WatchTenantsRequest\x1a(.conserje.tenant.v1.WatchTenantsResponse\"\x03\x90\x02\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,10 +44,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOLVETENANTREQUEST'].fields_by_name['traceparent']._serialized_options = b'\272H\004r\002\030@'
   _globals['_BATCHRESOLVETENANTSREQUEST'].fields_by_name['items']._loaded_options = None
   _globals['_BATCHRESOLVETENANTSREQUEST'].fields_by_name['items']._serialized_options = b'\272H\010\222\001\005\010\001\020\200\002'
+  _globals['_WATCHTENANTSREQUEST'].fields_by_name['after_version']._loaded_options = None
+  _globals['_WATCHTENANTSREQUEST'].fields_by_name['after_version']._serialized_options = b'\272H\004\"\002(\000'
   _globals['_TENANTSERVICE'].methods_by_name['ResolveTenant']._loaded_options = None
   _globals['_TENANTSERVICE'].methods_by_name['ResolveTenant']._serialized_options = b'\220\002\001'
   _globals['_TENANTSERVICE'].methods_by_name['BatchResolveTenants']._loaded_options = None
   _globals['_TENANTSERVICE'].methods_by_name['BatchResolveTenants']._serialized_options = b'\220\002\001'
+  _globals['_TENANTSERVICE'].methods_by_name['WatchTenants']._loaded_options = None
+  _globals['_TENANTSERVICE'].methods_by_name['WatchTenants']._serialized_options = b'\220\002\001'
   _globals['_RESOLVETENANTREQUEST']._serialized_start=216
   _globals['_RESOLVETENANTREQUEST']._serialized_end=438
   _globals['_RESOLVETENANTRESPONSE']._serialized_start=440
@@ -58,6 +62,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BATCHRESOLVETENANTSRESPONSE']._serialized_end=754
   _globals['_RESOLVETENANTRESULT']._serialized_start=757
   _globals['_RESOLVETENANTRESULT']._serialized_end=885
-  _globals['_TENANTSERVICE']._serialized_start=888
-  _globals['_TENANTSERVICE']._serialized_end=1135
+  _globals['_WATCHTENANTSREQUEST']._serialized_start=887
+  _globals['_WATCHTENANTSREQUEST']._serialized_end=963
+  _globals['_WATCHTENANTSRESPONSE']._serialized_start=966
+  _globals['_WATCHTENANTSRESPONSE']._serialized_end=1194
+  _globals['_TENANTSERVICE']._serialized_start=1197
+  _globals['_TENANTSERVICE']._serialized_end=1550
 # @@protoc_insertion_point(module_scope)

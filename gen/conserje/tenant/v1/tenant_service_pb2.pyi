@@ -171,3 +171,91 @@ class ResolveTenantResult(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
 
 Global___ResolveTenantResult: _TypeAlias = ResolveTenantResult  # noqa: Y015
+
+@_typing.final
+class WatchTenantsRequest(_message.Message):
+    """The request of `WatchTenants`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    AFTER_VERSION_FIELD_NUMBER: _builtins.int
+    after_version: _builtins.int
+    """The version of the reader's copy: 0 or more. Absent, he has none and gets
+    a whole copy.
+    """
+    def __init__(
+        self,
+        *,
+        after_version: _builtins.int | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_after_version", b"_after_version", "after_version", b"after_version"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_after_version", b"_after_version", "after_version", b"after_version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__after_version: _TypeAlias = _typing.Literal["after_version"]  # noqa: Y015
+    _WhichOneofArgType__after_version: _TypeAlias = _typing.Literal["_after_version", b"_after_version"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__after_version) -> _WhichOneofReturnType__after_version | None: ...
+
+Global___WatchTenantsRequest: _TypeAlias = WatchTenantsRequest  # noqa: Y015
+
+@_typing.final
+class WatchTenantsResponse(_message.Message):
+    """One message of `WatchTenants`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    AFTER_VERSION_FIELD_NUMBER: _builtins.int
+    WHOLE_FIELD_NUMBER: _builtins.int
+    MORE_FIELD_NUMBER: _builtins.int
+    ROUTING_RECORDS_FIELD_NUMBER: _builtins.int
+    REMOVED_PHONE_NUMBER_IDS_FIELD_NUMBER: _builtins.int
+    AS_OF_FIELD_NUMBER: _builtins.int
+    version: _builtins.int
+    """The version of the directory that the reader has once this is applied."""
+    after_version: _builtins.int
+    """The version that the reader must have for this to follow on it; of no
+    meaning when `whole`.
+    """
+    whole: _builtins.bool
+    """The records belong to a whole copy, which replaces what the reader had."""
+    more: _builtins.bool
+    """The whole copy goes on in the next message, and is not to be used before
+    its last.
+    """
+    @_builtins.property
+    def routing_records(self) -> _containers.RepeatedCompositeFieldContainer[_tenant_pb2.RoutingRecord]:
+        """One record for each number that is new or has changed: up to 500 of a
+        whole copy. May be empty.
+        """
+
+    @_builtins.property
+    def removed_phone_number_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The numbers that are no hotel's any more, 1 to 32 digits each. May be
+        empty.
+        """
+
+    @_builtins.property
+    def as_of(self) -> _timestamp_pb2.Timestamp:
+        """When the snapshot that this replica answers from was read from the
+        database.
+        """
+
+    def __init__(
+        self,
+        *,
+        version: _builtins.int = ...,
+        after_version: _builtins.int = ...,
+        whole: _builtins.bool = ...,
+        more: _builtins.bool = ...,
+        routing_records: _abc.Iterable[_tenant_pb2.RoutingRecord] | None = ...,
+        removed_phone_number_ids: _abc.Iterable[_builtins.str] | None = ...,
+        as_of: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["after_version", b"after_version", "as_of", b"as_of", "more", b"more", "removed_phone_number_ids", b"removed_phone_number_ids", "routing_records", b"routing_records", "version", b"version", "whole", b"whole"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WatchTenantsResponse: _TypeAlias = WatchTenantsResponse  # noqa: Y015

@@ -47,6 +47,11 @@ class TenantServiceStub:
                 request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.BatchResolveTenantsRequest.SerializeToString,
                 response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.BatchResolveTenantsResponse.FromString,
                 _registered_method=True)
+        self.WatchTenants = channel.unary_stream(
+                '/conserje.tenant.v1.TenantService/WatchTenants',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.WatchTenantsRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.WatchTenantsResponse.FromString,
+                _registered_method=True)
 
 
 class TenantServiceServicer:
@@ -77,6 +82,25 @@ class TenantServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WatchTenants(self, request, context):
+        """The routing records of all hotels and their changes, for whoever keeps a
+        copy. First comes what the reader lacks: nothing, the changes after his
+        version, or, when that is not known any more, a whole copy in several
+        messages. Changes follow as they are committed, and a message without any
+        at least every 2 s. A stream that ended is resumed at any replica.
+
+        Errors:
+        - UNAVAILABLE `DIRECTORY_NOT_LOADED`: the process has not loaded its first
+        snapshot yet.
+        - UNAVAILABLE `STREAM_OVER`: the server leaves, or the stream has lasted
+        long enough.
+        - UNAVAILABLE `READER_TOO_SLOW`: no message was taken for 10 s.
+        - RESOURCE_EXHAUSTED `TOO_MANY_STREAMS`: the server has 256 already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TenantServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -89,6 +113,11 @@ def add_TenantServiceServicer_to_server(servicer, server):
                     servicer.BatchResolveTenants,
                     request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.BatchResolveTenantsRequest.FromString,
                     response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.BatchResolveTenantsResponse.SerializeToString,
+            ),
+            'WatchTenants': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchTenants,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.WatchTenantsRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.WatchTenantsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -148,6 +177,33 @@ class TenantService:
             '/conserje.tenant.v1.TenantService/BatchResolveTenants',
             conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.BatchResolveTenantsRequest.SerializeToString,
             conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.BatchResolveTenantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchTenants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/conserje.tenant.v1.TenantService/WatchTenants',
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.WatchTenantsRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.WatchTenantsResponse.FromString,
             options,
             channel_credentials,
             insecure,

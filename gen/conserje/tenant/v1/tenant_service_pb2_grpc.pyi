@@ -50,6 +50,21 @@ class TenantServiceStub:
     """`ResolveTenant` for up to 256 numbers at once. Items fail alone, with the
     errors of `ResolveTenant`; results are in the order of the items.
     """
+    WatchTenants: _grpc.UnaryStreamMultiCallable[_tenant_service_pb2.WatchTenantsRequest, _tenant_service_pb2.WatchTenantsResponse]
+    """The routing records of all hotels and their changes, for whoever keeps a
+    copy. First comes what the reader lacks: nothing, the changes after his
+    version, or, when that is not known any more, a whole copy in several
+    messages. Changes follow as they are committed, and a message without any
+    at least every 2 s. A stream that ended is resumed at any replica.
+
+    Errors:
+    - UNAVAILABLE `DIRECTORY_NOT_LOADED`: the process has not loaded its first
+      snapshot yet.
+    - UNAVAILABLE `STREAM_OVER`: the server leaves, or the stream has lasted
+      long enough.
+    - UNAVAILABLE `READER_TOO_SLOW`: no message was taken for 10 s.
+    - RESOURCE_EXHAUSTED `TOO_MANY_STREAMS`: the server has 256 already.
+    """
 
 @_typing.type_check_only
 class TenantServiceAsyncStub(TenantServiceStub):
@@ -72,6 +87,21 @@ class TenantServiceAsyncStub(TenantServiceStub):
     BatchResolveTenants: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.BatchResolveTenantsRequest, _tenant_service_pb2.BatchResolveTenantsResponse]  # type: ignore[assignment]
     """`ResolveTenant` for up to 256 numbers at once. Items fail alone, with the
     errors of `ResolveTenant`; results are in the order of the items.
+    """
+    WatchTenants: _aio.UnaryStreamMultiCallable[_tenant_service_pb2.WatchTenantsRequest, _tenant_service_pb2.WatchTenantsResponse]  # type: ignore[assignment]
+    """The routing records of all hotels and their changes, for whoever keeps a
+    copy. First comes what the reader lacks: nothing, the changes after his
+    version, or, when that is not known any more, a whole copy in several
+    messages. Changes follow as they are committed, and a message without any
+    at least every 2 s. A stream that ended is resumed at any replica.
+
+    Errors:
+    - UNAVAILABLE `DIRECTORY_NOT_LOADED`: the process has not loaded its first
+      snapshot yet.
+    - UNAVAILABLE `STREAM_OVER`: the server leaves, or the stream has lasted
+      long enough.
+    - UNAVAILABLE `READER_TOO_SLOW`: no message was taken for 10 s.
+    - RESOURCE_EXHAUSTED `TOO_MANY_STREAMS`: the server has 256 already.
     """
 
 class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -104,6 +134,27 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_tenant_service_pb2.BatchResolveTenantsResponse, _abc.Awaitable[_tenant_service_pb2.BatchResolveTenantsResponse]]:
         """`ResolveTenant` for up to 256 numbers at once. Items fail alone, with the
         errors of `ResolveTenant`; results are in the order of the items.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchTenants(
+        self,
+        request: _tenant_service_pb2.WatchTenantsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_tenant_service_pb2.WatchTenantsResponse], _abc.AsyncIterator[_tenant_service_pb2.WatchTenantsResponse]]:
+        """The routing records of all hotels and their changes, for whoever keeps a
+        copy. First comes what the reader lacks: nothing, the changes after his
+        version, or, when that is not known any more, a whole copy in several
+        messages. Changes follow as they are committed, and a message without any
+        at least every 2 s. A stream that ended is resumed at any replica.
+
+        Errors:
+        - UNAVAILABLE `DIRECTORY_NOT_LOADED`: the process has not loaded its first
+          snapshot yet.
+        - UNAVAILABLE `STREAM_OVER`: the server leaves, or the stream has lasted
+          long enough.
+        - UNAVAILABLE `READER_TOO_SLOW`: no message was taken for 10 s.
+        - RESOURCE_EXHAUSTED `TOO_MANY_STREAMS`: the server has 256 already.
         """
 
 def add_TenantServiceServicer_to_server(servicer: TenantServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
