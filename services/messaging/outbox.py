@@ -8,7 +8,9 @@ resolves, or the settling after a while, or a person.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from datetime import timedelta
+from functools import partial
 from typing import assert_never
 
 import structlog
@@ -74,6 +76,7 @@ class OutboxWorker:
         self._messages = messages
         self._paused_count = 0
         self._slots = Slots(settings.send_concurrency)
+        self._under_way: Counter[str] = Counter()
 
     def problem(self) -> str | None:
         """Why messages wait that could go, as a sentence."""
@@ -86,11 +89,18 @@ class OutboxWorker:
         while not stopping.is_set():
             messages = await self._claim(await self._slots.free())
             for message in await self._may_leave(messages):
-                # Once it is done, the next message to that guest may go.
-                self._slots.start(self._send(message), self._messages.set)
+                self._under_way[message.tenant_id] += 1
+                self._slots.start(self._send(message), partial(self._done, message.tenant_id))
             if not messages:
                 await self._messages.wait(self._settings.poll_seconds)
         await self._slots.drain()
+
+    def _done(self, tenant_id: str) -> None:
+        """The next message to that guest may go, and the hotel has room for one more."""
+        self._under_way[tenant_id] -= 1
+        if not self._under_way[tenant_id]:
+            del self._under_way[tenant_id]
+        self._messages.set()
 
     async def settle(self, stopping: asyncio.Event) -> None:
         """Look after what is unknown."""
@@ -115,12 +125,15 @@ class OutboxWorker:
     async def _claim(self, limit: int) -> list[Sending]:
         try:
             messages = await self._store.claim(
-                limit=limit, seconds=self._settings.send_lease_seconds
+                limit=limit,
+                share=self._settings.send_share,
+                seconds=self._settings.send_lease_seconds,
+                held=self._under_way,
             )
         except Unavailable:
             self._metrics.dependency_away.labels("postgres").inc()
             return []
-        self._slots.claimed(len(messages), limit)
+        self._slots.claimed(len(messages), min(limit, self._settings.send_share))
         return messages
 
     async def _may_leave(self, messages: list[Sending]) -> list[Sending]:

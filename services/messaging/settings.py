@@ -66,6 +66,7 @@ class MessagingSettings(DatabaseSettings, RedisSettings, TenantTarget, BookingTa
     send_concurrency: int = Field(
         32, ge=1, le=1024, description="Messages that one process sends at once."
     )
+    send_share: int = Field(16, ge=1, le=1024, description="Of these, those of one hotel at most.")
     send_lease_seconds: float = Field(
         30.0,
         gt=0,

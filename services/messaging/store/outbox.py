@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -33,7 +33,8 @@ class Sending:
 
 # The head of each guest's line: nothing under way to that guest, nothing
 # before it that may still go, and a number that does not rest. The unique
-# index on SENDING is the second wall against two at once. Hotels take turns. (With
+# index on SENDING is the second wall against two at once. Hotels take turns, and
+# none gets more than its share of what one process has under way. (With
 # EXISTS the planner would read all that a hotel has open for each guest.)
 CLAIM = """
 WITH RECURSIVE tenant AS (
@@ -59,7 +60,12 @@ WITH RECURSIVE tenant AS (
                      OR other.outbox_number < o.outbox_number
                         AND (other.state = 'PENDING' OR other.block_until > now()))
               LIMIT 1), false)
-        ORDER BY o.due_time LIMIT greatest(4, $1 / (SELECT count(*) FROM tenant))) AS share
+        ORDER BY o.due_time
+        LIMIT least(
+            greatest(0, $3 - coalesce((
+                SELECT held.count FROM unnest($4::text[], $5::integer[]) AS held(tenant_id, count)
+                WHERE held.tenant_id = tenant.tenant_id), 0)),
+            greatest(4, $1 / (SELECT count(*) FROM tenant)))) AS share
 ), chosen AS MATERIALIZED (
     SELECT o.tenant_id, o.outbox_id
     FROM outbox o JOIN head ON head.tenant_id = o.tenant_id AND head.outbox_id = o.outbox_id
@@ -180,10 +186,17 @@ class OutboxStore:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
 
-    async def claim(self, *, limit: int, seconds: float) -> list[Sending]:
-        """Make up to `limit` messages SENDING, of all hotels in turn; commits."""
+    async def claim(
+        self, *, limit: int, share: int, seconds: float, held: Mapping[str, int]
+    ) -> list[Sending]:
+        """Make up to `limit` messages SENDING, of all hotels in turn; commits.
+
+        Of a hotel at most `share`, together with those that are `held` already.
+        """
         try:
-            rows = await self._postgres.fetch(CLAIM, limit, seconds)
+            rows = await self._postgres.fetch(
+                CLAIM, limit, seconds, share, list(held), list(held.values())
+            )
         except asyncpg.UniqueViolationError:
             # Another replica was faster with a message to the same guest.
             return []

@@ -185,13 +185,17 @@ def _locked(request: Any) -> Any:
 
 
 class Graph:
-    """Takes messages as Meta does; `script` says how the next requests end."""
+    """Takes messages as Meta does; `script` says how the next requests end.
+
+    Those of the numbers in `stuck` hang until `release`.
+    """
 
     def __init__(self) -> None:
         self.accepted: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
         self.traceparents: list[str] = []
         self.script: list[Any] = []
+        self.stuck: dict[str, int] = {}
         self.release = asyncio.Event()
         self.hanging = asyncio.Event()
         self.changed = asyncio.Condition()
@@ -215,6 +219,10 @@ class Graph:
     async def _answer(
         self, request: web.Request, body: dict[str, Any], guest: str
     ) -> web.StreamResponse:
+        number = request.match_info["number"]
+        if number in self.stuck:
+            self.stuck[number] += 1
+            await self.release.wait()
         how = self.script.pop(0) if self.script else "accept"
         if isinstance(how, int):
             error = {"message": "no", "code": how, "type": "OAuthException"}
