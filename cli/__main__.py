@@ -10,6 +10,7 @@ from cli import (
     certificates,
     dead_letters,
     doctor,
+    inventory,
     lock,
     quarantine,
     reservation,
@@ -46,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_extension(commands)
     modules = (
+        inventory,
         reservation,
         lock,
         trace,

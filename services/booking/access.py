@@ -34,4 +34,8 @@ ACCESS: Access = {
         "RejectDeposit": (OPERATOR,),
         "WatchReservations": (MESSAGING, OPERATOR, READER),
     },
+    "conserje.booking.v1.InventoryService": {
+        "GetInventory": (OPERATOR, READER),
+        "ImportInventory": (OPERATOR,),
+    },
 }

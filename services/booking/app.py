@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from conserje.booking.v1.booking_service_pb2_grpc import add_BookingServiceServicer_to_server
+from conserje.booking.v1.inventory_service_pb2_grpc import add_InventoryServiceServicer_to_server
 
 from meshkit.errors import Unavailable
 from meshkit.kit import Kit
 from services.booking.cache import AvailabilityCache
+from services.booking.inventory.servicer import InventoryServicer
+from services.booking.inventory.store import InventoryStore
 from services.booking.metrics import BookingMetrics
 from services.booking.reservations.stream import ReservationStream
 from services.booking.search.store import SearchStore
@@ -18,6 +21,7 @@ from services.booking.settings import BookingSettings
 from services.booking.store import BookingStore
 
 SERVICE = "conserje.booking.v1.BookingService"
+INVENTORY_SERVICE = "conserje.booking.v1.InventoryService"
 
 
 async def build(kit: Kit, settings: BookingSettings) -> None:
@@ -34,6 +38,8 @@ async def build(kit: Kit, settings: BookingSettings) -> None:
     )
     servicer = BookingServicer(store, cache, metrics, ReservationStream(postgres))
     kit.grpc(add_BookingServiceServicer_to_server, servicer, SERVICE)
+    inventory = InventoryServicer(InventoryStore(postgres), cache)
+    kit.grpc(add_InventoryServiceServicer_to_server, inventory, INVENTORY_SERVICE)
     kit.worker("sweep-locks", _sweeping(store.sweep_locks, settings.sweep_seconds))
     kit.worker("lapse-deposits", _sweeping(store.lapse_overdue, settings.sweep_seconds))
     kit.worker("sweep-answers", _sweeping(store.sweep_answers, settings.sweep_seconds))

@@ -1,0 +1,1 @@
+"""What a hotel sells, read and replaced as a whole."""

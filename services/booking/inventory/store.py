@@ -1,0 +1,304 @@
+"""What Postgres holds of a hotel's inventory, and how it is replaced.
+
+An import takes the property's row, then the rows of all its types in the order
+that everybody keeps: no lock is granted and nothing is booked meanwhile.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import orjson
+
+from meshkit.errors import Aborted, FailedPrecondition
+from meshkit.postgres import Postgres
+from services.booking.domain import refusal
+from services.booking.inventory.domain import Draft, Inventory, SoldType
+
+if TYPE_CHECKING:
+    from meshkit.postgres import Connection
+
+MOST_NAMED = 10
+"""So many rooms, types or nights are named in a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What a hotel sells from `today` on, and which version of it that is."""
+
+    inventory: Inventory
+    today: dt.date
+    version: int
+
+    @property
+    def etag(self) -> str:
+        """The version as others see it."""
+        return str(self.version) if self.version or self.inventory.room_types else ""
+
+
+class InventoryStore:
+    """The inventories of all hotels."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
+
+    # One statement, so that all of it is of one moment.
+    SELECT_INVENTORY = """
+SELECT p.time_zone, p.currency_code, p.inventory_version, p.today, t.room_type_id,
+    t.display_names, t.max_guest_count, r.room_ids, r.room_numbers, n.nights, n.prices,
+    n.last_night
+FROM (
+    SELECT p.*, (clock_timestamp() AT TIME ZONE p.time_zone)::date AS today
+    FROM property p WHERE p.tenant_id = $1 OFFSET 0
+) p
+LEFT JOIN room_type t ON t.tenant_id = p.tenant_id
+LEFT JOIN LATERAL (
+    SELECT array_agg(r.room_id) AS room_ids, array_agg(r.room_number) AS room_numbers
+    FROM room r WHERE r.tenant_id = t.tenant_id AND r.room_type_id = t.room_type_id
+) r ON true
+LEFT JOIN LATERAL (
+    SELECT max(n.night) AS last_night,
+        array_agg(n.night) FILTER (WHERE n.price IS NOT NULL) AS nights,
+        array_agg(n.price) FILTER (WHERE n.price IS NOT NULL) AS prices
+    FROM night_inventory n
+    WHERE n.tenant_id = t.tenant_id AND n.room_type_id = t.room_type_id AND n.night >= p.today
+) n ON true
+"""
+
+    async def inventory(self, tenant_id: str) -> Stored:
+        """What a hotel sells."""
+        found = _stored(await self._postgres.fetch(self.SELECT_INVENTORY, tenant_id))
+        if found is None:
+            raise refusal("PROPERTY_UNKNOWN")
+        return found
+
+    INSERT_PROPERTY = """
+INSERT INTO property (tenant_id, time_zone, currency_code) VALUES ($1, $2, $3)
+ON CONFLICT (tenant_id) DO NOTHING
+"""
+    LOCK_PROPERTY = "SELECT FROM property WHERE tenant_id = $1 FOR NO KEY UPDATE"
+    LOCK_TYPES = """
+SELECT lock_room_types(array_agg(t.tenant_id), array_agg(t.room_type_id)),
+    array_agg(t.room_type_id) AS room_type_ids
+FROM room_type t WHERE t.tenant_id = $1
+"""
+    # Lapsed locks are dead, but still counted.
+    REAP_LOCKS = """
+SELECT reap_lapsed_locks(array_fill($1::text, ARRAY[cardinality($2::text[])]), $2, NULL)
+"""
+    SELECT_TODAY = """
+SELECT (clock_timestamp() AT TIME ZONE time_zone)::date FROM property WHERE tenant_id = $1
+"""
+    UPDATE_PROPERTY = """
+UPDATE property SET time_zone = $2, currency_code = $3 WHERE tenant_id = $1
+"""
+    UPDATE_VERSION = """
+UPDATE property SET inventory_version = inventory_version + 1 WHERE tenant_id = $1
+"""
+
+    async def replace(self, tenant_id: str, draft: Draft, *, validate_only: bool) -> Stored:
+        """Sell what the draft says, or refuse; what is sold then, or would be."""
+        async with self._postgres.transaction() as connection:
+            undo = connection.transaction()
+            await undo.start()
+            stored = await self._replace(connection, tenant_id, draft)
+            if validate_only:
+                await undo.rollback()
+            else:
+                await undo.commit()
+        return stored
+
+    async def _replace(self, connection: Connection, tenant_id: str, draft: Draft) -> Stored:
+        place = (tenant_id, draft.time_zone, draft.currency_code)
+        await connection.execute(self.INSERT_PROPERTY, *place)
+        await connection.execute(self.LOCK_PROPERTY, tenant_id)
+        locked = await connection.fetchrow(self.LOCK_TYPES, tenant_id)
+        if locked is not None and locked["room_type_ids"]:
+            await connection.execute(self.REAP_LOCKS, tenant_id, locked["room_type_ids"])
+        before = await self._read(connection, tenant_id)
+        # Where it is now decides what is held; where it will be, which night is today.
+        await connection.execute(self.UPDATE_PROPERTY, *place)
+        today = await connection.fetchval(self.SELECT_TODAY, tenant_id)
+        wanted = draft.read(today)
+        if wanted == before.inventory:
+            return before
+        if draft.etag != before.etag:
+            raise Aborted(
+                "INVENTORY_CHANGED",
+                "The inventory was changed since it was read.",
+                etag=before.etag,
+            )
+        await self._refuse_what_is_sold(connection, tenant_id, before, wanted, today)
+        await self._write(connection, tenant_id, before.inventory, wanted, today)
+        await connection.execute(self.UPDATE_VERSION, tenant_id)
+        return await self._read(connection, tenant_id)
+
+    async def _read(self, connection: Connection, tenant_id: str) -> Stored:
+        found = _stored(await connection.fetch(self.SELECT_INVENTORY, tenant_id))
+        assert found is not None
+        return found
+
+    # A type that was ever held or booked is in the ledger, which keeps its name.
+    SELECT_TYPES_SOLD = """
+SELECT t.id FROM unnest($2::text[]) AS t (id)
+WHERE EXISTS (SELECT FROM room_lock l WHERE l.tenant_id = $1 AND l.room_type_id = t.id)
+    OR EXISTS (SELECT FROM stay s WHERE s.tenant_id = $1 AND s.room_type_id = t.id)
+ORDER BY 1 LIMIT $3
+"""
+    SELECT_ROOMS_SOLD = """
+SELECT r.room_id FROM room r
+WHERE r.tenant_id = $1 AND r.room_id = ANY ($2::text[])
+    AND EXISTS (SELECT FROM stay s WHERE s.room_key = r.room_key)
+ORDER BY 1 LIMIT $3
+"""
+    # `$2` and `$3` say how many rooms each type gains; no type, no room.
+    SELECT_NIGHTS_SOLD = """
+SELECT n.room_type_id || ' ' || n.night FROM night_inventory n
+LEFT JOIN unnest($2::text[], $3::integer[]) AS w (id, gain) ON w.id = n.room_type_id
+WHERE n.tenant_id = $1 AND n.night >= $4 AND n.held + n.sold > 0
+    AND (n.night > $5 OR n.held + n.sold > n.debt + greatest(n.sellable + w.gain, 0))
+ORDER BY n.room_type_id, n.night LIMIT $6
+"""
+    SELECT_ANY_SOLD = """
+SELECT EXISTS (
+    SELECT FROM night_inventory n
+    WHERE n.tenant_id = $1 AND n.night >= $2 AND n.held + n.sold > 0
+)
+"""
+
+    async def _refuse_what_is_sold(
+        self,
+        connection: Connection,
+        tenant_id: str,
+        before: Stored,
+        wanted: Inventory,
+        today: dt.date,
+    ) -> None:
+        had = before.inventory
+        gone_types = sorted(had.room_types.keys() - wanted.room_types.keys())
+        gone_rooms = sorted(_places(had) - _places(wanted))
+        gains = _gains(had, wanted)
+        nights = (list(gains), list(gains.values()), today, wanted.last_night)
+        lost: dict[str, tuple[str, tuple[object, ...]]] = {
+            "room_types": (self.SELECT_TYPES_SOLD, (gone_types,)),
+            "rooms": (self.SELECT_ROOMS_SOLD, ([room_id for _, room_id in gone_rooms],)),
+            "nights": (self.SELECT_NIGHTS_SOLD, nights),
+        }
+        facts: dict[str, Any] = {}
+        for name, (sql, arguments) in lost.items():
+            rows = await connection.fetch(sql, tenant_id, *arguments, MOST_NAMED)
+            if rows:
+                facts[name] = ", ".join(row[0] for row in rows)
+        if had.currency_code != wanted.currency_code and await connection.fetchval(
+            self.SELECT_ANY_SOLD, tenant_id, today
+        ):
+            facts["currency_code"] = had.currency_code
+        if facts:
+            raise FailedPrecondition(
+                "INVENTORY_SOLD", "It would take away what is held or sold.", **facts
+            )
+
+    DELETE_NIGHTS = """
+DELETE FROM night_inventory n
+WHERE n.tenant_id = $1 AND (n.room_type_id = ANY ($2::text[]) OR n.night > $3)
+"""
+    DELETE_ROOMS = "DELETE FROM room WHERE tenant_id = $1 AND room_id = ANY ($2::text[])"
+    DELETE_TYPES = "DELETE FROM room_type WHERE tenant_id = $1 AND room_type_id = ANY ($2::text[])"
+    UPSERT_TYPE = """
+INSERT INTO room_type (tenant_id, room_type_id, display_names, max_guest_count)
+VALUES ($1, $2, $3::jsonb, $4)
+ON CONFLICT (tenant_id, room_type_id) DO UPDATE
+SET display_names = excluded.display_names, max_guest_count = excluded.max_guest_count
+"""
+    # Rooms may exchange their numbers: out of each other's way first.
+    CLEAR_NUMBERS = """
+UPDATE room SET room_number = E'\\x01' || room_id WHERE tenant_id = $1 AND room_type_id = $2
+"""
+    UPSERT_ROOMS = """
+INSERT INTO room (tenant_id, room_type_id, room_id, room_number)
+SELECT $1, $2, u.id, u.number FROM unnest($3::text[], $4::text[]) AS u (id, number)
+ON CONFLICT (tenant_id, room_id) DO UPDATE SET room_number = excluded.room_number
+"""
+    # A night that has fewer rooms than the type (some are shut) keeps the difference.
+    UPSERT_NIGHTS = """
+INSERT INTO night_inventory AS n (tenant_id, room_type_id, night, sellable, price)
+SELECT $1, $2, u.night, $3, u.price FROM unnest($5::date[], $6::numeric[]) AS u (night, price)
+ON CONFLICT (tenant_id, room_type_id, night) DO UPDATE
+SET sellable = greatest(n.sellable + $4, 0), price = excluded.price
+WHERE $4 <> 0 OR n.price IS DISTINCT FROM excluded.price
+"""
+
+    async def _write(
+        self,
+        connection: Connection,
+        tenant_id: str,
+        had: Inventory,
+        wanted: Inventory,
+        today: dt.date,
+    ) -> None:
+        gone_types = sorted(had.room_types.keys() - wanted.room_types.keys())
+        gone_rooms = [room_id for _, room_id in sorted(_places(had) - _places(wanted))]
+        await connection.execute(self.DELETE_NIGHTS, tenant_id, gone_types, wanted.last_night)
+        await connection.execute(self.DELETE_ROOMS, tenant_id, gone_rooms)
+        await connection.execute(self.DELETE_TYPES, tenant_id, gone_types)
+        gains = _gains(had, wanted)
+        span = (wanted.last_night - today).days + 1
+        nights = [today + dt.timedelta(days=day) for day in range(span)]
+        for room_type_id, one in sorted(wanted.room_types.items()):
+            key = (tenant_id, room_type_id)
+            names = orjson.dumps(dict(one.display_names)).decode()
+            await connection.execute(self.UPSERT_TYPE, *key, names, one.max_guest_count)
+            await self._write_rooms(connection, key, had.room_types.get(room_type_id), one)
+            prices = [one.prices.get(night) for night in nights]
+            counts = (len(one.rooms), gains[room_type_id])
+            await connection.execute(self.UPSERT_NIGHTS, *key, *counts, nights, prices)
+
+    async def _write_rooms(
+        self, connection: Connection, key: tuple[str, str], had: SoldType | None, one: SoldType
+    ) -> None:
+        if had is not None and had.rooms == one.rooms:
+            return
+        await connection.execute(self.CLEAR_NUMBERS, *key)
+        rooms = (list(one.rooms), list(one.rooms.values()))
+        await connection.execute(self.UPSERT_ROOMS, *key, *rooms)
+
+
+def _places(inventory: Inventory) -> set[tuple[str, str]]:
+    """Every room with its type: one that changes its type is another room."""
+    return {(kind, room) for kind, one in inventory.room_types.items() for room in one.rooms}
+
+
+def _gains(had: Inventory, wanted: Inventory) -> Mapping[str, int]:
+    """How many rooms more each wanted type has than before."""
+    before = {kind: len(one.rooms) for kind, one in had.room_types.items()}
+    return {
+        kind: len(one.rooms) - before.get(kind, 0)
+        for kind, one in sorted(wanted.room_types.items())
+    }
+
+
+def _stored(rows: Sequence[asyncpg.Record]) -> Stored | None:
+    if not rows:
+        return None
+    today: dt.date = rows[0]["today"]
+    inventory = Inventory(
+        time_zone=rows[0]["time_zone"],
+        currency_code=rows[0]["currency_code"],
+        last_night=max((row["last_night"] for row in rows if row["last_night"]), default=today),
+        room_types={row["room_type_id"]: _type(row) for row in rows if row["room_type_id"]},
+    )
+    return Stored(inventory, today, rows[0]["inventory_version"])
+
+
+def _type(row: asyncpg.Record) -> SoldType:
+    return SoldType(
+        room_type_id=row["room_type_id"],
+        display_names=orjson.loads(row["display_names"]),
+        max_guest_count=row["max_guest_count"],
+        rooms=dict(zip(row["room_ids"] or (), row["room_numbers"] or (), strict=True)),
+        prices=dict(zip(row["nights"] or (), row["prices"] or (), strict=True)),
+    )

@@ -1,0 +1,257 @@
+"""What a hotel sells, read and replaced over gRPC and by `conserje inventory`."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import secrets
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from conserje.booking.v1.booking_service_pb2 import SearchAvailabilityRequest
+from conserje.booking.v1.inventory_pb2 import Inventory
+from conserje.booking.v1.inventory_service_pb2 import GetInventoryRequest, ImportInventoryRequest
+from conserje.booking.v1.inventory_service_pb2_grpc import InventoryServiceStub
+
+from cli.__main__ import main
+from cli.inventory import from_yaml, to_yaml
+from meshkit.dates import from_date
+from meshkit.errors import InvalidArgument
+from tests.contract.booking.test_booking_contract import (
+    Call,
+    confirm_request,
+    lock_request,
+    refused,
+)
+from tests.integration.booking.hotel import Hotel, assert_consistent
+
+SELECT_ALL = """
+SELECT (SELECT count(*) FROM property WHERE tenant_id = $1),
+    (SELECT count(*) FROM room_type WHERE tenant_id = $1),
+    (SELECT string_agg(r.room_id || r.room_number, ',' ORDER BY r.room_id) FROM room r
+        WHERE r.tenant_id = $1),
+    (SELECT string_agg(n::text, ',' ORDER BY n) FROM night_inventory n WHERE tenant_id = $1)
+"""
+NEW = """
+time_zone: UTC
+currency_code: EUR
+last_night: {last}
+room_types:
+- room_type_id: double
+  display_names: {{es: Habitación doble, en: Double room}}
+  max_guest_count: 3
+  rooms: {{d1: "201", d2: "202"}}
+  nightly_prices:
+  - {{first_night: {first}, last_night: {last}, price: 95.00}}
+  - {{first_night: {first}, last_night: {last}, weekdays: [fri, sat], price: 118.10}}
+- room_type_id: suite
+  display_names: {{en: Suite}}
+  max_guest_count: 4
+  rooms: {{s1: "301"}}
+  nightly_prices:
+  - {{first_night: {first}, last_night: {last}, price: 180}}
+"""
+
+Conserje = Callable[..., Awaitable[tuple[int, str, str]]]
+
+
+@pytest.fixture
+def inventories(grpc_channel: grpc.Channel) -> Any:
+    """The service under test."""
+    return InventoryServiceStub(grpc_channel)
+
+
+@pytest.fixture
+def conserje(grpc_addr: str, capsys: pytest.CaptureFixture[str]) -> Conserje:
+    """Runs `conserje inventory`."""
+
+    async def run(verb: str, tenant_id: str, *rest: str) -> tuple[int, str, str]:
+        typed = ["inventory", verb, tenant_id, *rest, "--target", grpc_addr]
+        code = await asyncio.to_thread(main, typed)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+def new_inventory(today: dt.date) -> str:
+    """A file for a hotel that sells two types for 90 nights."""
+    return NEW.format(first=today, last=today + dt.timedelta(days=89))
+
+
+async def current(inventories: Any, call: Call, tenant_id: str) -> Inventory:
+    """What the hotel sells."""
+    answer = await call(inventories.GetInventory, GetInventoryRequest(tenant_id=tenant_id))
+    found: Inventory = answer.inventory
+    return found
+
+
+async def test_a_file_brings_a_new_hotel_live_and_its_export_changes_nothing(
+    grpc_stub: Any, call: Call, hotel: Hotel, conserje: Conserje, tmp_path: Path
+) -> None:
+    tenant = f"new-{secrets.token_hex(4)}"
+    file = tmp_path / "hotel.yaml"
+    file.write_text(new_inventory(hotel.today))
+    nothing = await hotel.sql.fetchrow(SELECT_ALL, tenant)
+    code, out, err = await conserje("import", tenant, str(file), "--dry-run")
+    assert (code, err) == (0, "")
+    assert "+    price: '118.10'" in out
+    assert await hotel.sql.fetchrow(SELECT_ALL, tenant) == nothing
+
+    assert (await conserje("import", tenant, str(file)))[0] == 0
+    friday = hotel.today + dt.timedelta(days=(4 - hotel.today.weekday()) % 7 + 7)
+    request = SearchAvailabilityRequest(
+        tenant_id=tenant,
+        check_in_date=from_date(friday - dt.timedelta(days=1)),
+        check_out_date=from_date(friday + dt.timedelta(days=1)),
+        adult_count=2,
+    )
+    double, suite = (await call(grpc_stub.SearchAvailability, request)).room_types
+    assert double.display_names["es"] == "Habitación doble"
+    assert [(one.units, one.nanos) for one in double.nightly_prices] == [(95, 0), (118, 10**8)]
+    assert (double.free_count, suite.free_count) == (2, 1)
+
+    file.write_text((await conserje("export", tenant))[1])
+    before = await hotel.sql.fetchrow(SELECT_ALL, tenant)
+    assert (await conserje("import", tenant, str(file)))[1] == "Nothing changes.\n"
+    assert await hotel.sql.fetchrow(SELECT_ALL, tenant) == before
+    assert (
+        "double  3 guests  95.00 to 118.10  rooms 201, 202" in (await conserje("show", tenant))[1]
+    )
+
+
+async def test_new_prices_and_rooms_are_searched_at_once_and_what_is_held_stays(
+    grpc_stub: Any, inventories: Any, call: Call, hotel: Hotel
+) -> None:
+    lock = (await call(grpc_stub.AcquireLock, lock_request(hotel))).lock
+    await call(grpc_stub.AcquireLock, lock_request(hotel, room_type_id="double"))
+    search = SearchAvailabilityRequest(
+        tenant_id=hotel.tenant_id,
+        check_in_date=lock.check_in_date,
+        check_out_date=lock.check_out_date,
+        adult_count=2,
+    )
+    await call(grpc_stub.SearchAvailability, search)
+    wanted = await current(inventories, call, hotel.tenant_id)
+    (suite,) = [one for one in wanted.room_types if one.room_type_id == "suite"]
+    suite.rooms.add(room_id="suite-2", room_number="1")
+    suite.rooms[0].room_number = "2"  # The numbers are exchanged.
+    suite.nightly_prices[0].price.units = 300
+    wanted.last_night_date.CopyFrom(from_date(hotel.today + dt.timedelta(days=99)))
+    request = ImportInventoryRequest(tenant_id=hotel.tenant_id, inventory=wanted)
+    after = (await call(inventories.ImportInventory, request)).inventory
+    assert after.etag != wanted.etag
+    assert (await call(inventories.ImportInventory, request)).inventory == after
+
+    answer = await call(grpc_stub.SearchAvailability, search)
+    found = {one.room_type_id: one for one in answer.room_types}
+    assert (found["suite"].free_count, found["double"].free_count) == (1, 4)
+    assert {one.units for one in found["suite"].nightly_prices} == {300}
+    assert (await call(grpc_stub.ConfirmReservation, confirm_request(lock))).reservation
+    await assert_consistent(hotel.sql)
+
+
+async def test_a_bad_last_type_leaves_nothing_and_is_named(
+    inventories: Any, call: Call, hotel: Hotel
+) -> None:
+    tenant = f"new-{secrets.token_hex(4)}"
+    nothing = await hotel.sql.fetchrow(SELECT_ALL, tenant)
+    good = from_yaml(new_inventory(hotel.today))
+    spoils: tuple[tuple[str, Callable[[Any], None]], ...] = (
+        ("rooms[0].room_id", lambda suite: setattr(suite.rooms[0], "room_id", "d1")),
+        ("max_guest_count", lambda suite: setattr(suite, "max_guest_count", 41)),
+        ("nightly_prices[0].price", lambda s: setattr(s.nightly_prices[0].price, "nanos", 1)),
+        (
+            "nightly_prices[0].last_night_date",
+            lambda suite: setattr(suite.nightly_prices[0].last_night_date, "day", 32),
+        ),
+    )
+    for field, spoil in spoils:
+        bad = Inventory.FromString(good.SerializeToString())
+        spoil(bad.room_types[-1])
+        request = ImportInventoryRequest(tenant_id=tenant, inventory=bad)
+        code, error = await refused(call, inventories.ImportInventory, request)
+        assert code == grpc.StatusCode.INVALID_ARGUMENT
+        assert isinstance(error, InvalidArgument)
+        assert [one.field for one in error.violations] == [f"inventory.room_types[1].{field}"]
+        assert await hotel.sql.fetchrow(SELECT_ALL, tenant) == nothing
+
+
+async def test_what_fails_in_the_database_leaves_nothing(
+    inventories: Any, call: Call, hotel: Hotel
+) -> None:
+    """The last type's rooms are refused by a constraint after the first type was written."""
+    await hotel.sql.execute(
+        "ALTER TABLE room ADD CONSTRAINT no_penthouse CHECK (room_id <> 'penthouse')"
+    )
+    wanted = from_yaml(new_inventory(hotel.today))
+    wanted.room_types[-1].rooms[0].room_id = "penthouse"
+    tenant = f"new-{secrets.token_hex(4)}"
+    nothing = await hotel.sql.fetchrow(SELECT_ALL, tenant)
+    request = ImportInventoryRequest(tenant_id=tenant, inventory=wanted)
+    await refused(call, inventories.ImportInventory, request)
+    await hotel.sql.execute("ALTER TABLE room DROP CONSTRAINT no_penthouse")
+    assert await hotel.sql.fetchrow(SELECT_ALL, tenant) == nothing
+
+
+async def test_what_is_sold_is_not_taken_away_and_is_named(
+    grpc_stub: Any, inventories: Any, call: Call, hotel: Hotel
+) -> None:
+    lock = (await call(grpc_stub.AcquireLock, lock_request(hotel))).lock
+    await call(grpc_stub.ConfirmReservation, confirm_request(lock))
+    night = dt.date(lock.check_in_date.year, lock.check_in_date.month, lock.check_in_date.day)
+    now = await current(inventories, call, hotel.tenant_id)
+    before = await hotel.sql.fetchrow(SELECT_ALL, hotel.tenant_id)
+
+    async def refusal(**facts: str) -> None:
+        request = ImportInventoryRequest(tenant_id=hotel.tenant_id, inventory=wanted)
+        code, error = await refused(call, inventories.ImportInventory, request)
+        assert (code, error.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "INVENTORY_SOLD")
+        assert {name: error.metadata.get(name) for name in facts} == facts
+        assert await hotel.sql.fetchrow(SELECT_ALL, hotel.tenant_id) == before
+
+    nights = f"suite {night}, suite {night + dt.timedelta(days=1)}"
+    wanted = Inventory.FromString(now.SerializeToString())
+    del wanted.room_types[-1]
+    await refusal(room_types="suite", rooms="suite-1")
+    wanted = Inventory.FromString(now.SerializeToString())
+    del wanted.room_types[-1].rooms[:]
+    await refusal(rooms="suite-1", nights=nights)
+    wanted = Inventory.FromString(now.SerializeToString())
+    wanted.last_night_date.CopyFrom(from_date(night - dt.timedelta(days=1)))
+    await refusal(nights=nights)
+
+    # What nobody has booked may go.
+    wanted = Inventory.FromString(now.SerializeToString())
+    del wanted.room_types[0]
+    request = ImportInventoryRequest(tenant_id=hotel.tenant_id, inventory=wanted)
+    after = (await call(inventories.ImportInventory, request)).inventory
+    assert [one.room_type_id for one in after.room_types] == ["single", "suite"]
+    await assert_consistent(hotel.sql)
+
+
+async def test_no_import_overwrites_another_nor_another_hotel(
+    inventories: Any, call: Call, hotel: Hotel
+) -> None:
+    other = await Hotel.create(hotel.sql, f"{hotel.tenant_id}-too", {"suite": 1})
+    untouched = await hotel.sql.fetchrow(SELECT_ALL, other.tenant_id)
+    first = await current(inventories, call, hotel.tenant_id)
+    second = Inventory.FromString(first.SerializeToString())
+    first.room_types[0].max_guest_count = 2
+    second.room_types[0].max_guest_count = 3
+    requests = [
+        ImportInventoryRequest(tenant_id=hotel.tenant_id, inventory=wanted)
+        for wanted in (first, second)
+    ]
+    await call(inventories.ImportInventory, requests[0])
+    code, error = await refused(call, inventories.ImportInventory, requests[1])
+    assert (code, error.reason) == (grpc.StatusCode.ABORTED, "INVENTORY_CHANGED")
+    now = await current(inventories, call, hotel.tenant_id)
+    assert (now.room_types[0].max_guest_count, now.etag) == (2, error.metadata["etag"])
+    assert await hotel.sql.fetchrow(SELECT_ALL, other.tenant_id) == untouched
+    unknown = GetInventoryRequest(tenant_id="nobody")
+    code, error = await refused(call, inventories.GetInventory, unknown)
+    assert (code, error.reason) == (grpc.StatusCode.NOT_FOUND, "PROPERTY_UNKNOWN")
+    assert from_yaml(to_yaml(now)) == now
