@@ -1,0 +1,104 @@
+"""Locks granted by the booking service, coalesced and one by one, against the bare unary echo.
+
+Every night has more rooms than a run can lock, so that what is measured is granting, never
+refusing: a caller that is refused ends the run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import asyncpg
+
+from bench import mesh as meshes
+from bench.measuring import Entry, Group, Run, Sample
+from bench.processes import CpuMeter, Program, program
+from bench.resolves import ECHO
+from sandbox.mesh import Mesh
+
+HOTELS = 20
+TYPES = 10
+NIGHTS = 365
+ROOMS = 100_000_000
+
+COALESCED = Entry(
+    "booking.lock.coalesced",
+    "locks/s",
+    "64 independent callers of the single-call interface of a coalescer before"
+    " BatchAcquireLocks, 2 to 4 nights of 200 room types; granted, with quote and audit.",
+    ceiling=ECHO.name,
+    least_ratio=2,
+)
+ONE_TYPE = Entry(
+    "booking.lock.one_type",
+    "locks/s",
+    "The same, all for one room type.",
+    ceiling=ECHO.name,
+    least_value=5_000,
+)
+SINGLE = Entry(
+    "booking.lock.single",
+    "locks/s",
+    "64 callers of AcquireLock, 2 to 4 nights of 200 room types, each call an RPC; granted.",
+    ceiling=ECHO.name,
+    least_ratio=0.4,
+)
+WAYS = {COALESCED.name: "coalesced", ONE_TYPE.name: "one_type", SINGLE.name: "single"}
+
+MAKE_HOTELS = """
+INSERT INTO property (tenant_id, time_zone, currency_code)
+SELECT 'bench-' || h, 'UTC', 'EUR' FROM generate_series(1, $1::integer) AS s (h)
+"""
+MAKE_TYPES = """
+INSERT INTO room_type (tenant_id, room_type_id, display_names, max_guest_count)
+SELECT 'bench-' || h, 'type-' || t, '{"en": "Room"}', 4
+FROM generate_series(1, $1::integer) AS s (h), generate_series(1, $2::integer) AS u (t)
+"""
+MAKE_NIGHTS = """
+INSERT INTO night_inventory (tenant_id, room_type_id, night, sellable, price)
+SELECT tenant_id, room_type_id, (clock_timestamp() AT TIME ZONE 'UTC')::date + n, $2, 100.50
+FROM room_type, generate_series(0, $1::integer) AS s (n)
+WHERE tenant_id LIKE 'bench-%' ORDER BY tenant_id, room_type_id, n
+"""
+
+
+@asynccontextmanager
+async def start() -> AsyncIterator[Mapping[str, Run]]:
+    """An echo server, the booking service with its hotels, and callers of both."""
+    async with AsyncExitStack() as stack:
+        mesh, endpoint = await stack.enter_async_context(meshes.running("booking"))
+        await _make_hotels(mesh)
+        server, said = await stack.enter_async_context(program("echo_server"))
+        target = f"127.0.0.1:{said['port']}"
+        caller, _ = await stack.enter_async_context(program("echo_caller", target))
+        echo_meter = CpuMeter(lambda: {"caller": caller.pid, "server": server.pid})
+        runs = {ECHO.name: _run(caller, echo_meter)}
+        for name, way in WAYS.items():
+            arguments = (way, mesh.wiring.target("booking"), endpoint)
+            locker, _ = await stack.enter_async_context(program("lock_caller", *arguments))
+            runs[name] = _run(locker, meshes.meter(mesh, ("booking",), caller=locker.pid))
+        yield runs
+
+
+async def _make_hotels(mesh: Mesh) -> None:
+    connection = await asyncpg.connect(mesh.databases["booking"].owner_url)
+    try:
+        await connection.execute(MAKE_HOTELS, HOTELS)
+        await connection.execute(MAKE_TYPES, HOTELS, TYPES)
+        await connection.execute(MAKE_NIGHTS, NIGHTS, ROOMS)
+        await connection.execute("ANALYZE")
+    finally:
+        await connection.close()
+
+
+def _run(caller: Program, meter: CpuMeter) -> Run:
+    async def run(seconds: float) -> Sample:
+        meter.start()
+        count, elapsed = await caller.run(seconds)
+        return Sample(count / elapsed, meter.per_item(count))
+
+    return run
+
+
+GROUP = Group((ECHO, COALESCED, ONE_TYPE, SINGLE), start)
