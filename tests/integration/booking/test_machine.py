@@ -289,7 +289,7 @@ def _identity(answer: Lock | MeshError) -> str:
 
 @pytest.mark.parametrize(
     ("examples", "steps"),
-    [(40, 30), pytest.param(2000, 50, marks=pytest.mark.soak)],
+    [(40, 30), pytest.param(20_000, 50, marks=pytest.mark.soak)],
 )
 def test_the_hotel_is_its_model(database: DatabaseUrls, examples: int, steps: int) -> None:
     number = int(os.environ.get("CONSERJE_TEST_SEED") or random.randrange(2**32))
