@@ -223,6 +223,13 @@ async def test_what_is_sold_is_not_taken_away_and_is_named(
     wanted.last_night_date.CopyFrom(from_date(night - dt.timedelta(days=1)))
     await refusal(nights=nights)
 
+    wanted = Inventory.FromString(now.SerializeToString())
+    wanted.currency_code = "USD"
+    for kind in wanted.room_types:
+        for rule in kind.nightly_prices:
+            rule.price.currency_code = "USD"
+    await refusal(currency_code="EUR")
+
     # What nobody has booked may go.
     wanted = Inventory.FromString(now.SerializeToString())
     del wanted.room_types[0]
