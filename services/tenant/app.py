@@ -7,6 +7,7 @@ from conserje.tenant.v1.tenant_service_pb2_grpc import add_TenantServiceServicer
 from meshkit.kit import Kit
 from services.tenant.changes import Changes
 from services.tenant.domain import Directory
+from services.tenant.hotels.store import HotelStore
 from services.tenant.listener import Listener
 from services.tenant.metrics import TenantMetrics
 from services.tenant.refresh import Refresher
@@ -36,5 +37,7 @@ async def build(kit: Kit, settings: TenantSettings) -> None:
     kit.worker("listen", listener.run)
     kit.degraded("directory_changes", listener.problem)
     kit.ready("directory", directory.problem)
-    servicer = TenantServicer(directory, metrics, changes, refresher.look)
+    servicer = TenantServicer(
+        directory, HotelStore(postgres), metrics, changes, refresher.look
+    )
     kit.grpc(add_TenantServiceServicer_to_server, servicer, SERVICE)

@@ -17,7 +17,6 @@ from conserje.tenant.v1.tenant_service_pb2 import (
     WatchTenantsRequest,
     WatchTenantsResponse,
 )
-from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceServicer
 from google.rpc.status_pb2 import Status
 
 from meshkit.batch import serve_batch
@@ -25,6 +24,8 @@ from meshkit.errors import MeshError
 from meshkit.watch import NOTHING, Part
 from services.tenant.changes import Change, Changes, Removed
 from services.tenant.domain import Directory, Number, Snapshot, TenantState
+from services.tenant.hotels.servicer import HotelServicer
+from services.tenant.hotels.store import HotelStore
 from services.tenant.metrics import TenantMetrics
 
 SERVICE = "conserje.tenant.v1.TenantService"
@@ -34,17 +35,19 @@ Context = grpc.aio.ServicerContext[Any, Any]
 Outcome = ResolveTenantResult | MeshError
 
 
-class TenantServicer(TenantServiceServicer):
-    """`conserje.tenant.v1.TenantService`, answered from memory."""
+class TenantServicer(HotelServicer):
+    """`conserje.tenant.v1.TenantService`; whose number it is, is answered from memory."""
 
     def __init__(
         self,
         directory: Directory,
+        hotels: HotelStore,
         metrics: TenantMetrics,
         changes: Changes,
         look: Callable[[], None],
     ) -> None:
         """`look` has the database asked for a newer directory soon."""
+        super().__init__(hotels)
         self._directory = directory
         self._metrics = metrics
         self._changes = changes

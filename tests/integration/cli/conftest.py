@@ -16,6 +16,7 @@ from grpc_status import rpc_status
 
 from meshkit.errors import InvalidArgument, MeshError, NotFound, Unavailable
 from meshkit.status import to_status
+from tests.tenants import Resolving
 
 ROOT = Path(__file__).parents[3]
 WAMID = "wamid.known"
@@ -37,7 +38,7 @@ async def _refuse(context: Any, error: MeshError) -> Any:
     await context.abort_with_status(rpc_status.to_status(to_status(error, "tenant.conserje")))
 
 
-class Tenants(tenant_service_pb2_grpc.TenantServiceServicer):
+class Tenants(Resolving):
     """Knows one number; has one of each kind of error."""
 
     def WatchTenants(self, request: Any, context: Any) -> Any:

@@ -20,6 +20,7 @@ from meshkit.errors import Internal, InvalidArgument, MeshError, NotFound, Unava
 from meshkit.metrics import RpcMetrics, new_registry
 from meshkit.server import Server
 from meshkit.telemetry import Tracing, current_traceparent
+from tests.tenants import Resolving
 
 SERVICE = "conserje.tenant.v1.TenantService"
 TIMEOUT = 10.0
@@ -28,7 +29,7 @@ Behaviour = Callable[[list[pb.ResolveTenantRequest]], Awaitable[None]]
 
 
 @dataclass
-class Servicer(pb_grpc.TenantServiceServicer):
+class Servicer(Resolving):
     """Resolves every number but those of `strangers`; `behaviour` goes first."""
 
     behaviour: Behaviour | None = None

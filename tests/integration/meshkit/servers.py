@@ -18,6 +18,7 @@ from meshkit.client import Channel
 from meshkit.metrics import RpcMetrics, new_registry
 from meshkit.server import Server
 from meshkit.telemetry import Tracing
+from tests.tenants import Resolving
 
 SERVICE = "conserje.tenant.v1.TenantService"
 RESOLVE = f"{SERVICE}/ResolveTenant"
@@ -44,7 +45,7 @@ async def eventually(condition: Callable[[], object], seconds: float = 5.0) -> N
             await asyncio.sleep(0.005)
 
 
-class Servicer(pb_grpc.TenantServiceServicer):
+class Servicer(Resolving):
     """Answers with what `behaviour` does."""
 
     def __init__(self, behaviour: Behaviour) -> None:

@@ -32,7 +32,6 @@ from conserje.messaging.v1.messaging_service_pb2_grpc import MessagingServiceStu
 from conserje.tenant.v1.tenant_pb2 import TENANT_STATE_ACTIVE, RoutingRecord
 from conserje.tenant.v1.tenant_service_pb2 import ResolveTenantRequest, ResolveTenantResponse
 from conserje.tenant.v1.tenant_service_pb2_grpc import (
-    TenantServiceServicer,
     add_TenantServiceServicer_to_server,
 )
 from pydantic import SecretStr
@@ -49,6 +48,7 @@ from sandbox.databases import DatabaseUrls
 from services.messaging.app import MODES, build
 from services.messaging.settings import MessagingSettings
 from services.messaging.store.inbox import InboxStore
+from tests.tenants import Resolving
 
 NUMBER = "100000000000001"
 ACCOUNT = "200000000000002"
@@ -60,7 +60,7 @@ ROOT = Path(__file__).parents[3]
 _wamids = itertools.count(1)
 
 
-class Tenants(TenantServiceServicer):
+class Tenants(Resolving):
     """One hotel; `state`, `account` and `away` can be changed."""
 
     def __init__(self) -> None:

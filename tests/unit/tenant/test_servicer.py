@@ -18,8 +18,10 @@ from prometheus_client import CollectorRegistry
 
 from meshkit.clock import FakeClock
 from meshkit.errors import InvalidArgument, NotFound, Unavailable
+from meshkit.postgres import Postgres
 from services.tenant.changes import Changes
 from services.tenant.domain import Directory
+from services.tenant.hotels.store import HotelStore
 from services.tenant.metrics import TenantMetrics
 from services.tenant.servicer import TenantServicer
 from tests.unit.tenant.numbers import DELETED, MIRADOR, READ_TIME, SUSPENDED, snapshot
@@ -47,7 +49,8 @@ def servicer(directory: Directory, registry: CollectorRegistry) -> TenantService
 def servicer_of(directory: Directory, registry: CollectorRegistry) -> TenantServicer:
     changes = Changes(directory)
     metrics = TenantMetrics(registry, directory, changes)
-    return TenantServicer(directory, metrics, changes, lambda: None)
+    hotels = HotelStore(Postgres("postgresql://nowhere"))
+    return TenantServicer(directory, hotels, metrics, changes, lambda: None)
 
 
 async def resolve(servicer: TenantServicer, number: str, waba: str = "") -> ResolveTenantResponse:

@@ -22,17 +22,43 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63onserje/tenant/v1/tenant.proto\x12\x12\x63onserje.tenant.v1\"\x99\x02\n\rRoutingRecord\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x17\n\x0fphone_number_id\x18\x02 \x01(\t\x12$\n\x1cwhatsapp_business_account_id\x18\x03 \x01(\t\x12.\n\x05state\x18\x04 \x01(\x0e\x32\x1f.conserje.tenant.v1.TenantState\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\x1d\n\x15\x64\x65\x66\x61ult_language_code\x18\x07 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x08 \x03(\t\x12\x15\n\rcurrency_code\x18\t \x01(\t\x12\x0f\n\x07version\x18\n \x01(\x03*z\n\x0bTenantState\x12\x1c\n\x18TENANT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13TENANT_STATE_ACTIVE\x10\x01\x12\x1a\n\x16TENANT_STATE_SUSPENDED\x10\x02\x12\x18\n\x14TENANT_STATE_DELETED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63onserje/tenant/v1/tenant.proto\x12\x12\x63onserje.tenant.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x02\n\rRoutingRecord\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x17\n\x0fphone_number_id\x18\x02 \x01(\t\x12$\n\x1cwhatsapp_business_account_id\x18\x03 \x01(\t\x12.\n\x05state\x18\x04 \x01(\x0e\x32\x1f.conserje.tenant.v1.TenantState\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\x1d\n\x15\x64\x65\x66\x61ult_language_code\x18\x07 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x08 \x03(\t\x12\x15\n\rcurrency_code\x18\t \x01(\t\x12\x0f\n\x07version\x18\n \x01(\x03\"\xa2\x04\n\x06Tenant\x12\x33\n\ttenant_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,63}$\x12.\n\x05state\x18\x02 \x01(\x0e\x32\x1f.conserje.tenant.v1.TenantState\x12 \n\x0c\x64isplay_name\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1c\n\ttime_zone\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12J\n\x15\x64\x65\x66\x61ult_language_code\x18\x05 \x01(\tB+\xbaH(r&2$^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$\x12N\n\x0elanguage_codes\x18\x06 \x03(\tB6\xbaH3\x92\x01\x30\x08\x01\x10\x32\x18\x01\"(r&2$^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$\x12(\n\rcurrency_code\x18\x07 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12=\n\x07numbers\x18\x08 \x03(\x0b\x32\".conserje.tenant.v1.WhatsAppNumberB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\"\xa2\x01\n\x0eWhatsAppNumber\x12-\n\x0fphone_number_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{1,32}$\x12:\n\x1cwhatsapp_business_account_id\x18\x02 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{1,32}$\x12%\n\x14\x64isplay_phone_number\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18 *z\n\x0bTenantState\x12\x1c\n\x18TENANT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13TENANT_STATE_ACTIVE\x10\x01\x12\x1a\n\x16TENANT_STATE_SUSPENDED\x10\x02\x12\x18\n\x14TENANT_STATE_DELETED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'conserje.tenant.v1.tenant_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_TENANTSTATE']._serialized_start=339
-  _globals['_TENANTSTATE']._serialized_end=461
-  _globals['_ROUTINGRECORD']._serialized_start=56
-  _globals['_ROUTINGRECORD']._serialized_end=337
+  _globals['_TENANT'].fields_by_name['tenant_id']._loaded_options = None
+  _globals['_TENANT'].fields_by_name['tenant_id']._serialized_options = b'\272H\035r\0332\031^[a-z0-9][a-z0-9-]{0,63}$'
+  _globals['_TENANT'].fields_by_name['display_name']._loaded_options = None
+  _globals['_TENANT'].fields_by_name['display_name']._serialized_options = b'\272H\007r\005\020\001\030\310\001'
+  _globals['_TENANT'].fields_by_name['time_zone']._loaded_options = None
+  _globals['_TENANT'].fields_by_name['time_zone']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_TENANT'].fields_by_name['default_language_code']._loaded_options = None
+  _globals['_TENANT'].fields_by_name['default_language_code']._serialized_options = b'\272H(r&2$^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$'
+  _globals['_TENANT'].fields_by_name['language_codes']._loaded_options = None
+  _globals['_TENANT'].fields_by_name['language_codes']._serialized_options = b'\272H3\222\0010\010\001\0202\030\001\"(r&2$^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$'
+  _globals['_TENANT'].fields_by_name['currency_code']._loaded_options = None
+  _globals['_TENANT'].fields_by_name['currency_code']._serialized_options = b'\272H\016r\0142\n^[A-Z]{3}$'
+  _globals['_TENANT'].fields_by_name['numbers']._loaded_options = None
+  _globals['_TENANT'].fields_by_name['numbers']._serialized_options = b'\272H\005\222\001\002\020d'
+  _globals['_WHATSAPPNUMBER'].fields_by_name['phone_number_id']._loaded_options = None
+  _globals['_WHATSAPPNUMBER'].fields_by_name['phone_number_id']._serialized_options = b'\272H\021r\0172\r^[0-9]{1,32}$'
+  _globals['_WHATSAPPNUMBER'].fields_by_name['whatsapp_business_account_id']._loaded_options = None
+  _globals['_WHATSAPPNUMBER'].fields_by_name['whatsapp_business_account_id']._serialized_options = b'\272H\021r\0172\r^[0-9]{1,32}$'
+  _globals['_WHATSAPPNUMBER'].fields_by_name['display_phone_number']._loaded_options = None
+  _globals['_WHATSAPPNUMBER'].fields_by_name['display_phone_number']._serialized_options = b'\272H\004r\002\030 '
+  _globals['_TENANTSTATE']._serialized_start=1115
+  _globals['_TENANTSTATE']._serialized_end=1237
+  _globals['_ROUTINGRECORD']._serialized_start=118
+  _globals['_ROUTINGRECORD']._serialized_end=399
+  _globals['_TENANT']._serialized_start=402
+  _globals['_TENANT']._serialized_end=948
+  _globals['_WHATSAPPNUMBER']._serialized_start=951
+  _globals['_WHATSAPPNUMBER']._serialized_end=1113
 # @@protoc_insertion_point(module_scope)

@@ -6,6 +6,7 @@ Who the hotels of an installation are."""
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
@@ -112,3 +113,113 @@ class RoutingRecord(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RoutingRecord: _TypeAlias = RoutingRecord  # noqa: Y015
+
+@_typing.final
+class Tenant(_message.Message):
+    """A hotel as its operators see and change it."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    TIME_ZONE_FIELD_NUMBER: _builtins.int
+    DEFAULT_LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CODES_FIELD_NUMBER: _builtins.int
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    NUMBERS_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """An opaque id such as `hotel-mirador`, chosen when it is created and never
+    changed: a lower-case letter or digit, then up to 63 of those and dashes.
+    """
+    state: Global___TenantState.ValueType
+    """Output only. Changed by `SuspendTenant`, `ActivateTenant`, `DeleteTenant`."""
+    display_name: _builtins.str
+    """The hotel's name as its guests read it: 1 to 200 characters."""
+    time_zone: _builtins.str
+    """The IANA zone of the property, such as `Europe/Madrid`."""
+    default_language_code: _builtins.str
+    """The BCP 47 language used until a guest shows another; one of
+    `language_codes`.
+    """
+    currency_code: _builtins.str
+    """The ISO 4217 currency of the hotel's prices: three capitals."""
+    etag: _builtins.str
+    """Output only. Another one with every change; to be sent back to change only
+    what was read.
+    """
+    @_builtins.property
+    def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The BCP 47 languages the hotel answers in: 1 to 50, the default among them."""
+
+    @_builtins.property
+    def numbers(self) -> _containers.RepeatedCompositeFieldContainer[Global___WhatsAppNumber]:
+        """The WhatsApp numbers the hotel is written to, up to 100. Read when it is
+        created; afterwards changed by `AddNumber` and `RemoveNumber`.
+        """
+
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it was created."""
+
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """Output only. When it or one of its numbers was last changed."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        state: Global___TenantState.ValueType = ...,
+        display_name: _builtins.str = ...,
+        time_zone: _builtins.str = ...,
+        default_language_code: _builtins.str = ...,
+        language_codes: _abc.Iterable[_builtins.str] | None = ...,
+        currency_code: _builtins.str = ...,
+        numbers: _abc.Iterable[Global___WhatsAppNumber] | None = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "currency_code", b"currency_code", "default_language_code", b"default_language_code", "display_name", b"display_name", "etag", b"etag", "language_codes", b"language_codes", "numbers", b"numbers", "state", b"state", "tenant_id", b"tenant_id", "time_zone", b"time_zone", "update_time", b"update_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Tenant: _TypeAlias = Tenant  # noqa: Y015
+
+@_typing.final
+class WhatsAppNumber(_message.Message):
+    """A WhatsApp number of a hotel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PHONE_NUMBER_ID_FIELD_NUMBER: _builtins.int
+    WHATSAPP_BUSINESS_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    DISPLAY_PHONE_NUMBER_FIELD_NUMBER: _builtins.int
+    phone_number_id: _builtins.str
+    """Meta's id of the number: 1 to 32 digits. One hotel has it at most."""
+    whatsapp_business_account_id: _builtins.str
+    """Meta's id of the WhatsApp business account that owns it: 1 to 32 digits."""
+    display_phone_number: _builtins.str
+    """The number as the hotel prints it: up to 32 characters, empty when it is
+    not printed.
+    """
+    def __init__(
+        self,
+        *,
+        phone_number_id: _builtins.str = ...,
+        whatsapp_business_account_id: _builtins.str = ...,
+        display_phone_number: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_phone_number", b"display_phone_number", "phone_number_id", b"phone_number_id", "whatsapp_business_account_id", b"whatsapp_business_account_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WhatsAppNumber: _TypeAlias = WhatsAppNumber  # noqa: Y015

@@ -52,6 +52,51 @@ class TenantServiceStub:
                 request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.WatchTenantsRequest.SerializeToString,
                 response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.WatchTenantsResponse.FromString,
                 _registered_method=True)
+        self.GetTenant = channel.unary_unary(
+                '/conserje.tenant.v1.TenantService/GetTenant',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.GetTenantRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.GetTenantResponse.FromString,
+                _registered_method=True)
+        self.ListTenants = channel.unary_unary(
+                '/conserje.tenant.v1.TenantService/ListTenants',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ListTenantsRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ListTenantsResponse.FromString,
+                _registered_method=True)
+        self.CreateTenant = channel.unary_unary(
+                '/conserje.tenant.v1.TenantService/CreateTenant',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.CreateTenantRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.CreateTenantResponse.FromString,
+                _registered_method=True)
+        self.UpdateTenant = channel.unary_unary(
+                '/conserje.tenant.v1.TenantService/UpdateTenant',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.UpdateTenantRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.UpdateTenantResponse.FromString,
+                _registered_method=True)
+        self.SuspendTenant = channel.unary_unary(
+                '/conserje.tenant.v1.TenantService/SuspendTenant',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.SuspendTenantRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.SuspendTenantResponse.FromString,
+                _registered_method=True)
+        self.ActivateTenant = channel.unary_unary(
+                '/conserje.tenant.v1.TenantService/ActivateTenant',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ActivateTenantRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ActivateTenantResponse.FromString,
+                _registered_method=True)
+        self.DeleteTenant = channel.unary_unary(
+                '/conserje.tenant.v1.TenantService/DeleteTenant',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.DeleteTenantRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.DeleteTenantResponse.FromString,
+                _registered_method=True)
+        self.AddNumber = channel.unary_unary(
+                '/conserje.tenant.v1.TenantService/AddNumber',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddNumberRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddNumberResponse.FromString,
+                _registered_method=True)
+        self.RemoveNumber = channel.unary_unary(
+                '/conserje.tenant.v1.TenantService/RemoveNumber',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.RemoveNumberRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.RemoveNumberResponse.FromString,
+                _registered_method=True)
 
 
 class TenantServiceServicer:
@@ -101,6 +146,106 @@ class TenantServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetTenant(self, request, context):
+        """One hotel, whatever its state, as the database has it now.
+
+        Errors:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListTenants(self, request, context):
+        """All hotels by their ids, a page at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CreateTenant(self, request, context):
+        """A new hotel with its numbers, active at once: all of it or nothing. The
+        same `request_id` again answers with the hotel as it is now.
+
+        Errors:
+        - ALREADY_EXISTS `TENANT_EXISTS`: the id is taken.
+        - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has one of the numbers; metadata
+        `phone_number_id`. Which hotel is not said.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateTenant(self, request, context):
+        """Changes the fields that `update_mask` names.
+
+        Errors:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        - ABORTED `ETAG_MISMATCH`: it was changed since `etag` was read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SuspendTenant(self, request, context):
+        """Switches a hotel off for now. Nothing happens when it is off already.
+
+        Errors:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        - FAILED_PRECONDITION `TENANT_DELETED`: it has left; `ActivateTenant`
+        brings it back.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ActivateTenant(self, request, context):
+        """Switches a hotel on, whether it was suspended or deleted. Nothing happens
+        when it is on already.
+
+        Errors:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteTenant(self, request, context):
+        """Notes that a hotel has left. Its data and its numbers are kept;
+        `ActivateTenant` brings it back.
+
+        Errors:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddNumber(self, request, context):
+        """Gives a hotel a number. Nothing happens when it has it just so already.
+
+        Errors:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has it, this one under another
+        account or another one; metadata `phone_number_id`. Which is not said.
+        - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the hotel has 100.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveNumber(self, request, context):
+        """Takes a number from a hotel: what is written to it afterwards is no
+        hotel's.
+
+        Errors:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        - NOT_FOUND `NUMBER_UNKNOWN`: the hotel has no such number.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_TenantServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -118,6 +263,51 @@ def add_TenantServiceServicer_to_server(servicer, server):
                     servicer.WatchTenants,
                     request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.WatchTenantsRequest.FromString,
                     response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.WatchTenantsResponse.SerializeToString,
+            ),
+            'GetTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTenant,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.GetTenantRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.GetTenantResponse.SerializeToString,
+            ),
+            'ListTenants': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTenants,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ListTenantsRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ListTenantsResponse.SerializeToString,
+            ),
+            'CreateTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.CreateTenant,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.CreateTenantRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.CreateTenantResponse.SerializeToString,
+            ),
+            'UpdateTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateTenant,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.UpdateTenantRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.UpdateTenantResponse.SerializeToString,
+            ),
+            'SuspendTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.SuspendTenant,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.SuspendTenantRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.SuspendTenantResponse.SerializeToString,
+            ),
+            'ActivateTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.ActivateTenant,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ActivateTenantRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ActivateTenantResponse.SerializeToString,
+            ),
+            'DeleteTenant': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteTenant,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.DeleteTenantRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.DeleteTenantResponse.SerializeToString,
+            ),
+            'AddNumber': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddNumber,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddNumberRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddNumberResponse.SerializeToString,
+            ),
+            'RemoveNumber': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveNumber,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.RemoveNumberRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.RemoveNumberResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -204,6 +394,249 @@ class TenantService:
             '/conserje.tenant.v1.TenantService/WatchTenants',
             conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.WatchTenantsRequest.SerializeToString,
             conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.WatchTenantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.TenantService/GetTenant',
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.GetTenantRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.GetTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTenants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.TenantService/ListTenants',
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ListTenantsRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ListTenantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CreateTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.TenantService/CreateTenant',
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.CreateTenantRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.CreateTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.TenantService/UpdateTenant',
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.UpdateTenantRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.UpdateTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SuspendTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.TenantService/SuspendTenant',
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.SuspendTenantRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.SuspendTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ActivateTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.TenantService/ActivateTenant',
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ActivateTenantRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ActivateTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteTenant(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.TenantService/DeleteTenant',
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.DeleteTenantRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.DeleteTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddNumber(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.TenantService/AddNumber',
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddNumberRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddNumberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveNumber(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.TenantService/RemoveNumber',
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.RemoveNumberRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.RemoveNumberResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -65,6 +65,69 @@ class TenantServiceStub:
     - UNAVAILABLE `READER_TOO_SLOW`: no message was taken for 10 s.
     - RESOURCE_EXHAUSTED `TOO_MANY_STREAMS`: the server has 256 already.
     """
+    GetTenant: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.GetTenantRequest, _tenant_service_pb2.GetTenantResponse]
+    """One hotel, whatever its state, as the database has it now.
+
+    Errors:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    """
+    ListTenants: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.ListTenantsRequest, _tenant_service_pb2.ListTenantsResponse]
+    """All hotels by their ids, a page at a time."""
+    CreateTenant: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.CreateTenantRequest, _tenant_service_pb2.CreateTenantResponse]
+    """A new hotel with its numbers, active at once: all of it or nothing. The
+    same `request_id` again answers with the hotel as it is now.
+
+    Errors:
+    - ALREADY_EXISTS `TENANT_EXISTS`: the id is taken.
+    - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has one of the numbers; metadata
+      `phone_number_id`. Which hotel is not said.
+    """
+    UpdateTenant: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.UpdateTenantRequest, _tenant_service_pb2.UpdateTenantResponse]
+    """Changes the fields that `update_mask` names.
+
+    Errors:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    - ABORTED `ETAG_MISMATCH`: it was changed since `etag` was read.
+    """
+    SuspendTenant: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.SuspendTenantRequest, _tenant_service_pb2.SuspendTenantResponse]
+    """Switches a hotel off for now. Nothing happens when it is off already.
+
+    Errors:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    - FAILED_PRECONDITION `TENANT_DELETED`: it has left; `ActivateTenant`
+      brings it back.
+    """
+    ActivateTenant: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.ActivateTenantRequest, _tenant_service_pb2.ActivateTenantResponse]
+    """Switches a hotel on, whether it was suspended or deleted. Nothing happens
+    when it is on already.
+
+    Errors:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    """
+    DeleteTenant: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.DeleteTenantRequest, _tenant_service_pb2.DeleteTenantResponse]
+    """Notes that a hotel has left. Its data and its numbers are kept;
+    `ActivateTenant` brings it back.
+
+    Errors:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    """
+    AddNumber: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.AddNumberRequest, _tenant_service_pb2.AddNumberResponse]
+    """Gives a hotel a number. Nothing happens when it has it just so already.
+
+    Errors:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has it, this one under another
+      account or another one; metadata `phone_number_id`. Which is not said.
+    - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the hotel has 100.
+    """
+    RemoveNumber: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.RemoveNumberRequest, _tenant_service_pb2.RemoveNumberResponse]
+    """Takes a number from a hotel: what is written to it afterwards is no
+    hotel's.
+
+    Errors:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    - NOT_FOUND `NUMBER_UNKNOWN`: the hotel has no such number.
+    """
 
 @_typing.type_check_only
 class TenantServiceAsyncStub(TenantServiceStub):
@@ -102,6 +165,69 @@ class TenantServiceAsyncStub(TenantServiceStub):
       long enough.
     - UNAVAILABLE `READER_TOO_SLOW`: no message was taken for 10 s.
     - RESOURCE_EXHAUSTED `TOO_MANY_STREAMS`: the server has 256 already.
+    """
+    GetTenant: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.GetTenantRequest, _tenant_service_pb2.GetTenantResponse]  # type: ignore[assignment]
+    """One hotel, whatever its state, as the database has it now.
+
+    Errors:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    """
+    ListTenants: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.ListTenantsRequest, _tenant_service_pb2.ListTenantsResponse]  # type: ignore[assignment]
+    """All hotels by their ids, a page at a time."""
+    CreateTenant: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.CreateTenantRequest, _tenant_service_pb2.CreateTenantResponse]  # type: ignore[assignment]
+    """A new hotel with its numbers, active at once: all of it or nothing. The
+    same `request_id` again answers with the hotel as it is now.
+
+    Errors:
+    - ALREADY_EXISTS `TENANT_EXISTS`: the id is taken.
+    - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has one of the numbers; metadata
+      `phone_number_id`. Which hotel is not said.
+    """
+    UpdateTenant: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.UpdateTenantRequest, _tenant_service_pb2.UpdateTenantResponse]  # type: ignore[assignment]
+    """Changes the fields that `update_mask` names.
+
+    Errors:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    - ABORTED `ETAG_MISMATCH`: it was changed since `etag` was read.
+    """
+    SuspendTenant: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.SuspendTenantRequest, _tenant_service_pb2.SuspendTenantResponse]  # type: ignore[assignment]
+    """Switches a hotel off for now. Nothing happens when it is off already.
+
+    Errors:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    - FAILED_PRECONDITION `TENANT_DELETED`: it has left; `ActivateTenant`
+      brings it back.
+    """
+    ActivateTenant: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.ActivateTenantRequest, _tenant_service_pb2.ActivateTenantResponse]  # type: ignore[assignment]
+    """Switches a hotel on, whether it was suspended or deleted. Nothing happens
+    when it is on already.
+
+    Errors:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    """
+    DeleteTenant: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.DeleteTenantRequest, _tenant_service_pb2.DeleteTenantResponse]  # type: ignore[assignment]
+    """Notes that a hotel has left. Its data and its numbers are kept;
+    `ActivateTenant` brings it back.
+
+    Errors:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    """
+    AddNumber: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.AddNumberRequest, _tenant_service_pb2.AddNumberResponse]  # type: ignore[assignment]
+    """Gives a hotel a number. Nothing happens when it has it just so already.
+
+    Errors:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has it, this one under another
+      account or another one; metadata `phone_number_id`. Which is not said.
+    - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the hotel has 100.
+    """
+    RemoveNumber: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.RemoveNumberRequest, _tenant_service_pb2.RemoveNumberResponse]  # type: ignore[assignment]
+    """Takes a number from a hotel: what is written to it afterwards is no
+    hotel's.
+
+    Errors:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    - NOT_FOUND `NUMBER_UNKNOWN`: the hotel has no such number.
     """
 
 class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -155,6 +281,123 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
           long enough.
         - UNAVAILABLE `READER_TOO_SLOW`: no message was taken for 10 s.
         - RESOURCE_EXHAUSTED `TOO_MANY_STREAMS`: the server has 256 already.
+        """
+
+    @_abc_1.abstractmethod
+    def GetTenant(
+        self,
+        request: _tenant_service_pb2.GetTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenant_service_pb2.GetTenantResponse, _abc.Awaitable[_tenant_service_pb2.GetTenantResponse]]:
+        """One hotel, whatever its state, as the database has it now.
+
+        Errors:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        """
+
+    @_abc_1.abstractmethod
+    def ListTenants(
+        self,
+        request: _tenant_service_pb2.ListTenantsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenant_service_pb2.ListTenantsResponse, _abc.Awaitable[_tenant_service_pb2.ListTenantsResponse]]:
+        """All hotels by their ids, a page at a time."""
+
+    @_abc_1.abstractmethod
+    def CreateTenant(
+        self,
+        request: _tenant_service_pb2.CreateTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenant_service_pb2.CreateTenantResponse, _abc.Awaitable[_tenant_service_pb2.CreateTenantResponse]]:
+        """A new hotel with its numbers, active at once: all of it or nothing. The
+        same `request_id` again answers with the hotel as it is now.
+
+        Errors:
+        - ALREADY_EXISTS `TENANT_EXISTS`: the id is taken.
+        - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has one of the numbers; metadata
+          `phone_number_id`. Which hotel is not said.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateTenant(
+        self,
+        request: _tenant_service_pb2.UpdateTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenant_service_pb2.UpdateTenantResponse, _abc.Awaitable[_tenant_service_pb2.UpdateTenantResponse]]:
+        """Changes the fields that `update_mask` names.
+
+        Errors:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        - ABORTED `ETAG_MISMATCH`: it was changed since `etag` was read.
+        """
+
+    @_abc_1.abstractmethod
+    def SuspendTenant(
+        self,
+        request: _tenant_service_pb2.SuspendTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenant_service_pb2.SuspendTenantResponse, _abc.Awaitable[_tenant_service_pb2.SuspendTenantResponse]]:
+        """Switches a hotel off for now. Nothing happens when it is off already.
+
+        Errors:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        - FAILED_PRECONDITION `TENANT_DELETED`: it has left; `ActivateTenant`
+          brings it back.
+        """
+
+    @_abc_1.abstractmethod
+    def ActivateTenant(
+        self,
+        request: _tenant_service_pb2.ActivateTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenant_service_pb2.ActivateTenantResponse, _abc.Awaitable[_tenant_service_pb2.ActivateTenantResponse]]:
+        """Switches a hotel on, whether it was suspended or deleted. Nothing happens
+        when it is on already.
+
+        Errors:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteTenant(
+        self,
+        request: _tenant_service_pb2.DeleteTenantRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenant_service_pb2.DeleteTenantResponse, _abc.Awaitable[_tenant_service_pb2.DeleteTenantResponse]]:
+        """Notes that a hotel has left. Its data and its numbers are kept;
+        `ActivateTenant` brings it back.
+
+        Errors:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        """
+
+    @_abc_1.abstractmethod
+    def AddNumber(
+        self,
+        request: _tenant_service_pb2.AddNumberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenant_service_pb2.AddNumberResponse, _abc.Awaitable[_tenant_service_pb2.AddNumberResponse]]:
+        """Gives a hotel a number. Nothing happens when it has it just so already.
+
+        Errors:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has it, this one under another
+          account or another one; metadata `phone_number_id`. Which is not said.
+        - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the hotel has 100.
+        """
+
+    @_abc_1.abstractmethod
+    def RemoveNumber(
+        self,
+        request: _tenant_service_pb2.RemoveNumberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenant_service_pb2.RemoveNumberResponse, _abc.Awaitable[_tenant_service_pb2.RemoveNumberResponse]]:
+        """Takes a number from a hotel: what is written to it afterwards is no
+        hotel's.
+
+        Errors:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        - NOT_FOUND `NUMBER_UNKNOWN`: the hotel has no such number.
         """
 
 def add_TenantServiceServicer_to_server(servicer: TenantServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

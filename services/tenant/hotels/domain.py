@@ -1,0 +1,103 @@
+"""What a hotel is to its operators, and what it must be."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from meshkit.errors import Aborted, FailedPrecondition, InvalidArgument
+from services.tenant.domain import TenantState
+
+MOST_NUMBERS = 100
+
+
+@dataclass(frozen=True, slots=True)
+class HotelNumber:
+    """A WhatsApp number of a hotel."""
+
+    phone_number_id: str
+    whatsapp_business_account_id: str
+    display_phone_number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What operators decide about a hotel; its bounds are those of the contract."""
+
+    tenant_id: str
+    display_name: str
+    time_zone: str
+    default_language_code: str
+    language_codes: tuple[str, ...]
+    currency_code: str
+    numbers: tuple[HotelNumber, ...]
+
+    def check(self, within: str = "tenant.") -> None:
+        """Raise `InvalidArgument` for what the bounds of single fields do not say.
+
+        Fields are named as they are under `within`.
+        """
+        if not _is_time_zone(self.time_zone):
+            raise InvalidArgument.field(f"{within}time_zone", "is no zone of the IANA database")
+        if self.default_language_code not in self.language_codes:
+            raise InvalidArgument.field(
+                f"{within}default_language_code", "must be one of language_codes"
+            )
+        if not self.display_name.isprintable():
+            raise InvalidArgument.field(f"{within}display_name", "must be printable")
+        ids = [number.phone_number_id for number in self.numbers]
+        if len(set(ids)) < len(ids):
+            raise InvalidArgument.field(f"{within}numbers", "must differ by phone_number_id")
+        for index, number in enumerate(self.numbers):
+            number_check(number, f"{within}numbers[{index}].")
+
+
+@dataclass(frozen=True, slots=True)
+class Hotel:
+    """A hotel as it is stored."""
+
+    draft: Draft
+    state: TenantState
+    version: int
+    """The directory's at the last change of the hotel or of its numbers."""
+    create_time: datetime
+    update_time: datetime
+
+    @property
+    def etag(self) -> str:
+        """Another one with every change."""
+        return str(self.version)
+
+    def need(self, etag: str) -> None:
+        """Raise `Aborted` ETAG_MISMATCH unless `etag` is of this version, or empty."""
+        if etag not in ("", self.etag):
+            raise Aborted("ETAG_MISMATCH", "The hotel was changed since it was read.")
+
+    def in_state(self, state: TenantState) -> Hotel:
+        """The hotel in that state; raises `FailedPrecondition` TENANT_DELETED.
+
+        One that has left is brought back by being switched on, by nothing else.
+        """
+        if self.state is TenantState.DELETED and state is TenantState.SUSPENDED:
+            raise FailedPrecondition("TENANT_DELETED", "The hotel has left.")
+        return replace(self, state=state)
+
+    def with_draft(self, draft: Draft) -> Hotel:
+        """The hotel as an operator has decided; numbers are another matter."""
+        draft.check()
+        return replace(self, draft=draft)
+
+
+def number_check(number: HotelNumber, within: str = "number.") -> None:
+    """Raise `InvalidArgument` for a number that cannot be printed."""
+    if not number.display_phone_number.isprintable():
+        raise InvalidArgument.field(f"{within}display_phone_number", "must be printable")
+
+
+def _is_time_zone(name: str) -> bool:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        return False
+    return True

@@ -1,0 +1,117 @@
+"""The RPCs about hotels: protobuf in, protobuf out."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import grpc
+from conserje.tenant.v1.tenant_service_pb2 import (
+    ActivateTenantRequest,
+    ActivateTenantResponse,
+    AddNumberRequest,
+    AddNumberResponse,
+    CreateTenantRequest,
+    CreateTenantResponse,
+    DeleteTenantRequest,
+    DeleteTenantResponse,
+    GetTenantRequest,
+    GetTenantResponse,
+    ListTenantsRequest,
+    ListTenantsResponse,
+    RemoveNumberRequest,
+    RemoveNumberResponse,
+    SuspendTenantRequest,
+    SuspendTenantResponse,
+    UpdateTenantRequest,
+    UpdateTenantResponse,
+)
+from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceServicer
+
+from services.tenant.domain import TenantState
+from services.tenant.hotels import wire
+from services.tenant.hotels.domain import Hotel, number_check
+from services.tenant.hotels.store import HotelStore
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class HotelServicer(TenantServiceServicer):
+    """The part of `TenantService` that reads and changes hotels."""
+
+    def __init__(self, hotels: HotelStore) -> None:
+        self._hotels = hotels
+
+    async def GetTenant(self, request: GetTenantRequest, context: Context) -> GetTenantResponse:
+        """One hotel."""
+        return GetTenantResponse(tenant=wire.from_hotel(await self._hotels.get(request.tenant_id)))
+
+    async def ListTenants(
+        self, request: ListTenantsRequest, context: Context
+    ) -> ListTenantsResponse:
+        """A page of hotels; one more is read, to know whether there is another page."""
+        size = wire.page_size(request.page_size)
+        found = await self._hotels.list(wire.from_page_token(request.page_token), size + 1)
+        response = ListTenantsResponse(tenants=map(wire.from_hotel, found[:size]))
+        if len(found) > size:
+            response.next_page_token = wire.to_page_token(found[size - 1].draft.tenant_id)
+        return response
+
+    async def CreateTenant(
+        self, request: CreateTenantRequest, context: Context
+    ) -> CreateTenantResponse:
+        """A new hotel."""
+        draft = wire.to_draft(request.tenant)
+        draft.check()
+        hotel = await self._hotels.create(UUID(request.request_id), draft)
+        return CreateTenantResponse(tenant=wire.from_hotel(hotel))
+
+    async def UpdateTenant(
+        self, request: UpdateTenantRequest, context: Context
+    ) -> UpdateTenantResponse:
+        """Other values for what the mask names."""
+
+        def change(hotel: Hotel) -> Hotel:
+            hotel.need(request.etag)
+            return hotel.with_draft(wire.merged(request, hotel.draft))
+
+        hotel = await self._hotels.change(request.tenant_id, change)
+        return UpdateTenantResponse(tenant=wire.from_hotel(hotel))
+
+    async def SuspendTenant(
+        self, request: SuspendTenantRequest, context: Context
+    ) -> SuspendTenantResponse:
+        """Off for now."""
+        hotel = await self._into(request.tenant_id, TenantState.SUSPENDED)
+        return SuspendTenantResponse(tenant=wire.from_hotel(hotel))
+
+    async def ActivateTenant(
+        self, request: ActivateTenantRequest, context: Context
+    ) -> ActivateTenantResponse:
+        """On."""
+        hotel = await self._into(request.tenant_id, TenantState.ACTIVE)
+        return ActivateTenantResponse(tenant=wire.from_hotel(hotel))
+
+    async def DeleteTenant(
+        self, request: DeleteTenantRequest, context: Context
+    ) -> DeleteTenantResponse:
+        """Gone, until it is switched on again."""
+        hotel = await self._into(request.tenant_id, TenantState.DELETED)
+        return DeleteTenantResponse(tenant=wire.from_hotel(hotel))
+
+    async def AddNumber(self, request: AddNumberRequest, context: Context) -> AddNumberResponse:
+        """One more number."""
+        number = wire.to_number(request.number)
+        number_check(number)
+        hotel = await self._hotels.add_number(request.tenant_id, number)
+        return AddNumberResponse(tenant=wire.from_hotel(hotel))
+
+    async def RemoveNumber(
+        self, request: RemoveNumberRequest, context: Context
+    ) -> RemoveNumberResponse:
+        """One number less."""
+        hotel = await self._hotels.remove_number(request.tenant_id, request.phone_number_id)
+        return RemoveNumberResponse(tenant=wire.from_hotel(hotel))
+
+    async def _into(self, tenant_id: str, state: TenantState) -> Hotel:
+        return await self._hotels.change(tenant_id, lambda hotel: hotel.in_state(state))

@@ -1,0 +1,207 @@
+"""The SQL of hotels as their operators see and change them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import asyncpg
+
+from meshkit.errors import AlreadyExists, FailedPrecondition, NotFound
+from meshkit.postgres import Postgres
+from services.tenant.domain import TenantState
+from services.tenant.hotels.domain import MOST_NUMBERS, Draft, Hotel, HotelNumber
+
+if TYPE_CHECKING:
+    from meshkit.postgres import Connection
+
+# Every change takes this row first. Its triggers take it anyway, after rows
+# that another change may wait for: in one order, nobody waits in a circle.
+LOCK_DIRECTORY = "SELECT version FROM directory FOR UPDATE"
+
+_SELECT = """
+SELECT tenant.tenant_id,
+       tenant.state,
+       tenant.display_name,
+       tenant.time_zone,
+       tenant.default_language_code,
+       tenant.language_codes,
+       tenant.currency_code,
+       tenant.version,
+       tenant.create_time,
+       tenant.update_time,
+       tenant.create_request_id,
+       ARRAY(
+         SELECT ROW(
+           whatsapp_number.phone_number_id,
+           whatsapp_number.whatsapp_business_account_id,
+           whatsapp_number.display_phone_number
+         )
+         FROM whatsapp_number
+         WHERE whatsapp_number.tenant_id = tenant.tenant_id
+         ORDER BY whatsapp_number.phone_number_id
+       ) AS numbers
+FROM tenant
+"""
+
+SELECT_HOTEL = _SELECT + "WHERE tenant.tenant_id = $1"
+
+SELECT_HOTELS = _SELECT + "WHERE tenant.tenant_id > $1 ORDER BY tenant.tenant_id LIMIT $2"
+
+INSERT_HOTEL = """
+INSERT INTO tenant (
+  tenant_id, display_name, time_zone, default_language_code, language_codes, currency_code,
+  create_request_id
+) VALUES ($1, $2, $3, $4, $5, $6, $7)
+"""
+
+UPDATE_HOTEL = """
+UPDATE tenant
+SET display_name = $2, time_zone = $3, default_language_code = $4, language_codes = $5,
+    currency_code = $6, state = $7
+WHERE tenant_id = $1
+"""
+
+INSERT_NUMBER = """
+INSERT INTO whatsapp_number (
+  tenant_id, phone_number_id, whatsapp_business_account_id, display_phone_number
+) VALUES ($1, $2, $3, $4)
+ON CONFLICT (phone_number_id) DO NOTHING
+RETURNING phone_number_id
+"""
+
+DELETE_NUMBER = "DELETE FROM whatsapp_number WHERE tenant_id = $1 AND phone_number_id = $2"
+
+Change = Callable[[Hotel], Hotel]
+
+
+class HotelStore:
+    """Reads and changes hotels. A method that names a hotel touches no other."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
+
+    async def get(self, tenant_id: str) -> Hotel:
+        """One hotel; raises `NotFound` TENANT_UNKNOWN."""
+        return _known(await self._postgres.fetchrow(SELECT_HOTEL, tenant_id))
+
+    async def list(self, after: str, count: int) -> list[Hotel]:
+        """Up to `count` hotels whose ids come after `after`."""
+        return [_hotel(row) for row in await self._postgres.fetch(SELECT_HOTELS, after, count)]
+
+    async def create(self, request_id: UUID, draft: Draft) -> Hotel:
+        """A new hotel with its numbers, or the one that this request has made before.
+
+        Raises `AlreadyExists` TENANT_EXISTS and NUMBER_TAKEN.
+        """
+        async with self._changing() as connection:
+            there = await connection.fetchrow(SELECT_HOTEL, draft.tenant_id)
+            if there is None:
+                await connection.execute(INSERT_HOTEL, *_decided(draft), request_id)
+                await _insert_numbers(connection, draft.tenant_id, draft.numbers)
+            elif there["create_request_id"] != request_id:
+                raise AlreadyExists("TENANT_EXISTS", "There is a hotel with this id.")
+            return await _read(connection, draft.tenant_id)
+
+    async def change(self, tenant_id: str, change: Change) -> Hotel:
+        """Store what `change` makes of the hotel, numbers aside; nobody else changes it meanwhile.
+
+        What comes back as it was is not written. Raises `NotFound` TENANT_UNKNOWN.
+        """
+        async with self._changing() as connection:
+            before = await _read(connection, tenant_id)
+            after = change(before)
+            if after == before:
+                return before
+            await connection.execute(UPDATE_HOTEL, *_decided(after.draft), after.state)
+            return await _read(connection, tenant_id)
+
+    async def add_number(self, tenant_id: str, number: HotelNumber) -> Hotel:
+        """The hotel with the number.
+
+        Raises `NotFound` TENANT_UNKNOWN, `AlreadyExists` NUMBER_TAKEN and
+        `FailedPrecondition` TOO_MANY_NUMBERS.
+        """
+        async with self._changing() as connection:
+            before = await _read(connection, tenant_id)
+            if number in before.draft.numbers:
+                return before
+            if len(before.draft.numbers) >= MOST_NUMBERS:
+                raise FailedPrecondition("TOO_MANY_NUMBERS", f"It has {MOST_NUMBERS} already.")
+            await _insert_numbers(connection, tenant_id, [number])
+            return await _read(connection, tenant_id)
+
+    async def remove_number(self, tenant_id: str, phone_number_id: str) -> Hotel:
+        """The hotel without the number; raises `NotFound` TENANT_UNKNOWN and NUMBER_UNKNOWN."""
+        async with self._changing() as connection:
+            await _read(connection, tenant_id)
+            if await connection.execute(DELETE_NUMBER, tenant_id, phone_number_id) == "DELETE 0":
+                raise NotFound("NUMBER_UNKNOWN", "The hotel has no such number.")
+            return await _read(connection, tenant_id)
+
+    @asynccontextmanager
+    async def _changing(self) -> AsyncIterator[Connection]:
+        async with self._postgres.transaction() as connection:
+            await connection.execute(LOCK_DIRECTORY)
+            yield connection
+
+
+async def _insert_numbers(
+    connection: Connection, tenant_id: str, numbers: Iterable[HotelNumber]
+) -> None:
+    for number in numbers:
+        inserted = await connection.fetchval(
+            INSERT_NUMBER,
+            tenant_id,
+            number.phone_number_id,
+            number.whatsapp_business_account_id,
+            number.display_phone_number,
+        )
+        if inserted is None:
+            raise AlreadyExists(
+                "NUMBER_TAKEN",
+                "A hotel has this number already.",
+                phone_number_id=number.phone_number_id,
+            )
+
+
+async def _read(connection: Connection, tenant_id: str) -> Hotel:
+    return _known(await connection.fetchrow(SELECT_HOTEL, tenant_id))
+
+
+def _known(row: asyncpg.Record | None) -> Hotel:
+    if row is None:
+        raise NotFound("TENANT_UNKNOWN", "There is no such hotel.")
+    return _hotel(row)
+
+
+def _decided(draft: Draft) -> tuple[str | list[str], ...]:
+    return (
+        draft.tenant_id,
+        draft.display_name,
+        draft.time_zone,
+        draft.default_language_code,
+        list(draft.language_codes),
+        draft.currency_code,
+    )
+
+
+def _hotel(row: asyncpg.Record) -> Hotel:
+    draft = Draft(
+        tenant_id=row["tenant_id"],
+        display_name=row["display_name"],
+        time_zone=row["time_zone"],
+        default_language_code=row["default_language_code"],
+        language_codes=tuple(row["language_codes"]),
+        currency_code=row["currency_code"],
+        numbers=tuple(HotelNumber(*number) for number in row["numbers"]),
+    )
+    return Hotel(
+        draft=draft,
+        state=TenantState(row["state"]),
+        version=row["version"],
+        create_time=row["create_time"],
+        update_time=row["update_time"],
+    )

@@ -1,0 +1,338 @@
+"""Hotels created and changed by their operators, over the wire and in a real database."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import asyncpg
+import grpc
+import pytest
+from conserje.tenant.v1 import tenant_service_pb2 as pb
+from conserje.tenant.v1.tenant_pb2 import (
+    TENANT_STATE_ACTIVE,
+    TENANT_STATE_DELETED,
+    TENANT_STATE_SUSPENDED,
+    Tenant,
+    WhatsAppNumber,
+)
+from google.protobuf.field_mask_pb2 import FieldMask
+from google.protobuf.message import Message
+
+from meshkit import contract
+from meshkit.errors import InvalidArgument, MeshError
+from meshkit.postgres import Postgres
+from meshkit.status import from_rpc_error
+from sandbox.databases import DatabaseUrls
+from services.tenant.hotels.domain import Hotel, HotelNumber
+from services.tenant.hotels.store import HotelStore
+from tests.integration.tenant.test_serving import serving, until
+
+SERVICE = "conserje.tenant.v1.TenantService"
+MIRADOR, LUNA = "hotel-mirador", "posada-luna"
+MIRADORS_NUMBER = "100000000000001"
+EVERYTHING = (
+    "SELECT (SELECT array_agg(t) FROM tenant t), (SELECT array_agg(w) FROM whatsapp_number w)"
+)
+
+
+@pytest.fixture
+async def stub(urls: DatabaseUrls) -> AsyncIterator[Any]:
+    async with serving(urls.app_url) as running:
+        yield running.stub
+
+
+@pytest.fixture
+def hotels(postgres: Postgres) -> HotelStore:
+    return HotelStore(postgres)
+
+
+def hotel(tenant_id: str = "casa-azul", *numbers: str) -> Tenant:
+    return Tenant(
+        tenant_id=tenant_id,
+        display_name="Casa Azul",
+        time_zone="America/Mexico_City",
+        default_language_code="es",
+        language_codes=["es", "pt-BR"],
+        currency_code="MXN",
+        numbers=[number(one) for one in numbers],
+    )
+
+
+def number(phone_number_id: str) -> WhatsAppNumber:
+    return WhatsAppNumber(
+        phone_number_id=phone_number_id,
+        whatsapp_business_account_id="77",
+        display_phone_number="+52 55 1234 5678",
+    )
+
+
+def creation(tenant: Tenant) -> pb.CreateTenantRequest:
+    return pb.CreateTenantRequest(request_id=str(uuid.uuid4()), tenant=tenant)
+
+
+async def refused(call: Any) -> MeshError:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return from_rpc_error(caught.value)
+
+
+async def get(stub: Any, tenant_id: str = MIRADOR) -> Tenant:
+    found: Tenant = (await stub.GetTenant(pb.GetTenantRequest(tenant_id=tenant_id))).tenant
+    return found
+
+
+async def test_a_new_hotel_is_told_as_it_was_given_and_found_by_its_numbers(stub: Any) -> None:
+    given = hotel("casa-azul", "31", "32")
+    made = (await stub.CreateTenant(creation(given))).tenant
+    assert made.state == TENANT_STATE_ACTIVE
+    assert made.etag
+    assert made == await get(stub, "casa-azul")
+    for output_only in ("state", "etag", "create_time", "update_time"):
+        made.ClearField(output_only)
+    assert made == given
+
+    async def found() -> bool:
+        try:
+            answer = await stub.ResolveTenant(pb.ResolveTenantRequest(phone_number_id="32"))
+        except grpc.aio.AioRpcError:
+            return False
+        return bool(answer.routing_record.tenant_id == "casa-azul")
+
+    await until(found)
+
+
+async def test_the_same_creation_twice_is_one_hotel_and_another_one_is_refused(stub: Any) -> None:
+    first = creation(hotel("casa-azul", "31"))
+    made, again = await asyncio.gather(stub.CreateTenant(first), stub.CreateTenant(first))
+    assert made.tenant == again.tenant
+    assert (await refused(stub.CreateTenant(creation(hotel())))).reason == "TENANT_EXISTS"
+
+
+async def test_a_taken_number_undoes_the_whole_creation_and_does_not_say_whose_it_is(
+    stub: Any, admin: asyncpg.Connection
+) -> None:
+    before = await admin.fetchrow(EVERYTHING)
+    error = await refused(stub.CreateTenant(creation(hotel("casa-azul", "31", MIRADORS_NUMBER))))
+    assert (error.reason, error.metadata) == (
+        "NUMBER_TAKEN",
+        {"phone_number_id": MIRADORS_NUMBER},
+    )
+    assert "mirador" not in str(error).lower()
+    assert await admin.fetchrow(EVERYTHING) == before
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("tenant_id", "Casa Azul"),
+        ("display_name", ""),
+        ("display_name", "a\0b"),
+        ("time_zone", "Mars/Olympus"),
+        ("time_zone", "../etc/passwd"),
+        ("default_language_code", "fr"),
+        ("currency_code", "mxn"),
+    ],
+)
+async def test_what_a_hotel_cannot_be_is_refused_with_the_field_named(
+    stub: Any, field: str, value: str
+) -> None:
+    bad = hotel()
+    setattr(bad, field, value)
+    error = await refused(stub.CreateTenant(creation(bad)))
+    assert isinstance(error, InvalidArgument)
+    assert [one.field for one in error.violations] == [f"tenant.{field}"]
+    if field != "tenant_id":
+        change = pb.UpdateTenantRequest(
+            tenant_id=MIRADOR, tenant=bad, update_mask=FieldMask(paths=[field])
+        )
+        error = await refused(stub.UpdateTenant(change))
+        assert isinstance(error, InvalidArgument)
+        assert [one.field for one in error.violations] == [f"tenant.{field}"]
+
+
+async def test_only_what_the_mask_names_is_changed(stub: Any) -> None:
+    before = await get(stub)
+    mask = FieldMask(paths=["display_name", "language_codes"])
+    wanted = Tenant(display_name="Mirador", language_codes=["es"], currency_code="USD")
+    request = pb.UpdateTenantRequest(tenant_id=MIRADOR, tenant=wanted, update_mask=mask)
+    after = (await stub.UpdateTenant(request)).tenant
+    assert (after.display_name, list(after.language_codes)) == ("Mirador", ["es"])
+    assert after.etag != before.etag
+    for changed in ("display_name", "language_codes", "etag", "update_time"):
+        before.ClearField(changed)
+        after.ClearField(changed)
+    assert after == before
+
+
+@pytest.mark.parametrize("paths", [[], ["tenant_id"], ["state"], ["numbers"], ["display_nam"]])
+async def test_a_mask_of_anything_else_is_refused(stub: Any, paths: list[str]) -> None:
+    request = pb.UpdateTenantRequest(
+        tenant_id=MIRADOR, tenant=hotel(), update_mask=FieldMask(paths=paths)
+    )
+    assert isinstance(await refused(stub.UpdateTenant(request)), InvalidArgument)
+
+
+def rename(name: str, etag: str) -> pb.UpdateTenantRequest:
+    return pb.UpdateTenantRequest(
+        tenant_id=MIRADOR,
+        tenant=Tenant(display_name=name),
+        update_mask=FieldMask(paths=["display_name"]),
+        etag=etag,
+    )
+
+
+async def outcome(call: Any) -> str:
+    try:
+        await call
+    except grpc.aio.AioRpcError as error:
+        return from_rpc_error(error).reason
+    return "done"
+
+
+async def test_of_a_hundred_changes_of_the_same_reading_one_is_made(stub: Any) -> None:
+    etag = (await get(stub)).etag
+    names = [f"Hotel {n}" for n in range(100)]
+    outcomes = await asyncio.gather(
+        *(outcome(stub.UpdateTenant(rename(name, etag))) for name in names)
+    )
+    assert sorted(outcomes) == ["ETAG_MISMATCH"] * 99 + ["done"]
+    assert (await get(stub)).display_name == names[outcomes.index("done")]
+
+
+async def test_changes_by_etag_from_many_hands_lose_none(stub: Any) -> None:
+    async def add_ten_marks() -> None:
+        added = 0
+        while added < 10:
+            read = await get(stub)
+            answer = await outcome(stub.UpdateTenant(rename(read.display_name + "!", read.etag)))
+            assert answer in ("done", "ETAG_MISMATCH")
+            added += answer == "done"
+
+    before = (await get(stub)).display_name
+    await asyncio.gather(*(add_ten_marks() for _ in range(10)))
+    assert (await get(stub)).display_name == before + "!" * 100
+
+
+async def test_a_hotel_is_suspended_deleted_and_brought_back(stub: Any) -> None:
+    one = {"tenant_id": MIRADOR}
+    numbers = (await get(stub)).numbers
+    suspended = (await stub.SuspendTenant(pb.SuspendTenantRequest(**one))).tenant
+    assert suspended.state == TENANT_STATE_SUSPENDED
+    assert (await stub.SuspendTenant(pb.SuspendTenantRequest(**one))).tenant == suspended
+    deleted = (await stub.DeleteTenant(pb.DeleteTenantRequest(**one))).tenant
+    assert deleted.state == TENANT_STATE_DELETED
+    error = await refused(stub.SuspendTenant(pb.SuspendTenantRequest(**one)))
+    assert error.reason == "TENANT_DELETED"
+    active = (await stub.ActivateTenant(pb.ActivateTenantRequest(**one))).tenant
+    assert (active.state, active.numbers) == (TENANT_STATE_ACTIVE, numbers)
+
+
+async def test_a_number_comes_and_goes_and_is_never_two_hotels(stub: Any) -> None:
+    adding = pb.AddNumberRequest(tenant_id=LUNA, number=number("31"))
+    added = (await stub.AddNumber(adding)).tenant
+    assert "31" in {one.phone_number_id for one in added.numbers}
+    assert (await stub.AddNumber(adding)).tenant == added
+    adding.tenant_id = MIRADOR
+    assert (await refused(stub.AddNumber(adding))).reason == "NUMBER_TAKEN"
+    removing = pb.RemoveNumberRequest(tenant_id=LUNA, phone_number_id="31")
+    await stub.RemoveNumber(removing)
+    assert (await refused(stub.RemoveNumber(removing))).reason == "NUMBER_UNKNOWN"
+    assert (await stub.AddNumber(adding)).tenant.tenant_id == MIRADOR
+
+
+async def test_a_hotel_has_a_hundred_numbers_at_most(stub: Any) -> None:
+    await stub.CreateTenant(creation(hotel("casa-azul", *map(str, range(1, 101)))))
+    request = pb.AddNumberRequest(tenant_id="casa-azul", number=number("999"))
+    assert (await refused(stub.AddNumber(request))).reason == "TOO_MANY_NUMBERS"
+
+
+async def test_two_hotels_that_want_the_same_numbers_do_not_wait_for_each_other_for_ever(
+    stub: Any,
+) -> None:
+    async def create(name: str, *numbers: str) -> str:
+        return await outcome(stub.CreateTenant(creation(hotel(name, *numbers))))
+
+    for turn in range(5):
+        one, other = f"{turn}1", f"{turn}2"
+        outcomes = await asyncio.gather(
+            create(f"one-{turn}", one, other), create(f"other-{turn}", other, one)
+        )
+        assert sorted(outcomes) == ["NUMBER_TAKEN", "done"]
+
+
+async def test_a_list_has_every_hotel_once_whatever_its_pages(stub: Any) -> None:
+    for name in "abc":
+        await stub.CreateTenant(creation(hotel(name)))
+    seen: list[str] = []
+    request = pb.ListTenantsRequest(page_size=2)
+    while True:
+        page = await stub.ListTenants(request)
+        assert len(page.tenants) <= 2
+        seen += [one.tenant_id for one in page.tenants]
+        if not page.next_page_token:
+            break
+        request.page_token = page.next_page_token
+    assert seen == ["a", "b", "c", MIRADOR, LUNA]
+    request.page_token = "AA=="
+    assert isinstance(await refused(stub.ListTenants(request)), InvalidArgument)
+
+
+OTHERS: dict[str, Message] = {
+    "GetTenant": pb.GetTenantRequest(tenant_id="nobody"),
+    "UpdateTenant": pb.UpdateTenantRequest(
+        tenant_id="nobody",
+        tenant=Tenant(tenant_id=MIRADOR, display_name="Mine"),
+        update_mask=FieldMask(paths=["display_name"]),
+    ),
+    "SuspendTenant": pb.SuspendTenantRequest(tenant_id="nobody"),
+    "ActivateTenant": pb.ActivateTenantRequest(tenant_id="nobody"),
+    "DeleteTenant": pb.DeleteTenantRequest(tenant_id="nobody"),
+    "AddNumber": pb.AddNumberRequest(tenant_id=LUNA, number=number(MIRADORS_NUMBER)),
+    "RemoveNumber": pb.RemoveNumberRequest(tenant_id=LUNA, phone_number_id=MIRADORS_NUMBER),
+}
+OF_NO_TENANT = {"ResolveTenant", "BatchResolveTenants", "ListTenants", "CreateTenant"}
+
+
+def test_no_method_was_left_out_of_the_walk() -> None:
+    offered = {path.rpartition("/")[2] for path in contract.methods(SERVICE)}
+    assert offered == set(OTHERS) | OF_NO_TENANT
+
+
+@pytest.mark.parametrize("method", sorted(OTHERS))
+async def test_no_method_gives_or_changes_what_is_another_hotels(
+    stub: Any, admin: asyncpg.Connection, method: str
+) -> None:
+    before = await admin.fetchrow(EVERYTHING)
+    error = await refused(getattr(stub, method)(OTHERS[method]))
+    assert error.reason in ("TENANT_UNKNOWN", "NUMBER_TAKEN", "NUMBER_UNKNOWN")
+    assert await admin.fetchrow(EVERYTHING) == before
+
+
+STORE: dict[str, Callable[[HotelStore], Any]] = {
+    "get": lambda store: store.get("nobody"),
+    "change": lambda store: store.change("nobody", _never),
+    "add_number": lambda store: store.add_number(LUNA, HotelNumber(MIRADORS_NUMBER, "1", "")),
+    "remove_number": lambda store: store.remove_number(LUNA, MIRADORS_NUMBER),
+}
+
+
+def _never(hotel: Hotel) -> Hotel:
+    raise AssertionError(hotel)
+
+
+def test_no_store_method_was_left_out_of_the_walk() -> None:
+    offered = {name for name in vars(HotelStore) if not name.startswith("_")}
+    assert offered == set(STORE) | {"list", "create"}
+
+
+@pytest.mark.parametrize("method", sorted(STORE))
+async def test_no_store_method_gives_or_changes_what_is_another_hotels(
+    hotels: HotelStore, admin: asyncpg.Connection, method: str
+) -> None:
+    before = await admin.fetchrow(EVERYTHING)
+    with pytest.raises(MeshError, match=r"TENANT_UNKNOWN|NUMBER_TAKEN|NUMBER_UNKNOWN"):
+        await STORE[method](hotels)
+    assert await admin.fetchrow(EVERYTHING) == before
