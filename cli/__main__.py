@@ -12,9 +12,11 @@ from cli import (
     doctor,
     inventory,
     lock,
+    number,
     quarantine,
     reservation,
     sends,
+    tenant,
     trace,
 )
 from cli.places import UsageError
@@ -47,6 +49,8 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_extension(commands)
     modules = (
+        tenant,
+        number,
         inventory,
         reservation,
         lock,

@@ -1,0 +1,169 @@
+"""`conserje tenant`: the hotels of an installation."""
+
+import argparse
+import uuid
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import grpc
+from conserje.tenant.v1 import tenant_service_pb2 as pb
+from conserje.tenant.v1.tenant_pb2 import Tenant, TenantState
+from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
+from google.protobuf.field_mask_pb2 import FieldMask
+
+from cli import failures, hotel_file
+from cli.channels import open_channel
+from cli.places import UsageError, need_target
+
+TIMEOUT_SECONDS = 10
+PAGE_SIZE = 200
+
+Act = Callable[[Any, argparse.Namespace], Iterator[str]]
+
+_EPILOG = """examples:
+  conserje tenant create --from hotel.yaml
+  conserje tenant export casa-azul > hotel.yaml
+  conserje tenant edit casa-azul --from hotel.yaml --dry-run
+"""
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    command = commands.add_parser(
+        "tenant",
+        help="the hotels: create, show, change, switch off and on",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    verbs = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add_file(add_verb(verbs, "create", "a new hotel, with its numbers, from a file", _create))
+    add_verb(verbs, "list", "every hotel on one line", _list)
+    for name, help, act in (
+        ("show", "one hotel", _show),
+        ("export", "one hotel as a file for `create` and `edit`", _export),
+        ("suspend", "switch a hotel off for now", _suspend),
+        ("restore", "switch a hotel on that was suspended or deleted", _restore),
+        ("delete", "note that a hotel has left; `restore` brings it back", _delete),
+    ):
+        add_hotel(add_verb(verbs, name, help, act))
+    editing = add_verb(verbs, "edit", "make a hotel what a file says; numbers aside", _edit)
+    add_hotel(editing)
+    _add_file(editing)
+
+
+def add_verb(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, help: str, act: Act
+) -> argparse.ArgumentParser:
+    """Adds a command that asks the tenant service."""
+    verb = verbs.add_parser(name, help=help)
+    verb.add_argument("--target", default="", metavar="HOST:PORT", help="the service's address")
+    verb.set_defaults(run=run, act=act)
+    return verb
+
+
+def add_hotel(verb: argparse.ArgumentParser) -> None:
+    """Adds the argument that names a hotel."""
+    verb.add_argument("tenant_id", metavar="HOTEL", help="the hotel's id")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Does it, and prints what there is to tell."""
+    target = need_target("tenant", options.target)
+    act: Act = options.act
+    with open_channel(target) as channel:
+        try:
+            for line in act(TenantServiceStub(channel), options):
+                print(line)
+        except grpc.RpcError as error:
+            return failures.tell(error, target)
+    return 0
+
+
+def describe(tenant: Tenant) -> str:
+    """A hotel on one line."""
+    state = TenantState.Name(tenant.state).removeprefix("TENANT_STATE_")
+    numbers = ", ".join(number.phone_number_id for number in tenant.numbers) or "no number"
+    return f"{tenant.tenant_id}  {state:<9}  {tenant.display_name}  {numbers}"
+
+
+def _add_file(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--from", dest="file", required=True, metavar="FILE", help="YAML; - is standard input"
+    )
+    verb.add_argument(
+        "--dry-run", action="store_true", help="say what would change, change nothing"
+    )
+
+
+def _create(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    tenant = hotel_file.read(options.file)
+    if options.dry_run:
+        yield from (f"+ {line}" for line in hotel_file.write(tenant).splitlines())
+        return
+    request = pb.CreateTenantRequest(request_id=str(uuid.uuid4()), tenant=tenant)
+    yield describe(stub.CreateTenant(request, timeout=TIMEOUT_SECONDS).tenant)
+
+
+def _edit(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    wanted = hotel_file.read(options.file)
+    before = _get(stub, options.tenant_id)
+    if wanted.tenant_id != before.tenant_id:
+        raise UsageError(f"{options.file} is about {wanted.tenant_id or 'no hotel'}")
+    if _numbers(wanted) != _numbers(before):
+        raise UsageError("numbers are changed by `conserje number`, not by a file")
+    found = list(hotel_file.differences(before, wanted))
+    yield from (line for _, line in found)
+    if options.dry_run or not found:
+        return
+    request = pb.UpdateTenantRequest(
+        tenant_id=before.tenant_id,
+        tenant=wanted,
+        update_mask=FieldMask(paths=[name for name, _ in found]),
+        etag=before.etag,
+    )
+    stub.UpdateTenant(request, timeout=TIMEOUT_SECONDS)
+
+
+def _list(stub: Any, _options: argparse.Namespace) -> Iterator[str]:
+    request = pb.ListTenantsRequest(page_size=PAGE_SIZE)
+    while True:
+        page = stub.ListTenants(request, timeout=TIMEOUT_SECONDS)
+        yield from map(describe, page.tenants)
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
+def _show(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    tenant = _get(stub, options.tenant_id)
+    yield describe(tenant)
+    yield hotel_file.write(tenant)
+
+
+def _export(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    yield hotel_file.write(_get(stub, options.tenant_id))
+
+
+def _suspend(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    request = pb.SuspendTenantRequest(tenant_id=options.tenant_id)
+    yield describe(stub.SuspendTenant(request, timeout=TIMEOUT_SECONDS).tenant)
+
+
+def _restore(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    request = pb.ActivateTenantRequest(tenant_id=options.tenant_id)
+    yield describe(stub.ActivateTenant(request, timeout=TIMEOUT_SECONDS).tenant)
+
+
+def _delete(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    request = pb.DeleteTenantRequest(tenant_id=options.tenant_id)
+    yield describe(stub.DeleteTenant(request, timeout=TIMEOUT_SECONDS).tenant)
+
+
+def _numbers(tenant: Tenant) -> list[bytes]:
+    return sorted(number.SerializeToString() for number in tenant.numbers)
+
+
+def _get(stub: Any, tenant_id: str) -> Tenant:
+    request = pb.GetTenantRequest(tenant_id=tenant_id)
+    tenant: Tenant = stub.GetTenant(request, timeout=TIMEOUT_SECONDS).tenant
+    return tenant

@@ -1,0 +1,131 @@
+"""`conserje tenant` and `conserje number` against the running service."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+
+from cli import hotel_file
+from cli.__main__ import main
+from sandbox.databases import DatabaseUrls
+from tests.integration.tenant.test_process import ports_of, start
+
+HOTEL = """\
+tenant_id: casa-azul
+display_name: Casa Azul
+time_zone: America/Mexico_City
+default_language_code: es
+language_codes: [es, no]
+currency_code: MXN
+numbers:
+  - phone_number_id: 0031
+    whatsapp_business_account_id: 77
+    display_phone_number: +52 55 1234 5678
+"""
+Conserje = Callable[..., Awaitable[tuple[int, str, str]]]
+
+
+@pytest.fixture
+async def conserje(
+    urls: DatabaseUrls, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> AsyncIterator[Conserje]:
+    """Runs the command: exit code, output, errors."""
+
+    async def run(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = await asyncio.to_thread(main, arguments)
+        return (code, *capsys.readouterr())
+
+    # A process of its own: what it logs is not what the command prints.
+    service = await start(urls)
+    try:
+        ports = await ports_of(service)
+        monkeypatch.setenv("CONSERJE_TARGET_TENANT", f"127.0.0.1:{ports['grpc']}")
+        yield run
+    finally:
+        service.terminate()
+        await service.communicate()
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "hotel.yaml"
+    path.write_text(HOTEL)
+    return path
+
+
+async def test_a_hotel_is_brought_live_from_a_file_and_comes_back_as_that_file(
+    conserje: Conserje, file: Path
+) -> None:
+    code, out, _ = await conserje("tenant", "create", "--from", str(file), "--dry-run")
+    assert code == 0
+    assert "+ tenant_id: casa-azul" in out
+    assert (await conserje("tenant", "show", "casa-azul"))[0] == 1
+    assert await conserje("tenant", "create", "--from", str(file)) == (
+        0,
+        "casa-azul  ACTIVE     Casa Azul  0031\n",
+        "",
+    )
+    _, exported, _ = await conserje("tenant", "export", "casa-azul")
+    again = file.with_name("exported.yaml")
+    again.write_text(exported)
+    assert hotel_file.read(str(again)) == hotel_file.read(str(file))
+    _, shown, _ = await conserje("tenant", "show", "casa-azul")
+    assert shown.endswith(exported)
+    _, listed, _ = await conserje("tenant", "list")
+    assert [line.split()[0] for line in listed.splitlines()] == [
+        "casa-azul",
+        "hotel-mirador",
+        "posada-luna",
+    ]
+
+
+async def test_a_file_changes_what_differs_and_a_dry_run_only_says_it(
+    conserje: Conserje, file: Path
+) -> None:
+    await conserje("tenant", "create", "--from", str(file))
+    file.write_text(HOTEL.replace("Casa Azul", "Casa Roja").replace("[es, no]", "[es]"))
+    edit = ("tenant", "edit", "casa-azul", "--from", str(file))
+    said = "display_name: Casa Azul -> Casa Roja\nlanguage_codes: es, no -> es\n"
+    assert await conserje(*edit, "--dry-run") == (0, said, "")
+    assert await conserje(*edit) == (0, said, "")
+    assert await conserje(*edit) == (0, "", "")
+
+
+async def test_hotels_and_numbers_go_and_come_back(conserje: Conserje) -> None:
+    for verb, state in (("suspend", "SUSPENDED"), ("delete", "DELETED"), ("restore", "ACTIVE")):
+        code, out, _ = await conserje("tenant", verb, "posada-luna")
+        assert (code, out.split()[1]) == (0, state)
+    code, out, _ = await conserje("number", "add", "posada-luna", "31", "--account", "7")
+    assert code == 0
+    assert out.rstrip().endswith(", 31")
+    code, out, err = await conserje("number", "add", "hotel-mirador", "31", "--account", "7")
+    assert (code, out) == (1, "")
+    assert "NUMBER_TAKEN" in err
+    assert "luna" not in err
+    _, out, _ = await conserje("number", "remove", "posada-luna", "31")
+    assert "31" not in out.split()
+
+
+NONSENSE = (
+    ("[", "no YAML"),
+    ("- casa-azul", "not a list of fields"),
+    ("tenant_name: casa-azul", "tenant_name"),
+    (HOTEL + "state: SUSPENDED", "told, not given"),
+    (HOTEL.replace("casa-azul", "casa-verde"), "about casa-verde"),
+    (HOTEL.replace("0031", "0032"), "conserje number"),
+)
+
+
+async def test_a_file_that_makes_no_sense_changes_nothing(conserje: Conserje, file: Path) -> None:
+    await conserje("tenant", "create", "--from", str(file))
+    before = await conserje("tenant", "show", "casa-azul")
+    for text, said in NONSENSE:
+        file.write_text(text)
+        code, out, err = await conserje("tenant", "edit", "casa-azul", "--from", str(file))
+        assert (code, out) == (2, "")
+        assert said in err
+    assert await conserje("tenant", "show", "casa-azul") == before
