@@ -37,7 +37,5 @@ async def build(kit: Kit, settings: TenantSettings) -> None:
     kit.worker("listen", listener.run)
     kit.degraded("directory_changes", listener.problem)
     kit.ready("directory", directory.problem)
-    servicer = TenantServicer(
-        directory, HotelStore(postgres), metrics, changes, refresher.look
-    )
+    servicer = TenantServicer(directory, HotelStore(postgres), metrics, changes, refresher.look)
     kit.grpc(add_TenantServiceServicer_to_server, servicer, SERVICE)
