@@ -293,7 +293,13 @@ OTHERS: dict[str, Message] = {
     "AddNumber": pb.AddNumberRequest(tenant_id=LUNA, number=number(MIRADORS_NUMBER)),
     "RemoveNumber": pb.RemoveNumberRequest(tenant_id=LUNA, phone_number_id=MIRADORS_NUMBER),
 }
-OF_NO_TENANT = {"ResolveTenant", "BatchResolveTenants", "ListTenants", "CreateTenant"}
+OF_NO_TENANT = {
+    "ResolveTenant",
+    "BatchResolveTenants",
+    "WatchTenants",
+    "ListTenants",
+    "CreateTenant",
+}
 
 
 def test_no_method_was_left_out_of_the_walk() -> None:
