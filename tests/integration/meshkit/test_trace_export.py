@@ -16,7 +16,7 @@ from opentelemetry.trace import SpanKind
 
 from meshkit import errors
 from meshkit.telemetry import STATUS_CODE, Tracing, current_traceparent
-from tests.integration.meshkit.servers import RESOLVE, request, response, served
+from tests.integration.meshkit.servers import RESOLVE, eventually, request, response, served
 
 
 async def answer(_request: pb.ResolveTenantRequest, _context: Any) -> pb.ResolveTenantResponse:
@@ -119,6 +119,8 @@ async def test_the_span_of_a_cancelled_call_is_exported() -> None:
         await started.wait()
         task.cancel()
         await asyncio.wait([task])
+        # The server learns of it in its own time, and ends the span before it counts.
+        await eventually(lambda: mesh.handled("server", "CANCELLED"))
         await mesh.server.stop(0)
         await mesh.tracing.aclose()
         by_kind = {span.kind: span for span in mesh.spans.get_finished_spans()}
