@@ -16,7 +16,7 @@ from gateway import problems
 from gateway.metrics import GatewayMetrics
 from gateway.settings import GatewaySettings, as_keys
 from gateway.webhook import MAX_BODY, PATH, Webhook
-from meshkit.coalesce import CoalescerMetrics, rpc_coalescer
+from meshkit.coalesce import CoalescerMetrics, Limits, rpc_coalescer
 from meshkit.kit import Kit
 from meshkit.telemetry import current_traceparent
 
@@ -33,6 +33,9 @@ async def build(kit: Kit, settings: GatewaySettings) -> None:
         tenant_of=_number_of,
         metrics=CoalescerMetrics(kit.registry),
         traceparent=current_traceparent,
+        # One is packed while the other commits. With four, batches are half as big, and an item
+        # costs messaging and Postgres a fifth to a quarter more.
+        limits=Limits(in_flight=2),
     )
     kit.stack.push_async_callback(coalescer.aclose)
     webhook = partial(

@@ -23,6 +23,7 @@ from bench.programs.stdio import answer_runs
 from meshkit.coalesce import CoalescerMetrics, rpc_coalescer
 from meshkit.config import Settings
 from meshkit.kit import Kit
+from meshkit.run import spare_collector
 from meshkit.telemetry import current_traceparent
 from sandbox.demo import HOTELS
 
@@ -54,6 +55,7 @@ async def main(way: str, target: str, otlp_endpoint: str) -> None:
         if answer.routing_record.tenant_id != hotel.tenant_id:
             raise RuntimeError("a caller got the answer of another")
 
+    spare_collector()  # as in every process of the mesh
     await answer_runs(call)
     await channel.aclose()
     await kit.telemetry.aclose()
