@@ -26,11 +26,16 @@ build_promtool() {
   (cd "$folder" && go build -buildvcs=false -o "$bin/promtool" ./cmd/promtool)
 }
 
+unpack_promtool() {
+  (cd "$1" && apt-get download -q prometheus && dpkg -x prometheus_*.deb .) >/dev/null 2>&1
+}
+
 promtool() {
   if has promtool; then return; fi
   local work
   work=$(mktemp -d)
-  if (cd "$work" && apt-get download -q prometheus && dpkg -x prometheus_*.deb .) >/dev/null 2>&1; then
+  # A fresh machine has no list of packages yet; only root may fetch it.
+  if unpack_promtool "$work" || { apt-get update -q >/dev/null 2>&1 && unpack_promtool "$work"; }; then
     install -D "$work/usr/bin/promtool" "$bin/promtool"
   else
     build_promtool
