@@ -32,9 +32,13 @@ class Progress:
         self._start = time.monotonic()
 
     def tell(self, sentence: str) -> None:
-        """Prints one line; a terminal that is gone does not keep us from stopping."""
+        """Prints one line."""
+        self.show(f"{time.monotonic() - self._start:6.1f} s  {sentence}")
+
+    def show(self, text: str) -> None:
+        """Prints a text; a terminal that is gone does not keep us from stopping."""
         with suppress(OSError):
-            print(f"{time.monotonic() - self._start:6.1f} s  {sentence}", flush=True)
+            print(text, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -94,7 +98,7 @@ async def _serve(options: argparse.Namespace, progress: Progress) -> None:
     )
     async with mesh:
         progress.tell("ready")
-        print(_welcome(mesh), flush=True)
+        progress.show(_welcome(mesh))
         await asyncio.Event().wait()
 
 

@@ -42,7 +42,7 @@ def directory() -> Directory:
 
 
 @pytest.fixture
-def servicer(directory: Directory, registry: CollectorRegistry) -> TenantServicer:
+async def servicer(directory: Directory, registry: CollectorRegistry) -> TenantServicer:
     return servicer_of(directory, registry)
 
 
