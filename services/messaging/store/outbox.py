@@ -103,7 +103,6 @@ UPDATE outbox SET state = 'PENDING', lease_until = NULL, error_code = $5, error_
 WHERE tenant_id = $1 AND outbox_id = $2 AND attempt_count = $3 AND state IN ('SENDING', 'UNKNOWN')
 """
 
-# What tells a code, and what was sent a second time already, waits for a person.
 # It has not left: the attempt is taken back.
 PUT_OFF = """
 UPDATE outbox o SET state = 'PENDING', lease_until = NULL, attempt_count = o.attempt_count - 1,
@@ -114,6 +113,7 @@ WHERE o.tenant_id = late.tenant_id AND o.outbox_id = late.outbox_id
   AND o.attempt_count = late.attempt_count AND o.state = 'SENDING'
 """
 
+# What tells a code, and what was sent a second time already, waits for a person.
 UNKNOWN = """
 UPDATE outbox SET state = 'UNKNOWN', lease_until = NULL, error_detail = $6,
     block_until = now() + $4::float8 * interval '1 second',
