@@ -30,7 +30,8 @@ from meshkit.redis_pool import RedisPool
 from meshkit.server import Server
 from meshkit.sites import Site, close_connections_when
 from meshkit.telemetry import Tracing
-from meshkit.workers import Work, Workers, stopped_within
+from meshkit.waiting import set_within
+from meshkit.workers import Work, Workers
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -256,7 +257,7 @@ class Kit:
         """Servers look for themselves at each handshake; channels are told."""
         assert self._certificates is not None
         used = self._certificates.files
-        while not await stopped_within(stop, CERTIFICATE_SECONDS):
+        while not await set_within(stop, CERTIFICATE_SECONDS):
             self._certificates.refresh()
             if (now := self._certificates.files) is not used:
                 used = now

@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from meshkit.clock import Clock
 from meshkit.errors import MeshError, Unavailable
+from meshkit.waiting import set_within
 
 HEARTBEAT_SECONDS = 2.0
 """How often a watcher hears the newest version when nothing changes."""
@@ -132,7 +133,7 @@ class History(Generic[ItemT]):
             for part in self._parts(position, everything):
                 yield part
                 position = part.version
-            if self.after(position) == [] and not await _set_within(news, self._heartbeat_seconds):
+            if self.after(position) == [] and not await set_within(news, self._heartbeat_seconds):
                 yield Part(position, position)
 
     def _parts(
@@ -317,11 +318,3 @@ class _GapError(Exception):
 def _closable(parts: AsyncIterator[Part[ItemT]]) -> Any:
     """Watches are asynchronous generators, whatever their annotation says."""
     return parts
-
-
-async def _set_within(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            return await event.wait()
-    except TimeoutError:
-        return False

@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from meshkit.metrics import WorkerMetrics
+from meshkit.waiting import set_within
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 5.0
@@ -60,24 +61,5 @@ class Workers:
             except Exception:
                 log.exception("worker failed", worker=name, again_in=pause)
                 self._metrics.restarts.labels(name).inc()
-            await stopped_within(self._stopping, pause)
+            await set_within(self._stopping, pause)
             pause = min(pause * 2, LONGEST_PAUSE)
-
-
-async def stopped_within(stop: asyncio.Event, seconds: float) -> bool:
-    """Whether `stop` is set within that time; the pause between two rounds of a worker."""
-    try:
-        async with asyncio.timeout(seconds):
-            return await stop.wait()
-    except TimeoutError:
-        return False
-
-
-async def first_of(*events: asyncio.Event, seconds: float) -> None:
-    """Return when one is set, or the time is over."""
-    waits = [asyncio.create_task(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()

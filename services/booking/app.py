@@ -10,6 +10,7 @@ from conserje.booking.v1.inventory_service_pb2_grpc import add_InventoryServiceS
 
 from meshkit.errors import Unavailable
 from meshkit.kit import Kit
+from meshkit.waiting import set_within
 from services.booking.cache import AvailabilityCache
 from services.booking.inventory.servicer import InventoryServicer
 from services.booking.inventory.store import InventoryStore
@@ -57,9 +58,6 @@ def _sweeping(
                     pass
             except Unavailable:
                 pass  # Readiness tells of it; the next round will do.
-            try:
-                await asyncio.wait_for(stopping.wait(), seconds)
-            except TimeoutError:
-                continue
+            await set_within(stopping, seconds)
 
     return work

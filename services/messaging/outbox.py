@@ -18,13 +18,14 @@ import structlog
 from meshkit.clock import Clock
 from meshkit.errors import Unavailable
 from meshkit.telemetry import Span, Tracing
+from meshkit.waiting import set_within
 from services.messaging.backoff import backoff
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.rates import SendRates
 from services.messaging.settings import MessagingSettings
 from services.messaging.slots import Slots
 from services.messaging.store.outbox import OutboxStore, Sending
-from services.messaging.wake import Wake, pause
+from services.messaging.wake import Wake
 from services.messaging.whatsapp.build import addressed
 from services.messaging.whatsapp.client import (
     Accepted,
@@ -110,7 +111,7 @@ class OutboxWorker:
                 await self._settle_once()
             except Unavailable:
                 self._metrics.dependency_away.labels("postgres").inc()
-            await pause(stopping, seconds)
+            await set_within(stopping, seconds)
 
     async def _settle_once(self) -> None:
         settle = self._settings.settle_after_seconds

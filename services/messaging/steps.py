@@ -17,6 +17,7 @@ import structlog
 from meshkit.clock import Clock
 from meshkit.errors import DeadlineExceeded, MeshError, ResourceExhausted, Unavailable
 from meshkit.telemetry import Tracing
+from meshkit.waiting import set_within
 from services.messaging import burst
 from services.messaging.backoff import backoff
 from services.messaging.directory import Directory, Owner, Standing
@@ -27,7 +28,7 @@ from services.messaging.store.inbox import InboxStore, Lease, PendingItem
 from services.messaging.store.steps import Standing as Position
 from services.messaging.store.steps import Step, StepStore
 from services.messaging.talk import Cause, Talk
-from services.messaging.wake import Wake, pause
+from services.messaging.wake import Wake
 
 ITEMS_AT_ONCE = 64
 AWAY = (Unavailable, DeadlineExceeded, ResourceExhausted)
@@ -91,9 +92,10 @@ class StepWorker:
         """Hold on to what is being worked on, every third of a lease, also in the drain."""
         seconds = self._settings.lease_seconds / 3
         while not stopping.is_set() or self._held:
-            await (
-                asyncio.sleep(min(seconds, 0.1)) if stopping.is_set() else pause(stopping, seconds)
-            )
+            if stopping.is_set():
+                await asyncio.sleep(min(seconds, 0.1))
+            else:
+                await set_within(stopping, seconds)
             held = [(lease.mailbox_id, lease.lease_number) for lease in self._held.values()]
             if held:
                 with suppress(Unavailable):

@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from meshkit.errors import Unavailable
+from meshkit.waiting import set_within
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.store.inbox import InboxStore
-from services.messaging.wake import pause
 
 # Partitions are made three days ahead, so an hour is early enough.
 PARTITION_SECONDS = 3600.0
@@ -47,4 +47,4 @@ class Upkeep:
             except Unavailable:
                 self._metrics.dependency_away.labels("postgres").inc()
                 wait = AWAY_SECONDS
-            await pause(stopping, wait)
+            await set_within(stopping, wait)

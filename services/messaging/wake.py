@@ -5,14 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 
-
-async def pause(stopping: asyncio.Event, seconds: float) -> None:
-    """Wait `seconds`, or less when the process is told to stop."""
-    try:
-        async with asyncio.timeout(seconds):
-            await stopping.wait()
-    except TimeoutError:
-        return
+from meshkit.waiting import set_within
 
 
 class Wake:
@@ -28,9 +21,6 @@ class Wake:
     async def wait(self, seconds: float) -> None:
         """Until there is work in this process, or about `seconds` for that of others."""
         try:
-            async with asyncio.timeout(seconds * random.uniform(0.75, 1.25)):
-                await self._event.wait()
-        except TimeoutError:
-            return
+            await set_within(self._event, seconds * random.uniform(0.75, 1.25))
         finally:
             self._event.clear()

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import asyncpg
 import structlog
 
-from meshkit.workers import first_of, stopped_within
+from meshkit.waiting import first_of, set_within
 
 CHANNEL = "directory"
 CONNECT_SECONDS = 3.0
@@ -48,7 +48,7 @@ class Listener:
                     await self._listen(connection, stopping)
             except AWAY as error:
                 self._tell(f"Changes of the directory are not heard: {type(error).__name__}.")
-                await stopped_within(stopping, PAUSE_SECONDS * random.uniform(0.5, 1.5))
+                await set_within(stopping, PAUSE_SECONDS * random.uniform(0.5, 1.5))
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[asyncpg.Connection]:

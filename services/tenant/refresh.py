@@ -13,7 +13,7 @@ import structlog
 
 from meshkit.clock import Clock
 from meshkit.errors import Unavailable
-from meshkit.workers import first_of
+from meshkit.waiting import first_of
 from services.tenant.changes import Changes
 from services.tenant.domain import Directory, Number
 from services.tenant.metrics import TenantMetrics
