@@ -25,11 +25,13 @@ async def fragile() -> AsyncIterator[Mesh]:
             yield mesh
 
 
-async def _book(mesh: Mesh, offset: int) -> str:
-    """Book a double room; the text of the last reply."""
+async def _book(mesh: Mesh, offset: int, *, again: bool = False) -> str:
+    """Book a double room, trying `again` while asked to; the text of the last reply."""
     arrive = date.today() + timedelta(days=offset)
     guest = Guest(mesh)
     offer = await guest.say(f"doble del {arrive} al {arrive + timedelta(days=2)} para 2")
+    while again and "Intentar de nuevo" in offer.buttons.values():
+        offer = await guest.tap(offer.button("Intentar de nuevo"))
     if not offer.buttons:
         offer = await guest.tap(offer.row("doble"))
     return (await guest.tap(offer.button("Confirmar"))).text
@@ -79,4 +81,6 @@ async def test_webhooks_get_503_without_postgres_and_none_is_lost(fragile: Mesh)
         (reply,) = await fragile.graph.replies(guest, timeout=60)
         assert "Hotel Mirador" in str(reply["body"])
     await fragile.wait_ready("booking")
-    assert "reserva" in (await _book(fragile, 35)).lower()
+    # A server that just came back may be slow with the first question; then the guest is asked to
+    # try again, and nobody has to restart anything.
+    assert "reserva" in (await _book(fragile, 35, again=True)).lower()

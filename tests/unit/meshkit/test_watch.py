@@ -213,18 +213,15 @@ class _Reader:
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 3)), max_size=20), st.integers(1, 5))
-def test_however_it_is_read_nothing_is_missing_and_nothing_twice(
+async def test_however_it_is_read_nothing_is_missing_and_nothing_twice(
     steps: list[tuple[int, int]], kept: int
 ) -> None:
-    async def run() -> None:
-        history: History[int] = History(kept=kept, heartbeat_seconds=0.0)
-        items: list[int] = []
-        reader = _Reader(history, lambda: (history.version, list(items)))
-        for changes, parts in steps:
-            for _ in range(changes):
-                items.append(len(items) + 1)
-                history.add(len(items), [len(items)])
-            await reader.read(parts)
-            assert reader.copy.items == items[: max(reader.version, 0)]
-
-    asyncio.run(run())
+    history: History[int] = History(kept=kept, heartbeat_seconds=0.0)
+    items: list[int] = []
+    reader = _Reader(history, lambda: (history.version, list(items)))
+    for changes, parts in steps:
+        for _ in range(changes):
+            items.append(len(items) + 1)
+            history.add(len(items), [len(items)])
+        await reader.read(parts)
+        assert reader.copy.items == items[: max(reader.version, 0)]

@@ -215,28 +215,25 @@ def test_limits_that_leave_a_tenant_no_whole_batch_are_refused() -> None:
 
 
 @given(data=st.data())
-def test_whatever_the_order_of_things_every_caller_gets_the_answer_to_its_own_item(
+async def test_whatever_the_order_of_things_every_caller_gets_the_answer_to_its_own_item(
     data: st.DataObject,
 ) -> None:
-    async def run() -> None:
-        limits = Limits(in_flight=2, batch_items=4, batch_bytes=20, waiting_bytes=10_000)
-        bench = Bench(limits=limits)
-        number = 0
-        for step in data.draw(st.lists(st.sampled_from(["submit", "answer", "cancel"]))):
-            if step == "submit":
-                sizes = data.draw(st.lists(st.integers(1, 30), min_size=1, max_size=9))
-                bench.start(*(Item(number + i, size=size) for i, size in enumerate(sizes)))
-                number += len(sizes)
-            elif step == "answer" and bench.destination.open_calls:
-                data.draw(st.sampled_from(bench.destination.open_calls)).answer()
-            elif step == "cancel" and bench.callers:
-                data.draw(st.sampled_from(bench.callers)).cancel()
-            await turns(data.draw(st.integers(0, 4)))
-        await turns()
-        await bench.finish()
-        for index, caller in enumerate(bench.callers):
-            assert caller.cancelled() or caller.result() == answer_to(Item(index))
-        sent = [number for call in bench.destination.numbers for number in call]
-        assert len(sent) == len(set(sent))
-
-    asyncio.run(run())
+    limits = Limits(in_flight=2, batch_items=4, batch_bytes=20, waiting_bytes=10_000)
+    bench = Bench(limits=limits)
+    number = 0
+    for step in data.draw(st.lists(st.sampled_from(["submit", "answer", "cancel"]))):
+        if step == "submit":
+            sizes = data.draw(st.lists(st.integers(1, 30), min_size=1, max_size=9))
+            bench.start(*(Item(number + i, size=size) for i, size in enumerate(sizes)))
+            number += len(sizes)
+        elif step == "answer" and bench.destination.open_calls:
+            data.draw(st.sampled_from(bench.destination.open_calls)).answer()
+        elif step == "cancel" and bench.callers:
+            data.draw(st.sampled_from(bench.callers)).cancel()
+        await turns(data.draw(st.integers(0, 4)))
+    await turns()
+    await bench.finish()
+    for index, caller in enumerate(bench.callers):
+        assert caller.cancelled() or caller.result() == answer_to(Item(index))
+    sent = [number for call in bench.destination.numbers for number in call]
+    assert len(sent) == len(set(sent))

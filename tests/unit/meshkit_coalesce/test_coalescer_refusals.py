@@ -108,20 +108,17 @@ async def test_the_cause_of_an_unexpected_exception_is_kept() -> None:
 
 
 @given(guilty=st.sets(st.integers(0, 39)), count=st.integers(1, 40))
-def test_any_set_of_guilty_items_fails_and_all_others_are_answered(
+async def test_any_set_of_guilty_items_fails_and_all_others_are_answered(
     guilty: set[int], count: int
 ) -> None:
-    async def run() -> None:
-        bench = refusing(guilty, Internal("UNEXPECTED"))
-        outcomes = await asyncio.gather(*bench.start(*items(count)), return_exceptions=True)
-        for item, outcome in zip(items(count), outcomes, strict=True):
-            if item.number in guilty:
-                assert isinstance(outcome, Internal)
-            else:
-                assert outcome == answer_to(item)
-        await bench.finish()
-
-    asyncio.run(run())
+    bench = refusing(guilty, Internal("UNEXPECTED"))
+    outcomes = await asyncio.gather(*bench.start(*items(count)), return_exceptions=True)
+    for item, outcome in zip(items(count), outcomes, strict=True):
+        if item.number in guilty:
+            assert isinstance(outcome, Internal)
+        else:
+            assert outcome == answer_to(item)
+    await bench.finish()
 
 
 async def test_halves_stay_in_the_place_of_their_batch() -> None:
