@@ -4,7 +4,7 @@ import argparse
 import datetime as dt
 import difflib
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -22,16 +22,13 @@ from conserje.booking.v1.inventory_service_pb2_grpc import InventoryServiceStub
 from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money as MoneyMessage
 
-from cli import failures
-from cli.channels import open_channel
-from cli.places import UsageError, need_target
+from cli.asking import Act, asks
+from cli.places import UsageError
 from meshkit.dates import from_date
 from meshkit.money import Money, from_proto, to_proto
 
 TIMEOUT_SECONDS = 60
 WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-
-Act = Callable[[InventoryServiceStub, argparse.Namespace], None]
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -45,18 +42,6 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     importing.add_argument(
         "--dry-run", action="store_true", help="print what would change and write nothing"
     )
-
-
-def run(options: argparse.Namespace) -> int:
-    """Asks booking and prints what it says."""
-    target = need_target("booking", options.target)
-    act: Act = options.act
-    with open_channel(target) as channel:
-        try:
-            act(InventoryServiceStub(channel), options)
-        except grpc.RpcError as error:
-            return failures.tell(error, target)
-    return 0
 
 
 def to_yaml(inventory: Inventory) -> str:
@@ -99,8 +84,7 @@ def _add(
 ) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=help)
     verb.add_argument("tenant_id", metavar="HOTEL", help="the hotel's id")
-    verb.add_argument("--target", default="", metavar="HOST:PORT", help="booking's address")
-    verb.set_defaults(run=run, act=act)
+    asks(verb, "booking", InventoryServiceStub, act)
     return verb
 
 
@@ -110,24 +94,24 @@ def _get(stub: InventoryServiceStub, tenant_id: str) -> Inventory:
     return found
 
 
-def _show(stub: InventoryServiceStub, options: argparse.Namespace) -> None:
+def _show(stub: InventoryServiceStub, options: argparse.Namespace) -> Iterator[str]:
     found = _get(stub, options.tenant_id)
     last = _day(found.last_night_date)
-    print(f"{options.tenant_id}  {found.time_zone}  {found.currency_code}  sold until {last}")
+    yield f"{options.tenant_id}  {found.time_zone}  {found.currency_code}  sold until {last}"
     for one in found.room_types:
         numbers = ", ".join(room.room_number for room in one.rooms)
         prices = sorted(
             {_amount(rule.price) for rule in one.nightly_prices if rule.price.ByteSize()}
         )
         span = f"{prices[0]} to {prices[-1]}" if prices else "not on sale"
-        print(f"{one.room_type_id}  {one.max_guest_count} guests  {span}  rooms {numbers}")
+        yield f"{one.room_type_id}  {one.max_guest_count} guests  {span}  rooms {numbers}"
 
 
-def _export(stub: InventoryServiceStub, options: argparse.Namespace) -> None:
-    print(to_yaml(_get(stub, options.tenant_id)), end="")
+def _export(stub: InventoryServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    yield to_yaml(_get(stub, options.tenant_id)).rstrip()
 
 
-def _import(stub: InventoryServiceStub, options: argparse.Namespace) -> None:
+def _import(stub: InventoryServiceStub, options: argparse.Namespace) -> Iterator[str]:
     wanted = from_yaml(_read(options.file))
     before = _before(stub, options.tenant_id)
     request = ImportInventoryRequest(
@@ -135,14 +119,13 @@ def _import(stub: InventoryServiceStub, options: argparse.Namespace) -> None:
     )
     after = stub.ImportInventory(request, timeout=TIMEOUT_SECONDS).inventory
     old, new = (_lines(one) for one in (before, after))
-    for line in difflib.unified_diff(old, new, "now", "then", lineterm=""):
-        print(line)
+    yield from difflib.unified_diff(old, new, "now", "then", lineterm="")
     if old == new:
-        print("Nothing changes.")
+        yield "Nothing changes."
     elif options.dry_run:
-        print("Nothing was written.")
+        yield "Nothing was written."
     else:
-        print(f"Imported; the next import of this hotel needs etag: '{after.etag}'")
+        yield f"Imported; the next import of this hotel needs etag: '{after.etag}'"
 
 
 def _before(stub: InventoryServiceStub, tenant_id: str) -> Inventory:

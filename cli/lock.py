@@ -2,9 +2,8 @@
 
 import argparse
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import grpc
 from conserje.booking.v1.booking_service_pb2 import (
     GetLockRequest,
     ListLockEventsRequest,
@@ -16,14 +15,7 @@ from conserje.booking.v1.lock_pb2 import Lock, LockEvent, LockEventKind, LockSta
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 
-from cli import failures
-from cli.channels import open_channel
-from cli.places import need_target
-
-TIMEOUT_SECONDS = 10
-PAGE_SIZE = 200
-
-Show = Callable[[BookingServiceStub, argparse.Namespace], Iterator[str]]
+from cli.asking import SECONDS, Act, asks, pages
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -47,19 +39,6 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     events.add_argument("--lock", default="", metavar="LOCK", help="only about this lock")
 
 
-def run(options: argparse.Namespace) -> int:
-    """Asks booking and prints what it says, page by page."""
-    target = need_target("booking", options.target)
-    show: Show = options.show
-    with open_channel(target) as channel:
-        try:
-            for line in show(BookingServiceStub(channel), options):
-                print(line)
-        except grpc.RpcError as error:
-            return failures.tell(error, target)
-    return 0
-
-
 def describe(lock: Lock) -> str:
     """A lock on one line; its price as it was offered."""
     total = lock.quote.total_price
@@ -81,35 +60,27 @@ def describe_event(event: LockEvent) -> str:
 
 
 def _add(
-    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, help: str, show: Show
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, help: str, act: Act
 ) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=help)
     verb.add_argument("tenant_id", metavar="HOTEL", help="the hotel's id")
-    verb.add_argument("--target", default="", metavar="HOST:PORT", help="booking's address")
-    verb.set_defaults(run=run, show=show)
+    asks(verb, "booking", BookingServiceStub, act)
     return verb
 
 
 def _list(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
     request = ListLocksRequest(
-        tenant_id=options.tenant_id,
-        page_size=PAGE_SIZE,
-        guest_id=options.guest,
-        room_type_id=options.type,
+        tenant_id=options.tenant_id, guest_id=options.guest, room_type_id=options.type
     )
-    while True:
-        page = stub.ListLocks(request, timeout=TIMEOUT_SECONDS)
+    for page in pages(stub.ListLocks, request):
         yield from map(describe, page.locks)
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
 
 
 def _show(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
     request = GetLockRequest(
         tenant_id=options.tenant_id, lock_id=options.lock_id, owner_token=options.owner_token
     )
-    yield describe(stub.GetLock(request, timeout=TIMEOUT_SECONDS).lock)
+    yield describe(stub.GetLock(request, timeout=SECONDS).lock)
 
 
 def _release(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
@@ -119,19 +90,13 @@ def _release(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[
         lock_id=options.lock_id,
         owner_token=options.owner_token,
     )
-    yield describe(stub.ReleaseLock(request, timeout=TIMEOUT_SECONDS).lock)
+    yield describe(stub.ReleaseLock(request, timeout=SECONDS).lock)
 
 
 def _events(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
-    request = ListLockEventsRequest(
-        tenant_id=options.tenant_id, page_size=PAGE_SIZE, lock_id=options.lock
-    )
-    while True:
-        page = stub.ListLockEvents(request, timeout=TIMEOUT_SECONDS)
+    request = ListLockEventsRequest(tenant_id=options.tenant_id, lock_id=options.lock)
+    for page in pages(stub.ListLockEvents, request):
         yield from map(describe_event, page.events)
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
 
 
 def _nights(of: Lock | LockEvent) -> str:

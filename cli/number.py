@@ -7,7 +7,8 @@ from typing import Any
 from conserje.tenant.v1 import tenant_service_pb2 as pb
 from conserje.tenant.v1.tenant_pb2 import WhatsAppNumber
 
-from cli.tenant import TIMEOUT_SECONDS, add_hotel, add_verb, describe
+from cli.asking import SECONDS
+from cli.tenant import add_hotel, add_verb, describe
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -32,11 +33,11 @@ def _add(stub: Any, options: argparse.Namespace) -> Iterator[str]:
         display_phone_number=options.display,
     )
     request = pb.AddNumberRequest(tenant_id=options.tenant_id, number=number)
-    yield describe(stub.AddNumber(request, timeout=TIMEOUT_SECONDS).tenant)
+    yield describe(stub.AddNumber(request, timeout=SECONDS).tenant)
 
 
 def _remove(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.RemoveNumberRequest(
         tenant_id=options.tenant_id, phone_number_id=options.phone_number_id
     )
-    yield describe(stub.RemoveNumber(request, timeout=TIMEOUT_SECONDS).tenant)
+    yield describe(stub.RemoveNumber(request, timeout=SECONDS).tenant)

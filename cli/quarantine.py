@@ -2,19 +2,15 @@
 
 import argparse
 from collections.abc import Iterator
+from typing import Any
 
-import grpc
 from conserje.messaging.v1 import messaging_operations_service_pb2 as pb
 from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
     MessagingOperationsServiceStub,
 )
 from google.protobuf import json_format
 
-from cli import failures
-from cli.channels import open_channel
-from cli.places import need_target
-
-SECONDS = 10
+from cli.asking import SECONDS, asks, pages
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -26,47 +22,26 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     listing.add_argument(
         "--show", action="store_true", help="with the items themselves and what guests wrote"
     )
-    listing.set_defaults(run=run_list)
     release = verbs.add_parser("release", help="hand a number's messages back to the inbox")
     release.add_argument("number", metavar="ID", help="the phone_number_id, registered by now")
-    release.set_defaults(run=run_release)
-    for verb in (listing, release):
-        verb.add_argument("--target", default="", metavar="HOST:PORT", help="messaging's address")
+    for verb, act in ((listing, _list), (release, _release)):
+        asks(verb, "messaging", MessagingOperationsServiceStub, act)
 
 
-def run_list(options: argparse.Namespace) -> int:
-    """Prints page after page."""
-    target = need_target("messaging", options.target)
+def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.ListQuarantineRequest(phone_number_id=options.number, include_events=options.show)
-    with open_channel(target) as channel:
-        stub = MessagingOperationsServiceStub(channel)
-        try:
-            while True:
-                page = stub.ListQuarantine(request, timeout=SECONDS)
-                for item in page.items:
-                    print("\n".join(lines(item)))
-                if not page.next_page_token:
-                    return 0
-                request.page_token = page.next_page_token
-        except grpc.RpcError as error:
-            return failures.tell(error, target)
+    for page in pages(stub.ListQuarantine, request):
+        for item in page.items:
+            yield from lines(item)
 
 
-def run_release(options: argparse.Namespace) -> int:
-    """Releases all there is."""
-    target = need_target("messaging", options.target)
+def _release(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.ReleaseQuarantineRequest(phone_number_id=options.number)
     count, more = 0, True
-    with open_channel(target) as channel:
-        stub = MessagingOperationsServiceStub(channel)
-        try:
-            while more:
-                answer = stub.ReleaseQuarantine(request, timeout=SECONDS)
-                count, more = count + answer.release_count, answer.more
-        except grpc.RpcError as error:
-            return failures.tell(error, target)
-    print(f"released {count}")
-    return 0
+    while more:
+        answer = stub.ReleaseQuarantine(request, timeout=SECONDS)
+        count, more = count + answer.release_count, answer.more
+    yield f"released {count}"
 
 
 def lines(item: pb.QuarantinedItem) -> Iterator[str]:

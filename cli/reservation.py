@@ -1,13 +1,12 @@
 """`conserje reservation`: what the people of a hotel do with reservations."""
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import uuid4
 
-import grpc
 from conserje.booking.v1 import booking_service_pb2 as pb
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceStub
 from conserje.booking.v1.reservation_pb2 import (
@@ -20,9 +19,8 @@ from conserje.booking.v1.reservation_pb2 import (
 from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money as MoneyMessage
 
-from cli import failures
-from cli.channels import open_channel
-from cli.places import UsageError, need_target
+from cli.asking import SECONDS, Act, asks, pages
+from cli.places import UsageError
 from cli.user import user
 from meshkit.dates import from_date
 from meshkit.money import Money, from_proto, minor_digits, to_proto
@@ -32,9 +30,6 @@ STATES = [
     for name, number in ReservationState.items()
     if number
 ]
-SECONDS = 10
-
-Run = Callable[[BookingServiceStub, argparse.Namespace], Iterator[str]]
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -56,19 +51,18 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _parser(
-    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: Run, help: str
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, act: Act, help: str
 ) -> argparse.ArgumentParser:
     parser = actions.add_parser(name, help=help, description=f"{help.capitalize()}.")
     parser.add_argument("--hotel", required=True, metavar="ID", help="the hotel's tenant id")
-    parser.add_argument("--target", default="", metavar="HOST:PORT", help="booking's address")
-    parser.set_defaults(run=_runner(run))
+    asks(parser, "booking", BookingServiceStub, act)
     return parser
 
 
 def _add(
-    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, run: Run, help: str
+    actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, act: Act, help: str
 ) -> argparse.ArgumentParser:
-    parser = _parser(actions, name, run, help)
+    parser = _parser(actions, name, act, help)
     parser.add_argument("code", metavar="CODE", help="the code that the guest was told")
     parser.add_argument("--reason", default="", help="why, for the history")
     return parser
@@ -107,22 +101,6 @@ def _add_deposit(actions: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.add_argument("verdict", choices=("approve", "reject"))
 
 
-def _runner(run: Run) -> Callable[[argparse.Namespace], int]:
-    """Prints what an action says as it goes; 1 when the service refuses."""
-
-    def command(options: argparse.Namespace) -> int:
-        target = need_target("booking", options.target)
-        with open_channel(target) as channel:
-            try:
-                for line in run(BookingServiceStub(channel), options):
-                    print(line)
-            except grpc.RpcError as error:
-                return failures.tell(error, target)
-        return 0
-
-    return command
-
-
 def _list(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
     request = pb.ListReservationsRequest(tenant_id=options.hotel)
     request.states.extend(
@@ -136,17 +114,13 @@ def _list(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str
         if day is not None:
             from_date(day, into)
     yield f"{'code':<9} {'arrival':<10} {'departure':<10} {'state':<17} {'total':>14}  rooms"
-    while True:
-        page = stub.ListReservations(request, timeout=SECONDS)
+    for page in pages(stub.ListReservations, request):
         for one in page.reservations:
             yield (
                 f"{one.confirmation_code:<9} {_written(one.check_in_date)} "
                 f"{_written(one.check_out_date)} {_state(one):<17} {_amount(one.total_price):>14}  "
                 f"{_rooms(one)}"
             )
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
 
 
 def _show(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
@@ -156,16 +130,12 @@ def _show(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str
     request = pb.ListReservationEventsRequest(
         tenant_id=options.hotel, reservation_id=found.reservation_id
     )
-    while True:
-        page = stub.ListReservationEvents(request, timeout=SECONDS)
+    for page in pages(stub.ListReservationEvents, request):
         for event in page.events:
             action = ReservationAction.Name(event.action).removeprefix("RESERVATION_ACTION_")
             who = event.actor_id or ("guest" if event.actor_kind == 1 else "the service")
             why = f": {event.reason}" if event.reason else ""
             yield f"{_moment(event.event_time.ToDatetime())}  {_words(action)} by {who}{why}"
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
 
 
 def _check_in(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:

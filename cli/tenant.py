@@ -2,23 +2,17 @@
 
 import argparse
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
-import grpc
 from conserje.tenant.v1 import tenant_service_pb2 as pb
 from conserje.tenant.v1.tenant_pb2 import Tenant, TenantState
 from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from cli import failures, hotel_file
-from cli.channels import open_channel
-from cli.places import UsageError, need_target
-
-TIMEOUT_SECONDS = 10
-PAGE_SIZE = 200
-
-Act = Callable[[Any, argparse.Namespace], Iterator[str]]
+from cli import hotel_file
+from cli.asking import SECONDS, Act, asks, pages
+from cli.places import UsageError
 
 _EPILOG = """examples:
   conserje tenant create --from hotel.yaml
@@ -56,27 +50,13 @@ def add_verb(
 ) -> argparse.ArgumentParser:
     """Adds a command that asks the tenant service."""
     verb = verbs.add_parser(name, help=help)
-    verb.add_argument("--target", default="", metavar="HOST:PORT", help="the service's address")
-    verb.set_defaults(run=run, act=act)
+    asks(verb, "tenant", TenantServiceStub, act)
     return verb
 
 
 def add_hotel(verb: argparse.ArgumentParser) -> None:
     """Adds the argument that names a hotel."""
     verb.add_argument("tenant_id", metavar="HOTEL", help="the hotel's id")
-
-
-def run(options: argparse.Namespace) -> int:
-    """Does it, and prints what there is to tell."""
-    target = need_target("tenant", options.target)
-    act: Act = options.act
-    with open_channel(target) as channel:
-        try:
-            for line in act(TenantServiceStub(channel), options):
-                print(line)
-        except grpc.RpcError as error:
-            return failures.tell(error, target)
-    return 0
 
 
 def describe(tenant: Tenant) -> str:
@@ -101,7 +81,7 @@ def _create(stub: Any, options: argparse.Namespace) -> Iterator[str]:
         yield from (f"+ {line}" for line in hotel_file.write(tenant).splitlines())
         return
     request = pb.CreateTenantRequest(request_id=str(uuid.uuid4()), tenant=tenant)
-    yield describe(stub.CreateTenant(request, timeout=TIMEOUT_SECONDS).tenant)
+    yield describe(stub.CreateTenant(request, timeout=SECONDS).tenant)
 
 
 def _edit(stub: Any, options: argparse.Namespace) -> Iterator[str]:
@@ -121,17 +101,12 @@ def _edit(stub: Any, options: argparse.Namespace) -> Iterator[str]:
         update_mask=FieldMask(paths=[name for name, _ in found]),
         etag=before.etag,
     )
-    stub.UpdateTenant(request, timeout=TIMEOUT_SECONDS)
+    stub.UpdateTenant(request, timeout=SECONDS)
 
 
 def _list(stub: Any, _options: argparse.Namespace) -> Iterator[str]:
-    request = pb.ListTenantsRequest(page_size=PAGE_SIZE)
-    while True:
-        page = stub.ListTenants(request, timeout=TIMEOUT_SECONDS)
+    for page in pages(stub.ListTenants, pb.ListTenantsRequest()):
         yield from map(describe, page.tenants)
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
 
 
 def _show(stub: Any, options: argparse.Namespace) -> Iterator[str]:
@@ -146,17 +121,17 @@ def _export(stub: Any, options: argparse.Namespace) -> Iterator[str]:
 
 def _suspend(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.SuspendTenantRequest(tenant_id=options.tenant_id)
-    yield describe(stub.SuspendTenant(request, timeout=TIMEOUT_SECONDS).tenant)
+    yield describe(stub.SuspendTenant(request, timeout=SECONDS).tenant)
 
 
 def _restore(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.ActivateTenantRequest(tenant_id=options.tenant_id)
-    yield describe(stub.ActivateTenant(request, timeout=TIMEOUT_SECONDS).tenant)
+    yield describe(stub.ActivateTenant(request, timeout=SECONDS).tenant)
 
 
 def _delete(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.DeleteTenantRequest(tenant_id=options.tenant_id)
-    yield describe(stub.DeleteTenant(request, timeout=TIMEOUT_SECONDS).tenant)
+    yield describe(stub.DeleteTenant(request, timeout=SECONDS).tenant)
 
 
 def _numbers(tenant: Tenant) -> list[bytes]:
@@ -165,5 +140,5 @@ def _numbers(tenant: Tenant) -> list[bytes]:
 
 def _get(stub: Any, tenant_id: str) -> Tenant:
     request = pb.GetTenantRequest(tenant_id=tenant_id)
-    tenant: Tenant = stub.GetTenant(request, timeout=TIMEOUT_SECONDS).tenant
+    tenant: Tenant = stub.GetTenant(request, timeout=SECONDS).tenant
     return tenant

@@ -3,14 +3,12 @@
 import argparse
 from collections.abc import Iterator
 from datetime import datetime
+from typing import Any
 
-import grpc
 from conserje.messaging.v1.messaging_service_pb2 import TraceMessageRequest, TraceMessageResponse
 from conserje.messaging.v1.messaging_service_pb2_grpc import MessagingServiceStub
 
-from cli import failures
-from cli.channels import open_channel
-from cli.places import need_target
+from cli.asking import SECONDS, asks
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,22 +22,11 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         ),
     )
     command.add_argument("subject", metavar="WAMID|CODE", help="a wamid or a reservation code")
-    command.add_argument("--target", default="", metavar="HOST:PORT", help="messaging's address")
-    command.set_defaults(run=run)
+    asks(command, "messaging", MessagingServiceStub, _trace)
 
 
-def run(options: argparse.Namespace) -> int:
-    """Asks messaging and prints a table."""
-    target = need_target("messaging", options.target)
-    with open_channel(target) as channel:
-        try:
-            answer = MessagingServiceStub(channel).TraceMessage(
-                _request(options.subject), timeout=10
-            )
-        except grpc.RpcError as error:
-            return failures.tell(error, target)
-    print("\n".join(table(answer)))
-    return 0
+def _trace(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    yield from table(stub.TraceMessage(_request(options.subject), timeout=SECONDS))
 
 
 def table(answer: TraceMessageResponse) -> Iterator[str]:

@@ -1,0 +1,51 @@
+"""How a command asks a service: lines are printed as they come, a refusal is told."""
+
+import argparse
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import grpc
+
+from cli import failures
+from cli.channels import open_channel
+from cli.places import need_target
+
+SECONDS = 10
+"""For one call of one page."""
+PAGE_SIZE = 200
+
+Act = Callable[[Any, argparse.Namespace], Iterator[str]]
+"""Takes the stub and the options; yields what there is to tell."""
+
+
+def asks(
+    verb: argparse.ArgumentParser, service: str, stub: Callable[[grpc.Channel], Any], act: Act
+) -> None:
+    """Has a command do `act` at a service, which `--target` may name."""
+    verb.add_argument("--target", default="", metavar="HOST:PORT", help=f"address of {service}")
+    verb.set_defaults(run=partial(_run, service, stub, act))
+
+
+def pages(call: Callable[..., Any], request: Any) -> Iterator[Any]:
+    """Every page of a list, the first one first."""
+    request.page_size = PAGE_SIZE
+    while True:
+        page = call(request, timeout=SECONDS)
+        yield page
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
+def _run(
+    service: str, stub: Callable[[grpc.Channel], Any], act: Act, options: argparse.Namespace
+) -> int:
+    target = need_target(service, options.target)
+    with open_channel(target) as channel:
+        try:
+            for line in act(stub(channel), options):
+                print(line)
+        except grpc.RpcError as error:
+            return failures.tell(error, target)
+    return 0
