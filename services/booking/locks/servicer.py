@@ -20,13 +20,13 @@ from conserje.booking.v1.booking_service_pb2 import (
 )
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceServicer
 
+from meshkit import pages
 from meshkit.dates import from_date
 from services.booking.cache import AvailabilityCache
 from services.booking.domain import fingerprint, storable
 from services.booking.locks import wire
 from services.booking.locks.conflicts import FIRST_CONFLICT, ConflictFilter
 from services.booking.locks.store import FIRST_PLACE, LockFilter
-from services.booking.reservations.wire import page_size, to_page_token
 from services.booking.store import BookingStore
 from services.booking.wire import from_lock, to_id, to_stay
 
@@ -68,7 +68,7 @@ class LockServicer(BookingServiceServicer):
                 ("room_type_id", wanted.room_type_id),
             )
         )
-        size = page_size(request.page_size)
+        size = pages.page_size(request.page_size)
         after = wire.to_lock_place(request.page_token) if request.page_token else FIRST_PLACE
         found = await self._store.live_locks(wanted, after, size)
         response = ListLocksResponse(locks=[from_lock(one) for one in found])
@@ -81,13 +81,13 @@ class LockServicer(BookingServiceServicer):
     ) -> ListLockEventsResponse:
         """What was decided about locks."""
         storable([("tenant_id", request.tenant_id)])
-        size = page_size(request.page_size)
-        after = wire.to_event_number(request.page_token) if request.page_token else 0
+        size = pages.page_size(request.page_size)
+        after = pages.number_from_token(request.page_token)
         lock_id = to_id(request.lock_id, "LOCK_UNKNOWN") if request.lock_id else None
         found = await self._store.lock_events(request.tenant_id, lock_id, after, size)
         response = ListLockEventsResponse(events=[wire.from_lock_event(one) for one in found])
         if len(found) == size:
-            response.next_page_token = to_page_token(found[-1].event_number)
+            response.next_page_token = pages.to_token(found[-1].event_number)
         return response
 
     async def CheckConflicts(
@@ -104,7 +104,7 @@ class LockServicer(BookingServiceServicer):
                 ("room_id", wanted.room_id),
             )
         )
-        size = page_size(request.page_size)
+        size = pages.page_size(request.page_size)
         after = wire.to_conflict_place(request.page_token) if request.page_token else FIRST_CONFLICT
         nights, found = await self._store.conflicts(wanted, after, size)
         response = CheckConflictsResponse(
@@ -112,5 +112,5 @@ class LockServicer(BookingServiceServicer):
             conflicts=[wire.from_conflict(one) for one in found],
         )
         if len(found) == size:
-            response.next_page_token = to_page_token(*found[-1].place)
+            response.next_page_token = pages.to_token(*found[-1].place)
         return response

@@ -9,45 +9,29 @@ from conserje.booking.v1.lock_pb2 import Conflict as ConflictMessage
 from conserje.booking.v1.lock_pb2 import LockEvent as LockEventMessage
 from conserje.booking.v1.lock_pb2 import LockEventKind
 
+from meshkit import pages
 from meshkit.dates import from_date
-from services.booking.domain import Lock, storable
+from services.booking.domain import Lock
 from services.booking.locks.conflicts import Conflict, ConflictPlace
 from services.booking.locks.store import LockEvent, LockPlace
-from services.booking.reservations.wire import (
-    bad_page_token,
-    from_page_token,
-    to_page_token,
-    to_place,
-)
-
-LARGEST_NUMBER_DIGITS = 18
-"""More would not fit a bigint."""
+from services.booking.reservations.wire import to_place
 
 
 def to_lock_place(token: str) -> LockPlace:
     """Where a page of locks ended."""
-    room_type_id, expire_time, lock_id = from_page_token(token, 3)
-    storable([("page_token", room_type_id)])
+    room_type_id, expire_time, lock_id = pages.from_token(token, 3)
     try:
         time, key = dt.datetime.fromisoformat(expire_time), UUID(lock_id)
     except ValueError:
-        raise bad_page_token() from None
+        raise pages.bad_token() from None
     if time.tzinfo is None:
-        raise bad_page_token()
+        raise pages.bad_token()
     return LockPlace(room_type_id, time, key)
 
 
 def from_lock_place(last: Lock) -> str:
     """The place after a lock."""
-    return to_page_token(last.room_type_id, last.expire_time.isoformat(), last.lock_id)
-
-
-def to_event_number(token: str) -> int:
-    """Where a page of events ended."""
-    (number,) = from_page_token(token, 1)
-    if not (number.isascii() and number.isdecimal() and len(number) <= LARGEST_NUMBER_DIGITS):
-        raise bad_page_token()
-    return int(number)
+    return pages.to_token(last.room_type_id, last.expire_time.isoformat(), last.lock_id)
 
 
 def from_lock_event(event: LockEvent) -> LockEventMessage:

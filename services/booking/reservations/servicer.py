@@ -47,6 +47,7 @@ from conserje.booking.v1.booking_service_pb2 import (
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceServicer
 from conserje.booking.v1.reservation_pb2 import Reservation as ReservationMessage
 
+from meshkit import pages
 from meshkit.money import Money, to_proto
 from services.booking.cache import AvailabilityCache
 from services.booking.domain import Reservation, normal_code, storable
@@ -99,7 +100,7 @@ class ReservationServicer(BookingServiceServicer):
         self, request: ListReservationsRequest, context: Context
     ) -> ListReservationsResponse:
         """The reservations of a hotel by day of arrival."""
-        wanted, size = wire.to_filter(request), wire.page_size(request.page_size)
+        wanted, size = wire.to_filter(request), pages.page_size(request.page_size)
         after = wire.to_place(request.page_token) if request.page_token else EVERYTHING
         found = await self._store.page(wanted, after, size)
         response = ListReservationsResponse(
@@ -107,7 +108,7 @@ class ReservationServicer(BookingServiceServicer):
         )
         if len(found) == size:
             last = found[-1]
-            response.next_page_token = wire.to_page_token(last.stay.check_in, last.reservation_id)
+            response.next_page_token = pages.to_token(last.stay.check_in, last.reservation_id)
         return response
 
     async def ListReservationEvents(
@@ -115,13 +116,13 @@ class ReservationServicer(BookingServiceServicer):
     ) -> ListReservationEventsResponse:
         """The history of a reservation."""
         storable([("tenant_id", request.tenant_id)])
-        size = wire.page_size(request.page_size)
-        after = wire.to_version(request.page_token) if request.page_token else 0
+        size = pages.page_size(request.page_size)
+        after = pages.number_from_token(request.page_token)
         reservation_id = wire.to_reservation_id(request.reservation_id)
         found = await self._store.events(request.tenant_id, reservation_id, after, size)
         response = ListReservationEventsResponse(events=[wire.from_event(one) for one in found])
         if len(found) == size:
-            response.next_page_token = wire.to_page_token(found[-1].reservation.version)
+            response.next_page_token = pages.to_token(found[-1].reservation.version)
         return response
 
     async def CreateReservation(

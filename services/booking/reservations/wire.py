@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import datetime as dt
 from collections.abc import Iterable
 from typing import Protocol, TypeVar
 from uuid import UUID
 
-import orjson
 from conserje.booking.v1.booking_service_pb2 import (
     ListReservationsRequest,
     ModifyReservationRequest,
@@ -33,6 +30,7 @@ from conserje.booking.v1.reservation_pb2 import ReservationState as ReservationS
 from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money as MoneyMessage
 
+from meshkit import pages
 from meshkit.dates import from_date, to_date
 from meshkit.errors import InvalidArgument
 from meshkit.money import Money, from_proto, to_proto
@@ -55,8 +53,6 @@ from services.booking.reservations.taking import Wish, Wishes
 from services.booking.reservations.terms import Charge, ChargeKind, Terms
 from services.booking.reservations.transitions import Origin
 from services.booking.wire import write_quote
-
-DEFAULT_PAGE, LARGEST_PAGE = 50, 200
 
 T = TypeVar("T")
 
@@ -172,48 +168,13 @@ def to_wishes(request: ModifyReservationRequest) -> Wishes:
     )
 
 
-def page_size(asked: int) -> int:
-    """How many rows a page has."""
-    return min(asked or DEFAULT_PAGE, LARGEST_PAGE)
-
-
-def to_page_token(*place: object) -> str:
-    """The place where a page ended; opaque to whoever carries it."""
-    written = orjson.dumps([str(one) for one in place])
-    return base64.urlsafe_b64encode(written).decode()
-
-
-def from_page_token(token: str, parts: int) -> list[str]:
-    """The place that a token of ours names."""
-    try:
-        place = orjson.loads(base64.urlsafe_b64decode(token.encode()))
-    except (ValueError, binascii.Error):
-        place = None
-    if not isinstance(place, list) or len(place) != parts:
-        raise bad_page_token()
-    return [str(one) for one in place]
-
-
 def to_place(token: str) -> tuple[dt.date, UUID]:
     """Where a page of reservations ended."""
-    day, reservation_id = from_page_token(token, 2)
+    day, reservation_id = pages.from_token(token, 2)
     try:
         return dt.date.fromisoformat(day), UUID(reservation_id)
     except ValueError:
-        raise bad_page_token() from None
-
-
-def to_version(token: str) -> int:
-    """Where a page of events ended."""
-    (version,) = from_page_token(token, 1)
-    if not (version.isdecimal() and len(version) < 10):
-        raise bad_page_token()
-    return int(version)
-
-
-def bad_page_token() -> InvalidArgument:
-    """The error for a token that was not given out by us, or for another list."""
-    return InvalidArgument.field("page_token", "is not one that was given out for this list")
+        raise pages.bad_token() from None
 
 
 def from_reservation(reservation: Reservation) -> ReservationMessage:

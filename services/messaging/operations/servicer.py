@@ -15,11 +15,11 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from meshkit.errors import FailedPrecondition, NotFound
+from meshkit.pages import page_size
 from services.messaging.store.aside import AsideStore, DeadLetterRow, QuarantineRow
 from services.messaging.store.unknown import UnknownRow, UnknownStore
 from services.messaging.wake import Wake
 
-DEFAULT_PAGE, LARGEST_PAGE = 50, 200
 RELEASED_AT_ONCE = 1000
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -40,7 +40,7 @@ class MessagingOperationsServicer(MessagingOperationsServiceServicer):
         self, request: pb.ListQuarantineRequest, context: Context
     ) -> pb.ListQuarantineResponse:
         """One page of what belongs to no hotel."""
-        size = _page_size(request.page_size)
+        size = page_size(request.page_size)
         rows = await self._store.quarantine(
             number=request.phone_number_id,
             after=int(request.page_token or 0),
@@ -63,7 +63,7 @@ class MessagingOperationsServicer(MessagingOperationsServiceServicer):
         self, request: pb.ListDeadLettersRequest, context: Context
     ) -> pb.ListDeadLettersResponse:
         """One page of a hotel's dead letters."""
-        size = _page_size(request.page_size)
+        size = page_size(request.page_size)
         rows = await self._store.dead_letters(
             request.tenant_id, after=int(request.page_token or 0), limit=size + 1
         )
@@ -92,7 +92,7 @@ class MessagingOperationsServicer(MessagingOperationsServiceServicer):
         self, request: pb.ListUnknownSendsRequest, context: Context
     ) -> pb.ListUnknownSendsResponse:
         """One page of what may have been sent or not."""
-        size = _page_size(request.page_size)
+        size = page_size(request.page_size)
         rows = await self._unknown.page(
             request.tenant_id, after=int(request.page_token or 0), limit=size + 1
         )
@@ -126,10 +126,6 @@ class MessagingOperationsServicer(MessagingOperationsServiceServicer):
                 "What became of that attempt is known, or was said otherwise.",
                 state=standing.state,
             )
-
-
-def _page_size(asked: int) -> int:
-    return min(asked or DEFAULT_PAGE, LARGEST_PAGE)
 
 
 def _unknown(dead_letter_id: int) -> NotFound:

@@ -28,6 +28,7 @@ from conserje.tenant.v1.tenant_service_pb2 import (
 )
 from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceServicer
 
+from meshkit import pages
 from services.tenant.domain import TenantState
 from services.tenant.hotels import wire
 from services.tenant.hotels.domain import Hotel, number_check
@@ -50,11 +51,12 @@ class HotelServicer(TenantServiceServicer):
         self, request: ListTenantsRequest, context: Context
     ) -> ListTenantsResponse:
         """A page of hotels; one more is read, to know whether there is another page."""
-        size = wire.page_size(request.page_size)
-        found = await self._hotels.list(wire.from_page_token(request.page_token), size + 1)
+        size = pages.page_size(request.page_size)
+        after = pages.from_token(request.page_token, 1)[0] if request.page_token else ""
+        found = await self._hotels.list(after, size + 1)
         response = ListTenantsResponse(tenants=map(wire.from_hotel, found[:size]))
         if len(found) > size:
-            response.next_page_token = wire.to_page_token(found[size - 1].draft.tenant_id)
+            response.next_page_token = pages.to_token(found[size - 1].draft.tenant_id)
         return response
 
     async def CreateTenant(

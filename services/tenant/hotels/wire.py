@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 from conserje.tenant.v1.tenant_pb2 import Tenant, WhatsAppNumber
 from conserje.tenant.v1.tenant_pb2 import TenantState as TenantStateMessage
 from conserje.tenant.v1.tenant_service_pb2 import UpdateTenantRequest
@@ -13,7 +10,6 @@ from meshkit.errors import InvalidArgument, Violation
 from meshkit.validation import validate
 from services.tenant.hotels.domain import Draft, Hotel, HotelNumber
 
-DEFAULT_PAGE, LARGEST_PAGE = 50, 200
 CHANGEABLE = frozenset(
     ("display_name", "time_zone", "default_language_code", "language_codes", "currency_code")
 )
@@ -109,24 +105,3 @@ def _validate(tenant: Tenant) -> None:
         raise InvalidArgument(
             error.reason, f"tenant.{error.message}", violations=tuple(violations)
         ) from None
-
-
-def page_size(asked: int) -> int:
-    """How many hotels a page has."""
-    return min(asked or DEFAULT_PAGE, LARGEST_PAGE)
-
-
-def to_page_token(last: str) -> str:
-    """The place after the hotel `last`; opaque to whoever carries it."""
-    return base64.urlsafe_b64encode(last.encode()).decode()
-
-
-def from_page_token(token: str) -> str:
-    """The id of the hotel that a page ended with; "" for the first page."""
-    try:
-        last = base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode("ascii")
-    except (ValueError, binascii.Error):
-        last = "\0"
-    if "\0" in last:
-        raise InvalidArgument.field("page_token", "is not one that was given out for this list")
-    return last
