@@ -18,7 +18,7 @@ chat: ## A guest's phone in this terminal, talking to the mesh of `make run`
 
 test: ## Every test, against a real Postgres and Redis that it starts itself
 	@scripts/env.sh dev
-	@$(BIN)/pytest -m "not soak" --junitxml=build/tests.xml
+	@$(BIN)/pytest -m "not soak" -n 2 --dist loadfile --junitxml=build/tests.xml
 
 soak: ## The long tests at full size
 	@scripts/env.sh dev
