@@ -71,16 +71,30 @@ class Guests:
 
 
 @dataclass(frozen=True, slots=True)
+class QuoteLine:
+    """A tax or a fee of a quote; one that is `included` is part of the nightly prices."""
+
+    levy_id: str
+    display_names: Mapping[str, str]
+    amount: Decimal
+    included: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Quote:
-    """The price of each night, in order, in one currency."""
+    """The price of each night, in order, and taxes and fees, in one currency."""
 
     nightly_prices: tuple[Decimal, ...]
     currency_code: str
+    lines: tuple[QuoteLine, ...] = ()
+    rate_plan_id: str = ""
+    """Empty: the standard plan."""
 
     @property
     def total_price(self) -> Decimal:
-        """What the guest pays for one room."""
-        return sum(self.nightly_prices, Decimal())
+        """What the guest pays for one room: its nights, and what is not included in them."""
+        added = (line.amount for line in self.lines if not line.included)
+        return sum(self.nightly_prices, Decimal()) + sum(added, Decimal())
 
 
 class LockState(Enum):

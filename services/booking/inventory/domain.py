@@ -1,37 +1,20 @@
-"""What a hotel sells: one value, and how it is written down. Knows neither wire nor storage.
-
-Prices are kept night by night, which is what locks and searches read. Rules by
-date range and weekday are a way of writing them: `spread` reads rules, `rules`
-finds few that say the same.
-"""
+"""What a hotel sells: one value, and the draft of one. Knows neither wire nor storage."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from zoneinfo import available_timezones
 
 from meshkit.errors import InvalidArgument, Violation
 from meshkit.money import Money
+from services.booking.inventory.catalogue import House, TypeDetails
+from services.booking.inventory.rates import PriceRule, spread
+from services.booking.reservations.terms import NO_TERMS, Terms
 
-EVERY_DAY = frozenset(range(1, 8))
 MAX_DAYS_AHEAD = 1100
-
-
-@dataclass(frozen=True, slots=True)
-class PriceRule:
-    """What nights cost from `first` to `last`, both included, on some ISO weekdays.
-
-    Without a price they are not on sale.
-    """
-
-    first: dt.date
-    last: dt.date
-    weekdays: frozenset[int]
-    price: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +26,7 @@ class SoldType:
     max_guest_count: int
     rooms: Mapping[str, str]
     prices: Mapping[dt.date, Decimal]
+    details: TypeDetails = field(default_factory=TypeDetails)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +37,8 @@ class Inventory:
     currency_code: str
     last_night: dt.date
     room_types: Mapping[str, SoldType]
+    house: House = field(default_factory=House)
+    terms: Terms = NO_TERMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,49 +125,3 @@ def _bad_rules(path: str, one: TypeDraft, currency_code: str) -> Iterator[Violat
             yield Violation(f"{field}.price", "is negative")
         elif not Money(rule.price, currency_code).is_payable():
             yield Violation(f"{field}.price", "cannot be paid in coins of its currency")
-
-
-def spread(
-    rules_of_type: Sequence[PriceRule], first: dt.date, last: dt.date
-) -> dict[dt.date, Decimal]:
-    """The prices night by night from `first` to `last`; of several rules the last one counts."""
-    prices: dict[dt.date, Decimal] = {}
-    for rule in rules_of_type:
-        for night in _days(max(first, rule.first), min(last, rule.last)):
-            if night.isoweekday() not in rule.weekdays:
-                continue
-            if rule.price is None:
-                prices.pop(night, None)
-            else:
-                prices[night] = rule.price
-    return prices
-
-
-def rules(prices: Mapping[dt.date, Decimal], first: dt.date, last: dt.date) -> list[PriceRule]:
-    """Rules that say the same: each weekday's usual price, then the nights that differ."""
-    nights = _days(first, last)
-    usual: dict[Decimal, set[int]] = defaultdict(set)
-    for weekday in sorted(EVERY_DAY):
-        counts = Counter(prices.get(one) for one in nights if one.isoweekday() == weekday)
-        price = counts.most_common(1)[0][0] if counts else None
-        if price is not None:
-            usual[price].add(weekday)
-    found = [PriceRule(first, last, frozenset(days), price) for price, days in usual.items()]
-    if len(found) == 1 and len({one.isoweekday() for one in nights} - found[0].weekdays) == 0:
-        found = [PriceRule(first, last, EVERY_DAY, found[0].price)]
-    said = spread(found, first, last)
-    run: PriceRule | None = None
-    for night in nights:
-        price = prices.get(night)
-        if price == said.get(night):
-            run = None
-        elif run is not None and run.price == price:
-            run = found[-1] = PriceRule(run.first, night, EVERY_DAY, price)
-        else:
-            run = PriceRule(night, night, EVERY_DAY, price)
-            found.append(run)
-    return found
-
-
-def _days(first: dt.date, last: dt.date) -> list[dt.date]:
-    return [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]

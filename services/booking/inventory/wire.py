@@ -12,14 +12,8 @@ from meshkit.dates import from_date, to_date
 from meshkit.errors import InvalidArgument
 from meshkit.money import Money, from_proto, to_proto
 from services.booking.domain import storable
-from services.booking.inventory.domain import (
-    EVERY_DAY,
-    Draft,
-    PriceRule,
-    SoldType,
-    TypeDraft,
-    rules,
-)
+from services.booking.inventory.domain import Draft, SoldType, TypeDraft
+from services.booking.inventory.rates import EVERY_DAY, PriceRule, rules
 from services.booking.inventory.store import Stored
 
 

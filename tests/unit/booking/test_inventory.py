@@ -8,7 +8,7 @@ from decimal import Decimal
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.booking.inventory.domain import EVERY_DAY, PriceRule, rules, spread
+from services.booking.inventory.rates import EVERY_DAY, PriceRule, rules, spread
 
 MONDAY = dt.date(2026, 12, 7)
 PRICES = st.sampled_from([None, Decimal("80"), Decimal("95.50")])

@@ -1,0 +1,171 @@
+"""The one function that decides a price, and the one that says why there is none.
+
+A night costs its nightly price and what the guests in the room add to it; then
+come taxes and fees. Each line of a quote is rounded by itself, half up to the
+currency's smallest coin: a percentage by the night every night, one by the stay
+once. A percentage that is added is of the room's price; one that is included is
+what is in it, beside the other included ones: 10 % and 5 % in 115.00 are 10.00
+and 5.00. Fees carry no taxes: a hotel names its fees with them.
+
+Nights are dates of the property: a change of its clocks makes no night longer.
+Knows neither wire nor storage.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from meshkit.dates import nights
+from services.booking.domain import Guests, Quote, QuoteLine, Stay
+from services.booking.inventory.catalogue import STANDARD, Basis, Levy, Restriction
+from services.booking.inventory.domain import Inventory, SoldType
+from services.booking.inventory.rates import price_on
+from services.booking.reservations.terms import rounded
+
+HUNDRED = Decimal(100)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Why a stay is not sold, as the contract names it, with what helps to ask again."""
+
+    reason: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Rate:
+    """A room type under one rate plan: what stays in it cost, and which are not sold."""
+
+    def __init__(self, inventory: Inventory, kind: SoldType, rate_plan_id: str = STANDARD) -> None:
+        self._inventory = inventory
+        self._kind = kind
+        self._plan = rate_plan_id
+        self._rules = () if rate_plan_id == STANDARD else kind.details.plan_prices[rate_plan_id]
+        self._restrictions = [
+            one
+            for one in inventory.house.restrictions
+            if one.concerns(kind.room_type_id, rate_plan_id)
+        ]
+
+    def quote(
+        self, stay: Stay, guests: Guests, agreed: Mapping[dt.date, Decimal] | None = None
+    ) -> Quote:
+        """What the stay costs, which has to be on sale; nights that are `agreed` cost that."""
+        supplement = self._supplement(guests)
+        fixed = agreed or {}
+        prices = tuple(
+            fixed[night] if night in fixed else self._base(night) + supplement
+            for night in nights(stay.check_in, stay.check_out)
+        )
+        currency = self._inventory.currency_code
+        lines = _lines(self._inventory.house.levies, prices, guests, currency)
+        return Quote(prices, currency, lines, self._plan)
+
+    def why_not(
+        self, stay: Stay, guests: Guests, agreed: Mapping[dt.date, Decimal] | None = None
+    ) -> Refused | None:
+        """Why nobody can have the stay, whatever is free; None when somebody can.
+
+        Notice is another matter (`notice_days`): it depends on the day that it is.
+        """
+        if self._too_many(guests):
+            return Refused("TOO_MANY_GUESTS")
+        last = self._inventory.last_night
+        if stay.check_out > last + dt.timedelta(days=1):
+            return Refused("BEYOND_HORIZON", {"last_night": last})
+        fixed = agreed or {}
+        for night in nights(stay.check_in, stay.check_out):
+            if night not in fixed and self._price(night) is None:
+                return Refused("CLOSED")
+        return next(self._broken(stay, fixed), None)
+
+    def notice_days(self, check_in: dt.date) -> int:
+        """How many days before the arrival the stay has to be booked."""
+        return max((one.min_notice_days for one in self._named(check_in)), default=0)
+
+    def _broken(self, stay: Stay, fixed: Mapping[dt.date, Decimal]) -> Iterator[Refused]:
+        if not self._restrictions:
+            return
+        through = [
+            one
+            for night in nights(stay.check_in, stay.check_out)
+            if night not in fixed
+            for one in self._named(night)
+        ]
+        if any(one.closed for one in through):
+            yield Refused("CLOSED")
+        arriving = [] if stay.check_in in fixed else self._named(stay.check_in)
+        if any(one.closed_to_arrival for one in arriving):
+            yield Refused("CLOSED_TO_ARRIVAL")
+        if any(one.closed_to_departure for one in self._named(stay.check_out)):
+            yield Refused("CLOSED_TO_DEPARTURE")
+        on_arrival = (one.min_nights_on_arrival for one in arriving)
+        least = max([0, *on_arrival, *(one.min_nights_through for one in through)])
+        if stay.night_count < least:
+            yield Refused("MINIMUM_STAY", {"nights": least})
+        most = min((one.max_nights for one in arriving if one.max_nights), default=0)
+        if most and stay.night_count > most:
+            yield Refused("MAXIMUM_STAY", {"nights": most})
+
+    def _named(self, day: dt.date) -> Sequence[Restriction]:
+        return [one for one in self._restrictions if one.names(day)]
+
+    def _too_many(self, guests: Guests) -> bool:
+        details = self._kind.details
+        limits = (
+            (guests.count, self._kind.max_guest_count),
+            (guests.adult_count, details.max_adult_count),
+            (guests.child_count, details.max_child_count),
+        )
+        return any(limit is not None and count > limit for count, limit in limits)
+
+    def _supplement(self, guests: Guests) -> Decimal:
+        details = self._kind.details
+        adults = details.adult_supplements.get(guests.adult_count, Decimal())
+        return adults + details.child_supplement * guests.child_count
+
+    def _price(self, night: dt.date) -> Decimal | None:
+        if self._plan == STANDARD:
+            return self._kind.prices.get(night)
+        # What is shut under the standard plan is shut under every plan.
+        return price_on(self._rules, night) if night in self._kind.prices else None
+
+    def _base(self, night: dt.date) -> Decimal:
+        price = self._price(night)
+        assert price is not None, "only what is on sale has a price"
+        return price
+
+
+def _lines(
+    levies: Sequence[Levy], prices: Sequence[Decimal], guests: Guests, currency: str
+) -> tuple[QuoteLine, ...]:
+    within = sum((one.percent or Decimal() for one in levies if one.included), HUNDRED)
+    return tuple(
+        QuoteLine(
+            one.levy_id,
+            one.display_names,
+            _amount(one, prices, guests, within if one.included else HUNDRED, currency),
+            one.included,
+        )
+        for one in levies
+    )
+
+
+def _amount(
+    levy: Levy, prices: Sequence[Decimal], guests: Guests, whole: Decimal, currency: str
+) -> Decimal:
+    if levy.percent is not None:
+        bases = prices if levy.basis is Basis.NIGHT else (sum(prices, Decimal()),)
+        shares = (rounded(base * levy.percent / whole, currency) for base in bases)
+        return sum(shares, Decimal())
+    assert levy.amount is not None
+    if levy.basis is Basis.STAY:
+        return levy.amount
+    if levy.basis is Basis.NIGHT:
+        return levy.amount * len(prices)
+    persons = guests.adult_count if levy.adults_only else guests.count
+    return levy.amount * len(prices) * persons

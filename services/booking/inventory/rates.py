@@ -1,0 +1,117 @@
+"""What nights cost, and how that is written down.
+
+Prices are kept night by night, which is what locks and searches read. Rules by
+date range and weekday are a way of writing them: `spread` reads rules, `rules`
+finds few that say the same.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+EVERY_DAY = frozenset(range(1, 8))
+
+
+@dataclass(frozen=True, slots=True)
+class PriceRule:
+    """What nights cost from `first` to `last`, both included, on some ISO weekdays.
+
+    Without a price they are not on sale.
+    """
+
+    first: dt.date
+    last: dt.date
+    weekdays: frozenset[int]
+    price: Decimal | None
+
+
+class NightlyPrices(Mapping[dt.date, Decimal]):
+    """Prices by night in 8 bytes a night, for whoever keeps those of many hotels."""
+
+    __slots__ = ("_first", "_prices")
+
+    def __init__(self, prices: Mapping[dt.date, Decimal]) -> None:
+        known: dict[Decimal, Decimal] = {}
+        self._first = min(prices, default=dt.date.max)
+        last = max(prices, default=dt.date.min)
+        nights = _days(self._first, last) if prices else []
+        found = (prices.get(night) for night in nights)
+        self._prices = [one if one is None else known.setdefault(one, one) for one in found]
+
+    def get(self, night: dt.date, default: Any = None) -> Any:
+        """The price of a night; `default` when it is not on sale."""
+        place = night.toordinal() - self._first.toordinal()
+        found = self._prices[place] if 0 <= place < len(self._prices) else None
+        return default if found is None else found
+
+    def __getitem__(self, night: dt.date) -> Decimal:
+        found: Decimal | None = self.get(night)
+        if found is None:
+            raise KeyError(night)
+        return found
+
+    def __iter__(self) -> Iterator[dt.date]:
+        nights = enumerate(self._prices)
+        return (self._first + dt.timedelta(days=day) for day, price in nights if price is not None)
+
+    def __len__(self) -> int:
+        return sum(price is not None for price in self._prices)
+
+
+def price_on(rules_of_type: Sequence[PriceRule], night: dt.date) -> Decimal | None:
+    """What a night costs; None when it is not on sale."""
+    for rule in reversed(rules_of_type):
+        if rule.first <= night <= rule.last and night.isoweekday() in rule.weekdays:
+            return rule.price
+    return None
+
+
+def spread(
+    rules_of_type: Sequence[PriceRule], first: dt.date, last: dt.date
+) -> dict[dt.date, Decimal]:
+    """The prices night by night from `first` to `last`; of several rules the last one counts."""
+    prices: dict[dt.date, Decimal] = {}
+    for rule in rules_of_type:
+        for night in _days(max(first, rule.first), min(last, rule.last)):
+            if night.isoweekday() not in rule.weekdays:
+                continue
+            if rule.price is None:
+                prices.pop(night, None)
+            else:
+                prices[night] = rule.price
+    return prices
+
+
+def rules(prices: Mapping[dt.date, Decimal], first: dt.date, last: dt.date) -> list[PriceRule]:
+    """Rules that say the same: each weekday's usual price, then the nights that differ."""
+    nights = _days(first, last)
+    usual: dict[Decimal, set[int]] = defaultdict(set)
+    for weekday in sorted(EVERY_DAY):
+        counts = Counter(prices.get(one) for one in nights if one.isoweekday() == weekday)
+        price = counts.most_common(1)[0][0] if counts else None
+        if price is not None:
+            usual[price].add(weekday)
+    found = [PriceRule(first, last, frozenset(days), price) for price, days in usual.items()]
+    if len(found) == 1 and len({one.isoweekday() for one in nights} - found[0].weekdays) == 0:
+        found = [PriceRule(first, last, EVERY_DAY, found[0].price)]
+    said = spread(found, first, last)
+    run: PriceRule | None = None
+    for night in nights:
+        price = prices.get(night)
+        if price == said.get(night):
+            run = None
+        elif run is not None and run.price == price:
+            run = found[-1] = PriceRule(run.first, night, EVERY_DAY, price)
+        else:
+            run = PriceRule(night, night, EVERY_DAY, price)
+            found.append(run)
+    return found
+
+
+def _days(first: dt.date, last: dt.date) -> list[dt.date]:
+    return [first + dt.timedelta(days=number) for number in range((last - first).days + 1)]
