@@ -8,7 +8,8 @@ GRPCURL=v1.9.4
 PROMETHEUS=v0.305.1
 bin="$PWD/.tools/bin"
 
-has() { [ -x "$bin/$1" ] || command -v "$1" >/dev/null; }
+# On the path as a program: a function of this script by that name is none.
+has() { [ -x "$bin/$1" ] || type -P "$1" >/dev/null; }
 
 go_install() { # name, package
   if has "$1"; then return; fi
@@ -30,7 +31,7 @@ unpack_promtool() {
   (cd "$1" && apt-get download -q prometheus && dpkg -x prometheus_*.deb .) >/dev/null 2>&1
 }
 
-promtool() {
+fetch_promtool() {
   if has promtool; then return; fi
   local work
   work=$(mktemp -d)
@@ -46,4 +47,4 @@ promtool() {
 mkdir -p "$bin"
 go_install helm "helm.sh/helm/v3/cmd/helm@$HELM"
 go_install grpcurl "github.com/fullstorydev/grpcurl/cmd/grpcurl@$GRPCURL"
-promtool
+fetch_promtool
