@@ -1,0 +1,1 @@
+"""The hotel's own system: adapters, breaker, saga, against the fake one."""
