@@ -23,6 +23,7 @@ from conserje.messaging.v1.messaging_service_pb2 import (
 )
 
 from meshkit.errors import InvalidArgument, MeshError
+from meshkit.phones import whatsapp_key
 from meshkit.telemetry import is_traceparent
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.opaque import read_opaque
@@ -134,6 +135,7 @@ def _append_sender(columns: IngestColumns, message: InboundMessage | None) -> No
     user, phone = senders(message) if message is not None else (None, None)
     columns.user.append(user)
     columns.phone.append(phone)
+    columns.written.append(_written(message) if message is not None and phone else None)
 
 
 def senders(message: InboundMessage) -> tuple[bytes | None, bytes | None]:
@@ -143,11 +145,17 @@ def senders(message: InboundMessage) -> tuple[bytes | None, bytes | None]:
     the new one joins it.
     """
     sender = message.sender
-    user, phone = _name(b"u:", sender.user_id), _name(b"p:", sender.whatsapp_id)
+    user, phone = _name(b"u:", sender.user_id), _name(b"p:", whatsapp_key(sender.whatsapp_id))
     if message.WhichOneof("content") != "system":
         return user, phone
-    new_phone = _name(b"p:", message.system.new_whatsapp_id)
+    new_phone = _name(b"p:", whatsapp_key(message.system.new_whatsapp_id))
     return (user or phone, new_phone) if new_phone else (user, phone)
+
+
+def _written(message: InboundMessage) -> bytes:
+    """The sender's phone number in WhatsApp's own spelling: where he is written to."""
+    changed = message.WhichOneof("content") == "system" and message.system.new_whatsapp_id
+    return (changed or message.sender.whatsapp_id).encode()
 
 
 def _name(prefix: bytes, whatsapp_id: str) -> bytes | None:

@@ -23,7 +23,8 @@ class IngestColumns:
 
     Every list has one entry for each item; `day` counts from 1970-01-01, times
     are microseconds from then. `user` and `phone` are the names of a message's
-    sender, `u:` and `p:` before the id; the last four speak of statuses.
+    sender, `u:` before the id and `p:` before the number's key, and `written` is
+    the number as WhatsApp spells it; the last four speak of statuses.
     """
 
     number: list[str] = field(default_factory=list)
@@ -37,6 +38,7 @@ class IngestColumns:
     trace: list[str] = field(default_factory=list)
     user: list[bytes | None] = field(default_factory=list)
     phone: list[bytes | None] = field(default_factory=list)
+    written: list[bytes | None] = field(default_factory=list)
     tenant: list[str | None] = field(default_factory=list)
     outbox: list[UUID | None] = field(default_factory=list)
     wamid: list[bytes | None] = field(default_factory=list)
@@ -83,7 +85,7 @@ class Backlog:
     unknown_count: int
 
 
-INGEST = "SELECT ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+INGEST = "SELECT ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
 
 QUARANTINE = """
 INSERT INTO quarantine (inbox_id, reason, phone_number_id, account_id, traceparent, event)
@@ -325,6 +327,7 @@ def _arguments(batch: IngestColumns) -> tuple[object, ...]:
         *(batch.number, batch.account, batch.key, batch.day, batch.order, batch.receive),
         *(batch.kind, batch.event, batch.trace, batch.user, batch.phone),
         *(statuses if "status" in batch.kind else (None,) * len(statuses)),
+        batch.written,
     )
 
 

@@ -23,9 +23,10 @@ from conserje.messaging.v1.messaging_service_pb2 import (
 from meshkit.postgres import Postgres
 from services.messaging.inbox import append
 from services.messaging.store.inbox import InboxStore, IngestColumns
-from tests.integration.messaging.mesh import ACCOUNT, Mesh, status, text
+from tests.integration.messaging.mesh import ACCOUNT, ROOT, Mesh, status, text
 
 DAY = 86_400
+MIGRATION = ROOT / "services/messaging/migrations/0060_guests_by_key.sql"
 
 
 async def ingest(stub: Any, items: list[IngestEventRequest]) -> list[bool]:
@@ -214,6 +215,50 @@ async def test_a_guest_is_one_mailbox_by_phone_or_by_user_id(mesh: Mesh) -> None
     assert await mesh.admin.fetchval("SELECT count(DISTINCT mailbox_id) FROM inbox") == 1
     box = await mesh.row("SELECT whatsapp_id, user_id FROM mailbox")
     assert tuple(box) == (b"34600000002", b"ES.1")
+
+
+@pytest.mark.parametrize(
+    ("first", "then"),
+    [
+        ("5215512345678", "525512345678"),
+        ("553191234567", "5531991234567"),
+        ("5511982345678", "551182345678"),
+    ],
+)
+async def test_a_guest_is_one_mailbox_in_every_spelling_and_written_to_in_the_last(
+    mesh: Mesh, first: str, then: str
+) -> None:
+    stub = await mesh.start("serve")
+    for phone in (first, then):
+        await ingest(stub, [text(phone=phone)])
+        box = await mesh.row("SELECT whatsapp_id FROM mailbox")
+        assert box["whatsapp_id"] == phone.encode()
+    assert await mesh.admin.fetchval("SELECT count(DISTINCT mailbox_id) FROM inbox") == 1
+
+
+async def test_a_landline_and_the_mobile_number_that_looks_like_it_are_two_guests(
+    mesh: Mesh,
+) -> None:
+    stub = await mesh.start("serve")
+    pairs = ("551123456789", "5511923456789", "541123456789", "5491123456789")
+    await ingest(stub, [text(phone=phone) for phone in pairs])
+    assert await rows(mesh, "mailbox") == 4
+
+
+async def test_names_from_before_the_keys_lead_to_their_mailboxes(mesh: Mesh) -> None:
+    stub = await mesh.start("serve")
+    phones = ("5215512345678", "551181234567", "551123456789", "34600000001")
+    await ingest(stub, [text(phone=phone) for phone in phones])
+    await mesh.admin.execute("DELETE FROM mailbox_alias")
+    await mesh.admin.execute(
+        "INSERT INTO mailbox_alias "
+        "SELECT phone_number_id, 'p:'::bytea || whatsapp_id, mailbox_id FROM mailbox"
+    )
+    await mesh.admin.execute("INSERT INTO mailbox_alias VALUES ('1', '\\x703a00ff', 1)")
+    migration = MIGRATION.read_text()
+    await mesh.admin.execute(migration[migration.rindex("INSERT INTO mailbox_alias") :])
+    await ingest(stub, [text(phone=phone) for phone in phones])
+    assert await rows(mesh, "mailbox") == 4
 
 
 async def test_in_one_batch_as_well(mesh: Mesh) -> None:

@@ -97,6 +97,26 @@ def test_a_new_number_joins_the_old_name() -> None:
     assert senders(message) == (b"u:ES.1", b"p:35")
 
 
+@pytest.mark.parametrize(
+    ("phone", "changed", "key", "written"),
+    [
+        ("5215512345678", "", b"p:525512345678", b"5215512345678"),
+        ("34", "551181234567", b"p:5511981234567", b"551181234567"),
+        ("", "", None, None),
+    ],
+)
+def test_the_name_is_the_key_and_the_spelling_is_kept(
+    phone: str, changed: str, key: bytes | None, written: bytes | None
+) -> None:
+    event = InboundEvent(phone_number_id="1", item_key=b"k")
+    event.message.sender.whatsapp_id = phone
+    if changed:
+        event.message.system.new_whatsapp_id = changed
+    columns = columns_of(event)
+    assert columns.written == [written]
+    assert columns.phone == [key]
+
+
 @given(st.uuids(), st.from_regex(r"[a-z0-9/-]{1,64}", fullmatch=True))
 def test_our_own_name_comes_back(outbox_id: UUID, tenant_id: str) -> None:
     assert read_opaque(make_opaque(tenant_id, outbox_id)) == (tenant_id, outbox_id)
