@@ -1,5 +1,6 @@
 """Hotels as YAML: what operators decide, field by field as in the contract."""
 
+import difflib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,18 +8,14 @@ from typing import Any
 
 import yaml
 from conserje.tenant.v1.tenant_pb2 import Tenant
-from google.protobuf import json_format
 
 from cli.places import UsageError
+from cli.plain import PlainError, from_plain, to_plain
 
 OUTPUT_ONLY = ("state", "create_time", "update_time", "etag")
-CHANGEABLE = (
-    "display_name",
-    "time_zone",
-    "default_language_code",
-    "language_codes",
-    "currency_code",
-)
+# Everything else is what `UpdateTenant` changes.
+FIXED = (*OUTPUT_ONLY, "tenant_id", "numbers")
+CHANGEABLE = tuple(one.name for one in Tenant.DESCRIPTOR.fields if one.name not in FIXED)
 
 
 def read(name: str) -> Tenant:
@@ -36,15 +33,15 @@ def read(name: str) -> Tenant:
 
 def write(tenant: Tenant) -> str:
     """The YAML of a hotel, to be read again by `read`."""
-    return yaml.safe_dump(_decided(tenant), sort_keys=False, allow_unicode=True).rstrip()
+    return _dump(_decided(tenant))
 
 
-def differences(before: Tenant, after: Tenant) -> Iterator[tuple[str, str]]:
-    """What `after` changes: each field with a line for people."""
+def differences(before: Tenant, after: Tenant) -> Iterator[tuple[str, list[str]]]:
+    """What `after` changes: each field with lines for people."""
     old, new = _decided(before), _decided(after)
     for name in CHANGEABLE:
         if old.get(name) != new.get(name):
-            yield name, f"{name}: {_shown(old.get(name))} -> {_shown(new.get(name))}"
+            yield name, _told(name, old.get(name), new.get(name))
 
 
 def _tenant(name: str, written: Any) -> Tenant:
@@ -52,16 +49,37 @@ def _tenant(name: str, written: Any) -> Tenant:
         raise UsageError(f"{name} is not a list of fields with their values")
     if written.keys() & set(OUTPUT_ONLY):
         raise UsageError(f"{name}: {', '.join(OUTPUT_ONLY)} are told, not given")
+    tenant = Tenant()
     try:
-        return json_format.ParseDict(written, Tenant())
-    except json_format.ParseError as error:
+        from_plain(written, tenant)
+    except PlainError as error:
         raise UsageError(f"{name}: {error}") from None
+    return tenant
 
 
 def _decided(tenant: Tenant) -> dict[str, Any]:
-    told: dict[str, Any] = json_format.MessageToDict(tenant, preserving_proto_field_name=True)
-    return {name: value for name, value in told.items() if name not in OUTPUT_ONLY}
+    return {name: value for name, value in to_plain(tenant).items() if name not in OUTPUT_ONLY}
+
+
+def _told(name: str, old: Any, new: Any) -> list[str]:
+    """On one line what fits on one, else the lines that go and come."""
+    if _is_flat(old) and _is_flat(new):
+        return [f"{name}: {_shown(old)} -> {_shown(new)}"]
+    before, after = (_dump({name: value}).splitlines() if value else [] for value in (old, new))
+    changed = difflib.unified_diff(before, after, lineterm="", n=2)
+    return [line for line in changed if not line.startswith(("---", "+++", "@@"))]
+
+
+def _is_flat(value: Any) -> bool:
+    items = value if isinstance(value, list) else [value]
+    return not any(isinstance(one, dict | list) for one in items)
 
 
 def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
     return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _dump(plain: Any) -> str:
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True).rstrip()

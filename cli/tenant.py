@@ -92,7 +92,8 @@ def _edit(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     if _numbers(wanted) != _numbers(before):
         raise UsageError("numbers are changed by `conserje number`, not by a file")
     found = list(hotel_file.differences(before, wanted))
-    yield from (line for _, line in found)
+    for _, lines in found:
+        yield from lines
     if options.dry_run or not found:
         return
     request = pb.UpdateTenantRequest(

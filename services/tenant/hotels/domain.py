@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from meshkit.errors import Aborted, FailedPrecondition, InvalidArgument
 from services.tenant.domain import TenantState
 
 MOST_NUMBERS = 100
+
+Settings = Mapping[str, Any]
+"""JSON by the names of the contract's fields; `hotels.settings` knows what is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +37,7 @@ class Draft:
     language_codes: tuple[str, ...]
     currency_code: str
     numbers: tuple[HotelNumber, ...]
+    settings: Settings = field(default_factory=dict)
 
     def check(self, within: str = "tenant.") -> None:
         """Raise `InvalidArgument` for what the bounds of single fields do not say.

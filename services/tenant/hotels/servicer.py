@@ -54,9 +54,9 @@ class HotelServicer(TenantServiceServicer):
         size = pages.page_size(request.page_size)
         after = pages.from_token(request.page_token, 1)[0] if request.page_token else ""
         found = await self._hotels.list(after, size + 1)
-        response = ListTenantsResponse(tenants=map(wire.from_hotel, found[:size]))
-        if len(found) > size:
-            response.next_page_token = pages.to_token(found[size - 1].draft.tenant_id)
+        response = ListTenantsResponse(tenants=wire.page(found, size))
+        if len(found) > len(response.tenants):
+            response.next_page_token = pages.to_token(response.tenants[-1].tenant_id)
         return response
 
     async def CreateTenant(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ SELECT tenant.tenant_id,
        tenant.default_language_code,
        tenant.language_codes,
        tenant.currency_code,
+       tenant.settings,
        tenant.version,
        tenant.create_time,
        tenant.update_time,
@@ -53,14 +55,14 @@ SELECT_HOTELS = _SELECT + "WHERE tenant.tenant_id > $1 ORDER BY tenant.tenant_id
 INSERT_HOTEL = """
 INSERT INTO tenant (
   tenant_id, display_name, time_zone, default_language_code, language_codes, currency_code,
-  create_request_id
-) VALUES ($1, $2, $3, $4, $5, $6, $7)
+  settings, create_request_id
+) VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8)
 """
 
 UPDATE_HOTEL = """
 UPDATE tenant
 SET display_name = $2, time_zone = $3, default_language_code = $4, language_codes = $5,
-    currency_code = $6, state = $7
+    currency_code = $6, settings = $7::jsonb, state = $8
 WHERE tenant_id = $1
 """
 
@@ -185,6 +187,7 @@ def _decided(draft: Draft) -> tuple[str | list[str], ...]:
         draft.default_language_code,
         list(draft.language_codes),
         draft.currency_code,
+        json.dumps(draft.settings, ensure_ascii=False),
     )
 
 
@@ -197,6 +200,7 @@ def _hotel(row: asyncpg.Record) -> Hotel:
         language_codes=tuple(row["language_codes"]),
         currency_code=row["currency_code"],
         numbers=tuple(HotelNumber(*number) for number in row["numbers"]),
+        settings=json.loads(row["settings"]),
     )
     return Hotel(
         draft=draft,

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 from conserje.tenant.v1.tenant_pb2 import Tenant, WhatsAppNumber
 from conserje.tenant.v1.tenant_pb2 import TenantState as TenantStateMessage
 from conserje.tenant.v1.tenant_service_pb2 import UpdateTenantRequest
+from google.protobuf.descriptor import Descriptor
 
 from meshkit.errors import InvalidArgument, Violation
 from meshkit.validation import validate
 from services.tenant.hotels.domain import Draft, Hotel, HotelNumber
+from services.tenant.hotels.settings import FIELDS, add_settings, to_settings
 
+PAGE_BYTES = 4 * 1024 * 1024
+"""A page of hotels with long settings is shorter; a message may have 8 MiB."""
 CHANGEABLE = frozenset(
     ("display_name", "time_zone", "default_language_code", "language_codes", "currency_code")
-)
+) | frozenset(FIELDS)
 
 
 def to_draft(tenant: Tenant) -> Draft:
-    """What an operator has decided; what is output only is not read."""
+    """What an operator has decided; what is output only is not read.
+
+    Raises `InvalidArgument` for settings that make no sense.
+    """
     return Draft(
         tenant_id=tenant.tenant_id,
         display_name=tenant.display_name,
@@ -25,6 +35,7 @@ def to_draft(tenant: Tenant) -> Draft:
         language_codes=tuple(tenant.language_codes),
         currency_code=tenant.currency_code,
         numbers=tuple(map(to_number, tenant.numbers)),
+        settings=to_settings(tenant),
     )
 
 
@@ -57,7 +68,7 @@ def from_draft(draft: Draft) -> Tenant:
         )
         for number in draft.numbers
     ]
-    return Tenant(
+    tenant = Tenant(
         tenant_id=draft.tenant_id,
         display_name=draft.display_name,
         time_zone=draft.time_zone,
@@ -66,6 +77,8 @@ def from_draft(draft: Draft) -> Tenant:
         currency_code=draft.currency_code,
         numbers=numbers,
     )
+    add_settings(tenant, draft.settings)
+    return tenant
 
 
 def merged(request: UpdateTenantRequest, before: Draft) -> Draft:
@@ -74,29 +87,46 @@ def merged(request: UpdateTenantRequest, before: Draft) -> Draft:
     Raises `InvalidArgument` for a mask that names what cannot be changed, and
     for values out of the bounds of `Tenant`.
     """
-    paths = set(request.update_mask.paths)
-    if not paths or not paths <= CHANGEABLE:
+    paths = [path.split(".") for path in request.update_mask.paths]
+    if not paths or any(path[0] not in CHANGEABLE for path in paths):
         raise InvalidArgument.field(
             "update_mask", f"must name one or more of {', '.join(sorted(CHANGEABLE))}"
         )
     tenant = from_draft(before)
     for path in paths:
-        tenant.ClearField(path)  # type: ignore[arg-type]  # one of CHANGEABLE
-    tenant.MergeFrom(_only(request.tenant, paths))
-    _validate(tenant)
+        if not _reaches(path, Tenant.DESCRIPTOR):
+            raise InvalidArgument.field("update_mask", f"{'.'.join(path)} names no field")
+        _take(path, request.tenant, tenant)
+    check_bounds(tenant)
     return to_draft(tenant)
 
 
-def _only(tenant: Tenant, paths: set[str]) -> Tenant:
-    """A copy with the fields that are named and nothing else."""
-    copy = Tenant.FromString(tenant.SerializeToString())
-    for field in Tenant.DESCRIPTOR.fields:
-        if field.name not in paths:
-            copy.ClearField(field.name)  # type: ignore[arg-type]  # a field of it
-    return copy
+def _reaches(path: Sequence[str], descriptor: Descriptor) -> bool:
+    """Whether there is such a field; what is in a list cannot be named."""
+    field = descriptor.fields_by_name.get(path[0])
+    if field is None or len(path) == 1:
+        return field is not None
+    inside = field.message_type
+    return inside is not None and not field.is_repeated and _reaches(path[1:], inside)
 
 
-def _validate(tenant: Tenant) -> None:
+def _take(path: Sequence[str], source: Any, into: Any) -> None:
+    """Have one field of `into` be as in `source`, unset when it is unset there."""
+    name, rest = path[0], path[1:]
+    if rest:
+        if source.HasField(name) or into.HasField(name):
+            _take(rest, getattr(source, name), getattr(into, name))
+        return
+    only = type(source)()
+    only.CopyFrom(source)
+    for field, _ in source.ListFields():
+        if field.name != name:
+            only.ClearField(field.name)
+    into.ClearField(name)
+    into.MergeFrom(only)
+
+
+def check_bounds(tenant: Tenant) -> None:
     """As `validate`, with the fields named as they are in the request."""
     try:
         validate(tenant)
@@ -105,3 +135,16 @@ def _validate(tenant: Tenant) -> None:
         raise InvalidArgument(
             error.reason, f"tenant.{error.message}", violations=tuple(violations)
         ) from None
+
+
+def page(hotels: Sequence[Hotel], size: int) -> list[Tenant]:
+    """The first of `hotels`: `size` at most, and no more than a message may carry."""
+    tenants: list[Tenant] = []
+    left = PAGE_BYTES
+    for hotel in hotels[:size]:
+        tenant = from_hotel(hotel)
+        left -= tenant.ByteSize()
+        if tenants and left < 0:
+            break
+        tenants.append(tenant)
+    return tenants

@@ -29,6 +29,7 @@ from sandbox.databases import DatabaseUrls
 from services.tenant.hotels.domain import Hotel, HotelNumber
 from services.tenant.hotels.store import HotelStore
 from tests.integration.tenant.test_serving import serving, until
+from tests.unit.tenant.settings import everything
 
 SERVICE = "conserje.tenant.v1.TenantService"
 MIRADOR, LUNA = "hotel-mirador", "posada-luna"
@@ -165,6 +166,43 @@ async def test_only_what_the_mask_names_is_changed(stub: Any) -> None:
         before.ClearField(changed)
         after.ClearField(changed)
     assert after == before
+
+
+async def test_settings_are_told_as_given_and_changed_by_path_and_etag(stub: Any) -> None:
+    given = everything()
+    made = (await stub.CreateTenant(creation(given))).tenant
+    assert made.info_texts == given.info_texts
+    assert made.business_hours == given.business_hours
+    change = pb.UpdateTenantRequest(
+        tenant_id="casa-verde",
+        tenant=Tenant(check_in_time="16:00"),
+        update_mask=FieldMask(paths=["check_in_time", "address.locality"]),
+        etag=made.etag,
+    )
+    after = (await stub.UpdateTenant(change)).tenant
+    assert (await refused(stub.UpdateTenant(change))).reason == "ETAG_MISMATCH"
+    assert (after.check_in_time, after.address.locality) == ("16:00", "")
+    given.check_in_time, given.address.locality = "16:00", ""
+    for output_only in ("state", "etag", "create_time", "update_time"):
+        after.ClearField(output_only)
+    assert after == given
+
+
+@pytest.mark.parametrize(
+    ("settings", "wall"),
+    [
+        ("[]", "tenant_settings_object"),
+        ('{"lock_period": "299s"}', "tenant_settings_lock_period"),
+        ('{"check_in_time": "25:00"}', "tenant_settings_times"),
+        (f'{{"info_texts": "{"a" * 300_000}"}}', "tenant_settings_size"),
+    ],
+)
+async def test_the_database_is_the_second_wall_of_what_others_rely_on(
+    admin: asyncpg.Connection, settings: str, wall: str
+) -> None:
+    with pytest.raises(asyncpg.CheckViolationError) as caught:
+        await admin.execute("UPDATE tenant SET settings = $1::jsonb", settings)
+    assert caught.value.constraint_name == wall
 
 
 @pytest.mark.parametrize("paths", [[], ["tenant_id"], ["state"], ["numbers"], ["display_nam"]])

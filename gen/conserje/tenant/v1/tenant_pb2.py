@@ -23,10 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from conserje.tenant.v1 import settings_pb2 as conserje_dot_tenant_dot_v1_dot_settings__pb2
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63onserje/tenant/v1/tenant.proto\x12\x12\x63onserje.tenant.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x02\n\rRoutingRecord\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x17\n\x0fphone_number_id\x18\x02 \x01(\t\x12$\n\x1cwhatsapp_business_account_id\x18\x03 \x01(\t\x12.\n\x05state\x18\x04 \x01(\x0e\x32\x1f.conserje.tenant.v1.TenantState\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\x1d\n\x15\x64\x65\x66\x61ult_language_code\x18\x07 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x08 \x03(\t\x12\x15\n\rcurrency_code\x18\t \x01(\t\x12\x0f\n\x07version\x18\n \x01(\x03\"\xa2\x04\n\x06Tenant\x12\x33\n\ttenant_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,63}$\x12.\n\x05state\x18\x02 \x01(\x0e\x32\x1f.conserje.tenant.v1.TenantState\x12 \n\x0c\x64isplay_name\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1c\n\ttime_zone\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12J\n\x15\x64\x65\x66\x61ult_language_code\x18\x05 \x01(\tB+\xbaH(r&2$^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$\x12N\n\x0elanguage_codes\x18\x06 \x03(\tB6\xbaH3\x92\x01\x30\x08\x01\x10\x32\x18\x01\"(r&2$^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$\x12(\n\rcurrency_code\x18\x07 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12=\n\x07numbers\x18\x08 \x03(\x0b\x32\".conserje.tenant.v1.WhatsAppNumberB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\"\xa2\x01\n\x0eWhatsAppNumber\x12-\n\x0fphone_number_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{1,32}$\x12:\n\x1cwhatsapp_business_account_id\x18\x02 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{1,32}$\x12%\n\x14\x64isplay_phone_number\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18 *z\n\x0bTenantState\x12\x1c\n\x18TENANT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13TENANT_STATE_ACTIVE\x10\x01\x12\x1a\n\x16TENANT_STATE_SUSPENDED\x10\x02\x12\x18\n\x14TENANT_STATE_DELETED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63onserje/tenant/v1/tenant.proto\x12\x12\x63onserje.tenant.v1\x1a\x1b\x62uf/validate/validate.proto\x1a!conserje/tenant/v1/settings.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x99\x02\n\rRoutingRecord\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x17\n\x0fphone_number_id\x18\x02 \x01(\t\x12$\n\x1cwhatsapp_business_account_id\x18\x03 \x01(\t\x12.\n\x05state\x18\x04 \x01(\x0e\x32\x1f.conserje.tenant.v1.TenantState\x12\x14\n\x0c\x64isplay_name\x18\x05 \x01(\t\x12\x11\n\ttime_zone\x18\x06 \x01(\t\x12\x1d\n\x15\x64\x65\x66\x61ult_language_code\x18\x07 \x01(\t\x12\x16\n\x0elanguage_codes\x18\x08 \x03(\t\x12\x15\n\rcurrency_code\x18\t \x01(\t\x12\x0f\n\x07version\x18\n \x01(\x03\"\x85\x0b\n\x06Tenant\x12\x33\n\ttenant_id\x18\x01 \x01(\tB \xbaH\x1dr\x1b\x32\x19^[a-z0-9][a-z0-9-]{0,63}$\x12.\n\x05state\x18\x02 \x01(\x0e\x32\x1f.conserje.tenant.v1.TenantState\x12 \n\x0c\x64isplay_name\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xc8\x01\x12\x1c\n\ttime_zone\x18\x04 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12J\n\x15\x64\x65\x66\x61ult_language_code\x18\x05 \x01(\tB+\xbaH(r&2$^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$\x12N\n\x0elanguage_codes\x18\x06 \x03(\tB6\xbaH3\x92\x01\x30\x08\x01\x10\x32\x18\x01\"(r&2$^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$\x12(\n\rcurrency_code\x18\x07 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12=\n\x07numbers\x18\x08 \x03(\x0b\x32\".conserje.tenant.v1.WhatsAppNumberB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0bupdate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04\x65tag\x18\x0b \x01(\t\x12,\n\x07\x61\x64\x64ress\x18\x0c \x01(\x0b\x32\x1b.conserje.tenant.v1.Address\x12\x39\n\x0e\x62usiness_hours\x18\r \x01(\x0b\x32!.conserje.tenant.v1.BusinessHours\x12@\n\rcheck_in_time\x18\x0e \x01(\tB)\xbaH&r$2\"^(([01][0-9]|2[0-3]):[0-5][0-9])?$\x12\x41\n\x0e\x63heck_out_time\x18\x0f \x01(\tB)\xbaH&r$2\"^(([01][0-9]|2[0-3]):[0-5][0-9])?$\x12\x43\n\x13\x63\x61ncellation_policy\x18\x10 \x01(\x0b\x32&.conserje.tenant.v1.CancellationPolicy\x12\x35\n\x0c\x64\x65posit_rule\x18\x11 \x01(\x0b\x32\x1f.conserje.tenant.v1.DepositRule\x12@\n\x12late_checkout_rule\x18\x12 \x01(\x0b\x32$.conserje.tenant.v1.LateCheckoutRule\x12@\n\x0block_period\x18\x13 \x01(\x0b\x32\x19.google.protobuf.DurationB\x10\xbaH\r\xaa\x01\n\"\x03\x08\x90\x1c\x32\x03\x08\xac\x02\x12;\n\ninfo_texts\x18\x14 \x03(\x0b\x32\x1c.conserje.tenant.v1.InfoTextB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12=\n\x0broom_photos\x18\x15 \x03(\x0b\x32\x1d.conserje.tenant.v1.RoomPhotoB\t\xbaH\x06\x92\x01\x03\x10\xc8\x01\x12\x42\n\x0estaff_contacts\x18\x16 \x03(\x0b\x32 .conserje.tenant.v1.StaffContactB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x37\n\rfeature_flags\x18\x17 \x01(\x0b\x32 .conserje.tenant.v1.FeatureFlags\x12\x39\n\x0epms_connection\x18\x18 \x01(\x0b\x32!.conserje.tenant.v1.PmsConnection\x12?\n\x11suspension_policy\x18\x19 \x01(\x0b\x32$.conserje.tenant.v1.SuspensionPolicy\"\xa2\x01\n\x0eWhatsAppNumber\x12-\n\x0fphone_number_id\x18\x01 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{1,32}$\x12:\n\x1cwhatsapp_business_account_id\x18\x02 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{1,32}$\x12%\n\x14\x64isplay_phone_number\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18 *z\n\x0bTenantState\x12\x1c\n\x18TENANT_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13TENANT_STATE_ACTIVE\x10\x01\x12\x1a\n\x16TENANT_STATE_SUSPENDED\x10\x02\x12\x18\n\x14TENANT_STATE_DELETED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -47,18 +49,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TENANT'].fields_by_name['currency_code']._serialized_options = b'\272H\016r\0142\n^[A-Z]{3}$'
   _globals['_TENANT'].fields_by_name['numbers']._loaded_options = None
   _globals['_TENANT'].fields_by_name['numbers']._serialized_options = b'\272H\005\222\001\002\020d'
+  _globals['_TENANT'].fields_by_name['check_in_time']._loaded_options = None
+  _globals['_TENANT'].fields_by_name['check_in_time']._serialized_options = b'\272H&r$2\"^(([01][0-9]|2[0-3]):[0-5][0-9])?$'
+  _globals['_TENANT'].fields_by_name['check_out_time']._loaded_options = None
+  _globals['_TENANT'].fields_by_name['check_out_time']._serialized_options = b'\272H&r$2\"^(([01][0-9]|2[0-3]):[0-5][0-9])?$'
+  _globals['_TENANT'].fields_by_name['lock_period']._loaded_options = None
+  _globals['_TENANT'].fields_by_name['lock_period']._serialized_options = b'\272H\r\252\001\n\"\003\010\220\0342\003\010\254\002'
+  _globals['_TENANT'].fields_by_name['info_texts']._loaded_options = None
+  _globals['_TENANT'].fields_by_name['info_texts']._serialized_options = b'\272H\006\222\001\003\020\364\003'
+  _globals['_TENANT'].fields_by_name['room_photos']._loaded_options = None
+  _globals['_TENANT'].fields_by_name['room_photos']._serialized_options = b'\272H\006\222\001\003\020\310\001'
+  _globals['_TENANT'].fields_by_name['staff_contacts']._loaded_options = None
+  _globals['_TENANT'].fields_by_name['staff_contacts']._serialized_options = b'\272H\005\222\001\002\020\024'
   _globals['_WHATSAPPNUMBER'].fields_by_name['phone_number_id']._loaded_options = None
   _globals['_WHATSAPPNUMBER'].fields_by_name['phone_number_id']._serialized_options = b'\272H\021r\0172\r^[0-9]{1,32}$'
   _globals['_WHATSAPPNUMBER'].fields_by_name['whatsapp_business_account_id']._loaded_options = None
   _globals['_WHATSAPPNUMBER'].fields_by_name['whatsapp_business_account_id']._serialized_options = b'\272H\021r\0172\r^[0-9]{1,32}$'
   _globals['_WHATSAPPNUMBER'].fields_by_name['display_phone_number']._loaded_options = None
   _globals['_WHATSAPPNUMBER'].fields_by_name['display_phone_number']._serialized_options = b'\272H\004r\002\030 '
-  _globals['_TENANTSTATE']._serialized_start=1115
-  _globals['_TENANTSTATE']._serialized_end=1237
-  _globals['_ROUTINGRECORD']._serialized_start=118
-  _globals['_ROUTINGRECORD']._serialized_end=399
-  _globals['_TENANT']._serialized_start=402
-  _globals['_TENANT']._serialized_end=948
-  _globals['_WHATSAPPNUMBER']._serialized_start=951
-  _globals['_WHATSAPPNUMBER']._serialized_end=1113
+  _globals['_TENANTSTATE']._serialized_start=2049
+  _globals['_TENANTSTATE']._serialized_end=2171
+  _globals['_ROUTINGRECORD']._serialized_start=185
+  _globals['_ROUTINGRECORD']._serialized_end=466
+  _globals['_TENANT']._serialized_start=469
+  _globals['_TENANT']._serialized_end=1882
+  _globals['_WHATSAPPNUMBER']._serialized_start=1885
+  _globals['_WHATSAPPNUMBER']._serialized_end=2047
 # @@protoc_insertion_point(module_scope)

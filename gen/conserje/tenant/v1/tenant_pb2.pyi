@@ -4,7 +4,9 @@ isort:skip_file
 Who the hotels of an installation are."""
 
 from collections import abc as _abc
+from conserje.tenant.v1 import settings_pb2 as _settings_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -31,7 +33,9 @@ class _TenantStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TenantSta
     TENANT_STATE_ACTIVE: _TenantState.ValueType  # 1
     """The hotel answers its guests."""
     TENANT_STATE_SUSPENDED: _TenantState.ValueType  # 2
-    """The hotel is switched off for now: its messages are kept, not answered."""
+    """The hotel is switched off for now: its messages are kept, and
+    answered as its suspension policy says.
+    """
     TENANT_STATE_DELETED: _TenantState.ValueType  # 3
     """The hotel has left; its data is kept until it is erased."""
 
@@ -43,7 +47,9 @@ TENANT_STATE_UNSPECIFIED: TenantState.ValueType  # 0
 TENANT_STATE_ACTIVE: TenantState.ValueType  # 1
 """The hotel answers its guests."""
 TENANT_STATE_SUSPENDED: TenantState.ValueType  # 2
-"""The hotel is switched off for now: its messages are kept, not answered."""
+"""The hotel is switched off for now: its messages are kept, and
+answered as its suspension policy says.
+"""
 TENANT_STATE_DELETED: TenantState.ValueType  # 3
 """The hotel has left; its data is kept until it is erased."""
 Global___TenantState: _TypeAlias = TenantState  # noqa: Y015
@@ -131,6 +137,20 @@ class Tenant(_message.Message):
     CREATE_TIME_FIELD_NUMBER: _builtins.int
     UPDATE_TIME_FIELD_NUMBER: _builtins.int
     ETAG_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    BUSINESS_HOURS_FIELD_NUMBER: _builtins.int
+    CHECK_IN_TIME_FIELD_NUMBER: _builtins.int
+    CHECK_OUT_TIME_FIELD_NUMBER: _builtins.int
+    CANCELLATION_POLICY_FIELD_NUMBER: _builtins.int
+    DEPOSIT_RULE_FIELD_NUMBER: _builtins.int
+    LATE_CHECKOUT_RULE_FIELD_NUMBER: _builtins.int
+    LOCK_PERIOD_FIELD_NUMBER: _builtins.int
+    INFO_TEXTS_FIELD_NUMBER: _builtins.int
+    ROOM_PHOTOS_FIELD_NUMBER: _builtins.int
+    STAFF_CONTACTS_FIELD_NUMBER: _builtins.int
+    FEATURE_FLAGS_FIELD_NUMBER: _builtins.int
+    PMS_CONNECTION_FIELD_NUMBER: _builtins.int
+    SUSPENSION_POLICY_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """An opaque id such as `hotel-mirador`, chosen when it is created and never
     changed: a lower-case letter or digit, then up to 63 of those and dashes.
@@ -151,6 +171,12 @@ class Tenant(_message.Message):
     """Output only. Another one with every change; to be sent back to change only
     what was read.
     """
+    check_in_time: _builtins.str
+    """From when on guests may arrive, by the hotel's clocks: `HH:MM`; empty means
+    15:00.
+    """
+    check_out_time: _builtins.str
+    """By when guests leave, by the hotel's clocks: `HH:MM`; empty means 11:00."""
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The BCP 47 languages the hotel answers in: 1 to 50, the default among them."""
@@ -169,6 +195,58 @@ class Tenant(_message.Message):
     def update_time(self) -> _timestamp_pb2.Timestamp:
         """Output only. When it or one of its numbers was last changed."""
 
+    @_builtins.property
+    def address(self) -> _settings_pb2.Address:
+        """Where it is. Absent: not told."""
+
+    @_builtins.property
+    def business_hours(self) -> _settings_pb2.BusinessHours:
+        """When somebody is there for guests. Absent: not told."""
+
+    @_builtins.property
+    def cancellation_policy(self) -> _settings_pb2.CancellationPolicy:
+        """What cancelling costs. Absent: nothing."""
+
+    @_builtins.property
+    def deposit_rule(self) -> _settings_pb2.DepositRule:
+        """What must be paid before a reservation is certain. Absent: nothing."""
+
+    @_builtins.property
+    def late_checkout_rule(self) -> _settings_pb2.LateCheckoutRule:
+        """Who may leave late. Absent: nobody."""
+
+    @_builtins.property
+    def lock_period(self) -> _duration_pb2.Duration:
+        """How long a room is kept for a guest who decides: 5 to 60 minutes, whole
+        seconds; absent means 20 minutes.
+        """
+
+    @_builtins.property
+    def info_texts(self) -> _containers.RepeatedCompositeFieldContainer[_settings_pb2.InfoText]:
+        """What guests are told when they ask: up to 500 texts, one per topic and
+        language.
+        """
+
+    @_builtins.property
+    def room_photos(self) -> _containers.RepeatedCompositeFieldContainer[_settings_pb2.RoomPhoto]:
+        """Photos of its rooms: up to 200."""
+
+    @_builtins.property
+    def staff_contacts(self) -> _containers.RepeatedCompositeFieldContainer[_settings_pb2.StaffContact]:
+        """Who is told when something needs a hand: up to 20."""
+
+    @_builtins.property
+    def feature_flags(self) -> _settings_pb2.FeatureFlags:
+        """What is switched off. Absent: nothing."""
+
+    @_builtins.property
+    def pms_connection(self) -> _settings_pb2.PmsConnection:
+        """Its property management system. Absent: none."""
+
+    @_builtins.property
+    def suspension_policy(self) -> _settings_pb2.SuspensionPolicy:
+        """What is said while it is suspended. Absent: nothing."""
+
     def __init__(
         self,
         *,
@@ -183,10 +261,24 @@ class Tenant(_message.Message):
         create_time: _timestamp_pb2.Timestamp | None = ...,
         update_time: _timestamp_pb2.Timestamp | None = ...,
         etag: _builtins.str = ...,
+        address: _settings_pb2.Address | None = ...,
+        business_hours: _settings_pb2.BusinessHours | None = ...,
+        check_in_time: _builtins.str = ...,
+        check_out_time: _builtins.str = ...,
+        cancellation_policy: _settings_pb2.CancellationPolicy | None = ...,
+        deposit_rule: _settings_pb2.DepositRule | None = ...,
+        late_checkout_rule: _settings_pb2.LateCheckoutRule | None = ...,
+        lock_period: _duration_pb2.Duration | None = ...,
+        info_texts: _abc.Iterable[_settings_pb2.InfoText] | None = ...,
+        room_photos: _abc.Iterable[_settings_pb2.RoomPhoto] | None = ...,
+        staff_contacts: _abc.Iterable[_settings_pb2.StaffContact] | None = ...,
+        feature_flags: _settings_pb2.FeatureFlags | None = ...,
+        pms_connection: _settings_pb2.PmsConnection | None = ...,
+        suspension_policy: _settings_pb2.SuspensionPolicy | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "cancellation_policy", b"cancellation_policy", "create_time", b"create_time", "deposit_rule", b"deposit_rule", "feature_flags", b"feature_flags", "late_checkout_rule", b"late_checkout_rule", "lock_period", b"lock_period", "pms_connection", b"pms_connection", "suspension_policy", b"suspension_policy", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "currency_code", b"currency_code", "default_language_code", b"default_language_code", "display_name", b"display_name", "etag", b"etag", "language_codes", b"language_codes", "numbers", b"numbers", "state", b"state", "tenant_id", b"tenant_id", "time_zone", b"time_zone", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "cancellation_policy", b"cancellation_policy", "check_in_time", b"check_in_time", "check_out_time", b"check_out_time", "create_time", b"create_time", "currency_code", b"currency_code", "default_language_code", b"default_language_code", "deposit_rule", b"deposit_rule", "display_name", b"display_name", "etag", b"etag", "feature_flags", b"feature_flags", "info_texts", b"info_texts", "language_codes", b"language_codes", "late_checkout_rule", b"late_checkout_rule", "lock_period", b"lock_period", "numbers", b"numbers", "pms_connection", b"pms_connection", "room_photos", b"room_photos", "staff_contacts", b"staff_contacts", "state", b"state", "suspension_policy", b"suspension_policy", "tenant_id", b"tenant_id", "time_zone", b"time_zone", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -316,7 +316,9 @@ class ListTenantsRequest(_message.Message):
     PAGE_SIZE_FIELD_NUMBER: _builtins.int
     PAGE_TOKEN_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
-    """How many hotels to send at most: 0 means 50; above 200 means 200."""
+    """How many hotels to send at most: 0 means 50; above 200 means 200. A page of
+    hotels with long settings has fewer.
+    """
     page_token: _builtins.str
     """Where to go on: the `next_page_token` of the page before, or empty."""
     def __init__(
@@ -373,7 +375,9 @@ class CreateTenantRequest(_message.Message):
     """Names this request for ever. A UUID."""
     @_builtins.property
     def tenant(self) -> _tenant_pb2.Tenant:
-        """The hotel to be; what is output only is not read. Required."""
+        """The hotel to be, with up to 128 KiB of settings as JSON; what is output only
+        is not read. Required.
+        """
 
     def __init__(
         self,
@@ -435,8 +439,11 @@ class UpdateTenantRequest(_message.Message):
 
     @_builtins.property
     def update_mask(self) -> _field_mask_pb2.FieldMask:
-        """Any of `display_name`, `time_zone`, `default_language_code`,
-        `language_codes`, `currency_code`; at least one.
+        """What to change, such as `display_name` or `address.coordinates`: at least
+        one path, the first part of each being `display_name`, `time_zone`,
+        `default_language_code`, `language_codes`, `currency_code` or a setting
+        (`address` and what follows it in `Tenant`). What `tenant` does not have is
+        unset; lists are replaced as a whole.
         """
 
     def __init__(

@@ -1,0 +1,153 @@
+"""Messages as people write them in YAML, field by field as in the contract.
+
+As JSON, but: enums by their short names (`monday`), dates as `2027-01-31`, money as
+`120.50 EUR`, spans of time as `20min`, `24h` or `7d`. Every scalar that is read is text.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from google.protobuf import json_format
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.message import Message
+from google.type.date_pb2 import Date
+from google.type.money_pb2 import Money as MoneyMessage
+
+from meshkit.money import Money, from_proto, to_proto
+
+_UNITS = {"d": 86_400, "h": 3600, "min": 60, "s": 1}
+_SPAN = re.compile(r"(?P<count>\d{1,9}) ?(?P<unit>d|h|min|s)")
+
+
+class PlainError(ValueError):
+    """Something cannot be what is written; says where and why."""
+
+
+def to_plain(message: Message) -> dict[str, Any]:
+    """What is set in a message, ready for YAML."""
+    told = json_format.MessageToDict(message, preserving_proto_field_name=True)
+    return _walk(told, message.DESCRIPTOR, "", _WRITERS, _short, lambda value, _: value)
+
+
+def from_plain(written: Mapping[str, Any], message: Message) -> None:
+    """Put what was written into `message`; raises `PlainError`."""
+    told = _walk(written, message.DESCRIPTOR, "", _READERS, _long, _bool)
+    try:
+        json_format.ParseDict(told, message)
+    except json_format.ParseError as error:
+        raise PlainError(str(error)) from None
+
+
+Special = Mapping[str, Callable[[Any, str], Any]]
+Naming = Callable[[Any, FieldDescriptor], Any]
+Truth = Callable[[Any, str], Any]
+
+
+def _walk(
+    written: Any, described: Any, path: str, special: Special, naming: Naming, truth: Truth
+) -> dict[str, Any]:
+    """A mapping, with every value translated that its field says is special."""
+    if not isinstance(written, Mapping):
+        raise PlainError(f"{path or 'the file'} must have fields with their values")
+    found: dict[str, Any] = {}
+    for name, value in written.items():
+        within = f"{path}.{name}" if path else str(name)
+        field = described.fields_by_name.get(name)
+        if field is None:
+            raise PlainError(f"{within}: there is no such field")
+
+        def one(value: Any, within: str, field: FieldDescriptor = field) -> Any:
+            inside = field.message_type
+            if inside is not None and inside.full_name in special:
+                return special[inside.full_name](value, within)
+            if inside is not None and not inside.full_name.startswith("google.protobuf."):
+                return _walk(value, inside, within, special, naming, truth)
+            if field.enum_type is not None:
+                return naming(value, field)
+            return truth(value, within) if field.type == FieldDescriptor.TYPE_BOOL else value
+
+        if field.is_repeated:
+            if not isinstance(value, list):
+                raise PlainError(f"{within} must be a list")
+            found[name] = [one(item, f"{within}[{index}]") for index, item in enumerate(value)]
+        else:
+            found[name] = one(value, within)
+    return found
+
+
+def _prefix(field: FieldDescriptor) -> str:
+    """What all names of an enum begin with: that of its first value, without UNSPECIFIED."""
+    assert field.enum_type is not None
+    return field.enum_type.values[0].name.removesuffix("UNSPECIFIED")
+
+
+def _short(value: Any, field: FieldDescriptor) -> Any:
+    return str(value).removeprefix(_prefix(field)).lower()
+
+
+def _long(value: Any, field: FieldDescriptor) -> Any:
+    prefix = _prefix(field)
+    return f"{prefix}{str(value).upper().removeprefix(prefix)}"
+
+
+def _bool(value: Any, path: str) -> bool:
+    if value not in ("true", "false"):
+        raise PlainError(f"{path} must be true or false")
+    return bool(value == "true")
+
+
+def _to_day(value: Any, path: str) -> dict[str, int]:
+    try:
+        day = dt.date.fromisoformat(str(value))
+    except ValueError:
+        raise PlainError(f"{path}: {value!r} is no day such as 2027-01-31") from None
+    return {"year": day.year, "month": day.month, "day": day.day}
+
+
+def _from_day(value: Any, _path: str) -> str:
+    day = json_format.ParseDict(value, Date())
+    return f"{day.year:04}-{day.month:02}-{day.day:02}"
+
+
+def _to_money(value: Any, path: str) -> dict[str, Any]:
+    amount, _, currency = str(value).partition(" ")
+    try:
+        message = to_proto(Money(Decimal(amount), currency))
+    except (InvalidOperation, ValueError):
+        raise PlainError(f"{path}: {value!r} is no amount such as 120.50 EUR") from None
+    return json_format.MessageToDict(message, preserving_proto_field_name=True)
+
+
+def _from_money(value: Any, _path: str) -> str:
+    money = from_proto(json_format.ParseDict(value, MoneyMessage()))
+    cents = money.amount.quantize(Decimal("0.01"))
+    return f"{cents if cents == money.amount else money.amount.normalize():f} {money.currency}"
+
+
+def _to_span(value: Any, path: str) -> str:
+    match = _SPAN.fullmatch(str(value))
+    if match is None:
+        raise PlainError(f"{path}: {value!r} is no time such as 20min, 24h or 7d")
+    return f"{int(match['count']) * _UNITS[match['unit']]}s"
+
+
+def _from_span(value: Any, _path: str) -> str:
+    seconds = int(Decimal(str(value).removesuffix("s")))
+    # `24h` rather than `1d`: that is how hotels speak of it.
+    units = _UNITS if seconds >= 2 * _UNITS["d"] else {"h": 3600, "min": 60, "s": 1}
+    return next(f"{seconds // size}{unit}" for unit, size in units.items() if not seconds % size)
+
+
+_READERS: Special = {
+    "google.type.Date": _to_day,
+    "google.type.Money": _to_money,
+    "google.protobuf.Duration": _to_span,
+}
+_WRITERS: Special = {
+    "google.type.Date": _from_day,
+    "google.type.Money": _from_money,
+    "google.protobuf.Duration": _from_span,
+}

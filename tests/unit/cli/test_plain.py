@@ -1,0 +1,54 @@
+"""Hotels as people write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conserje.tenant.v1.tenant_pb2 import Tenant
+
+from cli import hotel_file
+from cli.places import UsageError
+from tests.unit.tenant.settings import everything
+
+
+def read(tmp_path: Path, text: str) -> Tenant:
+    path = tmp_path / "hotel.yaml"
+    path.write_text(text)
+    return hotel_file.read(str(path))
+
+
+def test_a_hotel_with_every_setting_comes_back_from_its_file(tmp_path: Path) -> None:
+    written = hotel_file.write(everything())
+    for short in ("weekday: monday", "'2026-12-25'", "500.00 MXN", "250.50 MXN", "30min", "24h"):
+        assert short in written
+    assert read(tmp_path, written) == everything()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("sauna: hot", "sauna: there is no such field"),
+        ("address: {town: Oaxaca}", "address.town"),
+        ("address: Oaxaca", "address must have fields"),
+        ("info_texts: {topic: wifi}", "info_texts must be a list"),
+        ("feature_flags: {answer_questions: yes}", "true or false"),
+        ("business_hours: {exceptions: [{date: 2026-02-30}]}", "exceptions[0].date"),
+        ("deposit_rule: {amount: {amount: 50}}", "no amount such as"),
+        ("lock_period: 20 minutes", "no time such as"),
+        ("business_hours: {days: [{weekday: someday}]}", "someday"),
+    ],
+)
+def test_what_cannot_be_read_is_named(tmp_path: Path, text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=r".") as caught:
+        read(tmp_path, text)
+    assert said.lower() in str(caught.value).lower()
+
+
+def test_long_settings_are_compared_line_by_line() -> None:
+    after = everything()
+    after.info_texts[0].text = "Otra red"
+    after.check_in_time = ""
+    found = dict(hotel_file.differences(everything(), after))
+    assert found["check_in_time"] == ["check_in_time: 14:00 -> nothing"]
+    assert any(line.startswith("+") and "Otra red" in line for line in found["info_texts"])
