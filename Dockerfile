@@ -17,6 +17,7 @@ RUN python -m venv /venv \
 FROM ${PYTHON} AS code
 COPY gen /app/gen
 COPY meshkit /app/meshkit
+COPY copies /app/copies
 COPY services /app/services
 COPY gateway /app/gateway
 COPY cli /app/cli

@@ -2,7 +2,7 @@
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-ROOTS := meshkit services gateway cli sandbox
+ROOTS := meshkit copies services gateway cli sandbox
 
 .PHONY: help run chat test lint gen gen-check lock bench soak release promises clean
 

@@ -14,8 +14,8 @@ async def set_within(event: asyncio.Event, seconds: float) -> bool:
         return False
 
 
-async def first_of(*events: asyncio.Event, seconds: float) -> None:
-    """Return when one is set, or the time is over."""
+async def first_of(*events: asyncio.Event, seconds: float | None = None) -> None:
+    """Return when one is set, or the time is over, if there is one."""
     waits = [asyncio.create_task(event.wait()) for event in events]
     try:
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)

@@ -28,7 +28,7 @@ HEARTBEAT_SECONDS = 2.0
 SILENCE_SECONDS = 6.0
 """After three missed heartbeats the stream is given up, and the copy is called stale."""
 PART_ITEMS = 500
-"""Items of a part of a whole copy: some 100 kB, far below the bound of a message."""
+"""Items of a part at most: some 100 kB, far below the bound of a message."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 NOTHING = -1
 """The version of a reader who has none."""
@@ -144,7 +144,11 @@ class History(Generic[ItemT]):
             yield from _whole(*everything())
             return
         for version, items in changes:
-            yield Part(version, position, items)
+            *first, last = _sliced(items)
+            # The reader has this version with its last part: cut off before, he asks for all of it.
+            for some in first:
+                yield Part(position, position, some)
+            yield Part(version, position, last)
             position = version
 
     def _tell(self) -> None:
@@ -153,20 +157,29 @@ class History(Generic[ItemT]):
 
 
 def _whole(version: int, items: Sequence[ItemT]) -> Iterator[Part[ItemT]]:
+    *first, last = _sliced(items)
+    for some in first:
+        yield Part(version, version, some, whole=True, more=True)
+    yield Part(version, version, last, whole=True)
+
+
+def _sliced(items: Sequence[ItemT]) -> list[Sequence[ItemT]]:
+    """At least one slice, which is empty when there is nothing."""
     starts = range(0, len(items), PART_ITEMS) or range(1)
-    for start in starts:
-        more = start + PART_ITEMS < len(items)
-        yield Part(version, version, items[start : start + PART_ITEMS], whole=True, more=more)
+    return [items[start : start + PART_ITEMS] for start in starts]
 
 
 class Copy(Protocol[ItemT_contra]):
     """What a `Follower` keeps new."""
 
-    def replace(self, version: int, items: Sequence[ItemT_contra]) -> None:
-        """Be these items and nothing else."""
+    async def replace(self, version: int, items: Sequence[ItemT_contra]) -> None:
+        """Be these items and nothing else. There may be many: the loop is not to be held."""
 
     def change(self, version: int, items: Sequence[ItemT_contra]) -> None:
-        """Take in what has changed since the version before."""
+        """Take in what has changed since the version before, at most `PART_ITEMS`.
+
+        What came before the reader was cut off may come again.
+        """
 
 
 class WatchMetrics:
@@ -284,12 +297,12 @@ class Follower(Generic[ItemT]):
                     part = await anext(stream, None)
                 if part is None:
                     return
-                self._take(part)
+                await self._take(part)
 
-    def _take(self, part: Part[ItemT]) -> None:
+    async def _take(self, part: Part[ItemT]) -> None:
         self._pause = FIRST_PAUSE
         if part.whole:
-            self._collect(part)
+            await self._collect(part)
         elif part.after_version != self._version:
             raise _GapError
         elif part.items or part.version != self._version:
@@ -298,11 +311,11 @@ class Follower(Generic[ItemT]):
         if self.loaded:
             self._heard = self._clock.monotonic()
 
-    def _collect(self, part: Part[ItemT]) -> None:
+    async def _collect(self, part: Part[ItemT]) -> None:
         self._collected.extend(part.items)
         if not part.more:
             collected, self._collected = self._collected, []
-            self._copy.replace(part.version, collected)
+            await self._copy.replace(part.version, collected)
             self._metrics.whole_copies.labels(self._what).inc()
             self._advance(part.version)
 

@@ -10,5 +10,6 @@ one answer; commands are sent byte for byte until there is a final answer; a
 send whose outcome is unknown is never taken for failed.
 
 Called by: the gateway (`BatchIngestEvents`) and operators (`TraceMessage`).
-Calls: the tenant service, the booking service, the Graph API.
+Calls: the tenant service, whose directory it copies; the booking service; the
+Graph API.
 """

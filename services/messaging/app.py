@@ -11,12 +11,13 @@ from conserje.messaging.v1.messaging_service_pb2_grpc import (
 )
 from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 
+from copies.directory import Directory
 from meshkit.kit import Kit
 from meshkit.postgres import Postgres
 from meshkit.rate_limit import RateLimiter, RateLimitMetrics
+from meshkit.watch import WatchMetrics
 from services.messaging.clients import Booking
 from services.messaging.conversation import machine
-from services.messaging.directory import Directory
 from services.messaging.effects import EffectWorker
 from services.messaging.inbox import Ingest
 from services.messaging.metrics import MessagingMetrics
@@ -82,12 +83,17 @@ def _lead(
     metrics: MessagingMetrics,
     wakes: Wakes,
 ) -> None:
-    tenants = kit.channel("tenant", settings.target_tenant).stub(TenantServiceStub)
+    directory = Directory(
+        kit.channel("tenant", settings.target_tenant).stub(TenantServiceStub),
+        clock=kit.clock,
+        registry=kit.registry,
+        watches=WatchMetrics(kit.registry),
+    )
     booking = Booking(kit.channel("booking", settings.target_booking).stub(BookingServiceStub))
     steps = StepWorker(
         inbox=InboxStore(postgres),
         steps=StepStore(postgres),
-        directory=Directory(tenants, kit.clock, settings.directory_seconds),
+        directory=directory,
         talk=Talk(machine.advance, booking),
         clock=kit.clock,
         tracing=kit.telemetry,
@@ -104,6 +110,8 @@ def _lead(
         commands=wakes.commands,
         answered=wakes.arrived,
     )
+    kit.worker("directory", directory.run)
+    kit.degraded("directory", directory.problem)
     kit.worker("steps", steps.run)
     kit.worker("leases", steps.renew)
     kit.worker("effects", effects.run)

@@ -54,9 +54,6 @@ class MessagingSettings(DatabaseSettings, RedisSettings, TenantTarget, BookingTa
     suspended_seconds: float = Field(
         60.0, gt=0, description="When to look again at a message to a hotel that is suspended."
     )
-    directory_seconds: float = Field(
-        5.0, gt=0, le=300, description="How long an answer of the tenant service is used."
-    )
     effect_concurrency: int = Field(
         32, ge=1, le=1024, description="Commands that one process sends at once."
     )

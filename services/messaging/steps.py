@@ -14,13 +14,14 @@ from dataclasses import dataclass, replace
 
 import structlog
 
+from copies.directory import Directory
 from meshkit.clock import Clock
-from meshkit.errors import DeadlineExceeded, MeshError, ResourceExhausted, Unavailable
+from meshkit.errors import DeadlineExceeded, ResourceExhausted, Unavailable
 from meshkit.telemetry import Tracing
-from meshkit.waiting import set_within
+from meshkit.waiting import first_of, set_within
 from services.messaging import burst
 from services.messaging.backoff import backoff
-from services.messaging.directory import Directory, Owner, Standing
+from services.messaging.directory import Owner, Standing, owner_of
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.settings import MessagingSettings
 from services.messaging.slots import Slots
@@ -79,6 +80,8 @@ class StepWorker:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Claim and work until told to stop, then finish what is in hand."""
+        # Until it is known whose the numbers are, messages wait where they are.
+        await first_of(stopping, self._directory.loaded)
         while not stopping.is_set():
             leases = await self._claim(await self._slots.free())
             for lease in leases:
@@ -146,8 +149,8 @@ class StepWorker:
     async def _with_owner(self, lease: Lease) -> None:
         account = lease.items[0].account_id if lease.items else ""
         try:
-            owner = await self._owner(lease, account)
-        except MeshError as error:
+            owner = owner_of(self._directory, lease.phone_number_id, account)
+        except Unavailable as error:
             await self._postpone(lease, "tenant_away", backoff(2, first=0.5, longest=AWAY_SECONDS))
             self._metrics.dependency_away.labels("tenant").inc()
             log.debug("tenant service away", reason=error.reason, message=error.message)
@@ -162,15 +165,6 @@ class StepWorker:
         else:
             await self._set_aside(mine, owner.standing.value)
 
-    async def _owner(self, lease: Lease, account: str) -> Owner:
-        """Whose mailbox it is, asked in the trace of the first item that waits in it."""
-        if not lease.items:
-            return await self._directory.owner(lease.phone_number_id, account)
-        with self._tracing.start_span(
-            "messaging.claim", kind="consumer", traceparent=lease.items[0].traceparent
-        ):
-            return await self._directory.owner(lease.phone_number_id, account)
-
     async def _postpone(self, lease: Lease, reason: str, seconds: float) -> None:
         self._metrics.postponed.labels(reason).inc()
         await self._inbox.postpone(lease, seconds)
@@ -183,7 +177,7 @@ class StepWorker:
 
     async def _lead(self, lease: Lease, owner: Owner) -> None:
         """Take step after step; the last one lets the mailbox go with its commit."""
-        position = await self._steps.standing(owner.record.tenant_id, lease.mailbox_id)
+        position = await self._steps.standing(owner.tenant_id, lease.mailbox_id)
         wait = burst.wait(lease.items, self._pause) if position.effect is None else 0.0
         if wait > 0:
             self._metrics.postponed.labels("burst").inc()
@@ -212,7 +206,7 @@ class StepWorker:
         self, lease: Lease, owner: Owner, position: Position, cause: Cause
     ) -> Step | None:
         """Decide and commit what `cause` leads to; None when it failed or the lease is lost."""
-        attributes = {"tenant_id": owner.record.tenant_id, "cause": cause.name}
+        attributes = {"tenant_id": owner.tenant_id, "cause": cause.name}
         with self._tracing.start_span(
             "messaging.step", kind="consumer", traceparent=cause.traceparent, attributes=attributes
         ) as span:
@@ -263,11 +257,11 @@ class StepWorker:
         limit = self._settings.step_attempts
         if cause.items:
             return await self._inbox.fail_item(
-                lease, owner.record.tenant_id, cause.items[0].inbox_id, reason, limit
+                lease, owner.tenant_id, cause.items[0].inbox_id, reason, limit
             )
         assert cause.effect is not None
         return await self._steps.fail_effect(
-            lease, owner.record.tenant_id, cause.effect.request_id, reason, limit
+            lease, owner.tenant_id, cause.effect.request_id, reason, limit
         )
 
 

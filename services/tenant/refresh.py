@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import random
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import structlog
 
 from meshkit.clock import Clock
 from meshkit.errors import Unavailable
+from meshkit.memory import collector_at_rest, let_go
 from meshkit.waiting import first_of
 from services.tenant.changes import Changes
-from services.tenant.domain import Directory, Number
+from services.tenant.domain import Directory
 from services.tenant.metrics import TenantMetrics
 from services.tenant.store import TenantStore
 
 JITTER = 0.1
 """So that replicas started together do not read together."""
-
-LET_GO = 1000
-"""Numbers of an old snapshot dropped between two ticks of the loop, in about 0.2 ms."""
 
 log = structlog.get_logger()
 
@@ -95,7 +90,7 @@ class Refresher:
     async def _load(self) -> None:
         started = time.perf_counter()
         old = self._directory.current
-        with _collector_at_rest():
+        with collector_at_rest():
             snapshot = await self._store.read_directory(old)
         self._metrics.refresh_latency.observe(time.perf_counter() - started)
         if snapshot.version != self._directory.version:
@@ -103,32 +98,8 @@ class Refresher:
         await self._changes.publish(snapshot)
         self._reload_at = self._clock.monotonic() + _jittered(self._reload_seconds)
         if old is not None:
-            await _let_go(old.numbers)
+            await let_go(old.numbers)
 
 
 def _jittered(seconds: float) -> float:
     return seconds * random.uniform(1 - JITTER, 1 + JITTER)
-
-
-@contextmanager
-def _collector_at_rest() -> Iterator[None]:
-    """No search for cycles while numbers are made, nor among them afterwards: they have none.
-
-    Looking through a hundred thousand of them holds the loop for more than 10 ms.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-        gc.freeze()
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
-async def _let_go(numbers: dict[str, Number]) -> None:
-    """Empty the old snapshot, a little at a time: dropping it whole would hold the loop."""
-    while numbers:
-        for _ in range(min(len(numbers), LET_GO)):
-            numbers.popitem()
-        await asyncio.sleep(0)

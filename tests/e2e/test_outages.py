@@ -52,15 +52,27 @@ async def test_redis_emptied_and_stopped_is_noticed_by_nobody(fragile: Mesh) -> 
     assert not unexpected(fragile)
 
 
-async def test_messages_wait_for_the_tenant_service(fragile: Mesh) -> None:
-    # A hotel nobody has written to lately is in no copy.
+async def test_without_the_tenant_service_messages_are_answered_or_wait(fragile: Mesh) -> None:
+    await _says_hola(fragile, "34655500000")
+    await _is_answered(fragile, "34655500000")
     await fragile.kill("tenant")
+    await _says_hola(fragile, "34655500001")
+    await _is_answered(fragile, "34655500001")
+    # A process that starts now has no copy of the directory.
     await fragile.restart("messaging")
-    guest = "34655500001"
-    sent = await fragile.graph.send(guest, "100000000000001", text="hola", wait=10)
-    assert sent["delivered"], "stored without the tenant service"
+    await _says_hola(fragile, "34655500002")
+    assert 'degraded{what="directory"} 1.0' in await fragile.metrics("messaging")
     await fragile.start("tenant")
-    (reply,) = await fragile.graph.replies(guest, timeout=30)
+    await _is_answered(fragile, "34655500002")
+
+
+async def _says_hola(mesh: Mesh, guest: str) -> None:
+    sent = await mesh.graph.send(guest, "100000000000001", text="hola", wait=10)
+    assert sent["delivered"], "stored without the tenant service"
+
+
+async def _is_answered(mesh: Mesh, guest: str) -> None:
+    (reply,) = await mesh.graph.replies(guest, timeout=30)
     assert "Hotel Mirador" in str(reply["body"])
 
 

@@ -20,7 +20,6 @@ pytestmark = pytest.mark.e2e
 
 EDGES = {
     ("gateway", "messaging"),
-    ("messaging", "tenant"),
     ("messaging", "booking"),
 }
 """Who calls whom in the trace of a booking. Only messaging speaks to the Graph API."""

@@ -81,7 +81,7 @@ class Ledger:
     def __init__(self) -> None:
         self.heard: list[ReservationEvent] = []
 
-    def replace(self, _version: int, items: Sequence[ReservationEvent]) -> None:
+    async def replace(self, _version: int, items: Sequence[ReservationEvent]) -> None:
         raise AssertionError("the outbox has everything; nobody starts anew")
 
     def change(self, _version: int, items: Sequence[ReservationEvent]) -> None:

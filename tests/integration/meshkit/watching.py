@@ -106,7 +106,7 @@ class NumbersCopy:
         self.numbers: list[int] = []
         self.replaced = 0
 
-    def replace(self, _version: int, items: Any) -> None:
+    async def replace(self, _version: int, items: Any) -> None:
         """Be these."""
         self.numbers = list(items)
         self.replaced += 1

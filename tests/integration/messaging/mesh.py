@@ -29,8 +29,8 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 )
 from conserje.messaging.v1.messaging_service_pb2 import BatchIngestEventsRequest, IngestEventRequest
 from conserje.messaging.v1.messaging_service_pb2_grpc import MessagingServiceStub
-from conserje.tenant.v1.tenant_pb2 import TENANT_STATE_ACTIVE, RoutingRecord
-from conserje.tenant.v1.tenant_service_pb2 import ResolveTenantRequest, ResolveTenantResponse
+from conserje.tenant.v1.tenant_pb2 import TENANT_STATE_ACTIVE, RoutingRecord, TenantState
+from conserje.tenant.v1.tenant_service_pb2 import WatchTenantsRequest, WatchTenantsResponse
 from conserje.tenant.v1.tenant_service_pb2_grpc import (
     add_TenantServiceServicer_to_server,
 )
@@ -38,12 +38,13 @@ from pydantic import SecretStr
 
 from meshkit.clock import Clock
 from meshkit.config import SHARED
-from meshkit.errors import FailedPrecondition, MeshError, NotFound, Unavailable
+from meshkit.errors import MeshError, Unavailable
 from meshkit.kit import Kit
 from meshkit.metrics import new_registry
 from meshkit.postgres import Postgres
 from meshkit.server import Server
 from meshkit.telemetry import Tracing
+from meshkit.watch import NOTHING, History
 from sandbox.databases import DatabaseUrls
 from services.messaging.app import MODES, build
 from services.messaging.settings import MessagingSettings
@@ -61,44 +62,67 @@ _wamids = itertools.count(1)
 
 
 class Tenants(Resolving):
-    """One hotel; `state`, `account` and `away` can be changed."""
+    """One hotel, and those that are added; while `away` it does not say so to anybody."""
 
     def __init__(self) -> None:
         self.away = False
         self.asked = 0
-        self.numbers = {NUMBER: TENANT}
-        self.state = TENANT_STATE_ACTIVE
+        self._history: History[RoutingRecord] = History(kept=100, heartbeat_seconds=0.05)
+        self._records: dict[str, RoutingRecord] = {}
+        self.add(NUMBER, TENANT)
 
-    async def BatchResolveTenants(self, request: Any, context: Any) -> Any:
-        raise NotImplementedError
+    @property
+    def version(self) -> int:
+        """Of the newest change."""
+        return self._history.version
 
-    def WatchTenants(self, request: Any, context: Any) -> Any:
-        """Nobody follows this one."""
-        raise NotImplementedError
-
-    async def ResolveTenant(self, request: ResolveTenantRequest, context: Any) -> Any:
-        self.asked += 1
-        if self.away:
-            raise Unavailable("DIRECTORY_NOT_LOADED")
-        tenant = self.numbers.get(request.phone_number_id)
-        if tenant is None:
-            raise NotFound("NUMBER_UNKNOWN")
-        if request.whatsapp_business_account_id not in ("", ACCOUNT):
-            raise FailedPrecondition("WABA_MISMATCH")
-        return ResolveTenantResponse(
-            routing_record=RoutingRecord(
-                tenant_id=tenant,
-                phone_number_id=request.phone_number_id,
-                whatsapp_business_account_id=ACCOUNT,
-                state=self.state,
-                display_name="Hotel Mirador",
-                time_zone="Europe/Madrid",
-                default_language_code="es",
-                language_codes=["es", "en"],
-                currency_code="EUR",
-                version=1,
-            )
+    def add(
+        self, number: str, tenant_id: str, state: TenantState.ValueType = TENANT_STATE_ACTIVE
+    ) -> None:
+        """A number becomes a hotel's, or its hotel changes."""
+        version = self.version + 1
+        record = RoutingRecord(
+            tenant_id=tenant_id,
+            phone_number_id=number,
+            whatsapp_business_account_id=ACCOUNT,
+            state=state,
+            display_name="Hotel Mirador",
+            time_zone="Europe/Madrid",
+            default_language_code="es",
+            language_codes=["es", "en"],
+            currency_code="EUR",
+            version=version,
         )
+        self._records[number] = record
+        self._history.add(version, [record])
+
+    def be(self, state: TenantState.ValueType) -> None:
+        """The one hotel is switched on or off."""
+        self.add(NUMBER, TENANT, state)
+
+    async def WatchTenants(self, request: WatchTenantsRequest, context: Any) -> Any:
+        """The records and their changes, until it goes away."""
+        self.asked += 1
+        after = request.after_version if request.HasField("after_version") else NOTHING
+        async for part in self._history.watch(after, self._everything):
+            if self.away:
+                raise Unavailable("DIRECTORY_NOT_LOADED")
+            yield WatchTenantsResponse(
+                version=part.version,
+                after_version=part.after_version,
+                whole=part.whole,
+                more=part.more,
+                routing_records=part.items,
+            )
+
+    async def ResolveTenant(self, request: Any, context: Any) -> Any:
+        """Nobody asks: a copy is kept."""
+        raise NotImplementedError
+
+    BatchResolveTenants = ResolveTenant
+
+    def _everything(self) -> tuple[int, list[RoutingRecord]]:
+        return self.version, list(self._records.values())
 
 
 class Bookings(BookingServiceServicer):
@@ -303,6 +327,10 @@ class Process:
         return sum(float(value) for value in values)
 
 
+def _version_at(kit: Kit) -> float | None:
+    return kit.registry.get_sample_value("watch_version", {"what": "directory"})
+
+
 async def _drain(stream: asyncio.StreamReader) -> None:
     async for _ in stream:
         pass
@@ -375,6 +403,13 @@ class Mesh:
         self.processes.append(process)
         return process
 
+    async def register(self, number: str, tenant_id: str) -> None:
+        """A number becomes a hotel's, and the replicas started here know it."""
+        self.tenants.add(number, tenant_id)
+        async with asyncio.timeout(DEADLINE):
+            while any(_version_at(kit) != self.tenants.version for kit in self.kits):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
     async def stop(self) -> None:
         """Drain all replicas."""
         for process in self.processes:
@@ -443,7 +478,6 @@ def settings_for(urls: DatabaseUrls, **values: Any) -> MessagingSettings:
         "graph_base_url": "http://127.0.0.1:1",
         "poll_seconds": 0.05,
         "burst_pause_seconds": 0.0,
-        "directory_seconds": 0.05,
         "step_retry_seconds": 0.05,
         "db_pool_size": 4,
         "db_pool_overflow": 4,

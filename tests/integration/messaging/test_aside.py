@@ -21,7 +21,7 @@ async def _kept(operations: Any, **request: Any) -> list[pb.QuarantinedItem]:
 
 
 async def test_a_released_message_is_answered_once_the_number_is_registered(mesh: Mesh) -> None:
-    stub = await mesh.start(directory_seconds=0.001)
+    stub = await mesh.start()
     operations = mesh.operations()
     first, second = text("uno", number=STRANGER, seconds=None), text("dos", number=STRANGER)
     await mesh.say(stub, first, second)
@@ -31,7 +31,7 @@ async def test_a_released_message_is_answered_once_the_number_is_registered(mesh
     assert {(item.reason, item.releasable) for item in listed} == {("NUMBER_UNKNOWN", True)}
     assert not mesh.graph.asked
 
-    mesh.tenants.numbers[STRANGER] = "hotel-nuevo"
+    await mesh.register(STRANGER, "hotel-nuevo")
     released = await operations.ReleaseQuarantine(
         pb.ReleaseQuarantineRequest(phone_number_id=STRANGER)
     )
@@ -62,7 +62,7 @@ async def test_only_the_released_number_goes_back(mesh: Mesh) -> None:
     operations = mesh.operations()
     await mesh.say(stub, text(number=STRANGER), text(number="556"), text(number=""))
     await mesh.until("SELECT count(*) FROM quarantine", value=3)
-    mesh.tenants.numbers[STRANGER] = "hotel-nuevo"
+    await mesh.register(STRANGER, "hotel-nuevo")
     await operations.ReleaseQuarantine(pb.ReleaseQuarantineRequest(phone_number_id=STRANGER))
     kept = await _kept(operations)
     assert sorted((item.phone_number_id, item.releasable) for item in kept) == [
@@ -165,7 +165,7 @@ async def test_another_hotels_dead_letter_is_unknown(mesh: Mesh, poison: list[st
 async def test_the_command_lists_and_releases_the_quarantine(
     mesh: Mesh, conserje: Conserje
 ) -> None:
-    stub = await mesh.start(directory_seconds=0.001)
+    stub = await mesh.start()
     await mesh.say(stub, text("hola", number=STRANGER))
     await mesh.until("SELECT count(*) FROM quarantine", value=1)
     listed = await conserje("quarantine", "list", "--target", mesh.target)
@@ -174,7 +174,7 @@ async def test_the_command_lists_and_releases_the_quarantine(
     assert "hola" not in listed.out
     shown = await conserje("quarantine", "list", "--show", "--target", mesh.target)
     assert '"body": "hola"' in shown.out
-    mesh.tenants.numbers[STRANGER] = "hotel-nuevo"
+    await mesh.register(STRANGER, "hotel-nuevo")
     released = await conserje("quarantine", "release", STRANGER, "--target", mesh.target)
     assert (released.code, released.out) == (0, "released 1\n")
     await mesh.until_answered(1)

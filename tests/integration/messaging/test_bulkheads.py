@@ -11,7 +11,7 @@ STATES = "SELECT count(*) FROM outbox WHERE tenant_id = $1 AND state = $2"
 
 async def _hung(mesh: Mesh) -> None:
     """A hotel with many messages has its share under way, and all of that hangs."""
-    mesh.tenants.numbers[OTHER] = HOTEL
+    mesh.tenants.add(OTHER, HOTEL)
     mesh.graph.stuck = {NUMBER: 0}
     stub = await mesh.start(send_concurrency=SLOTS, send_share=SHARE)
     await mesh.say(stub, *(text(phone=f"346{guest:08}") for guest in range(30)))

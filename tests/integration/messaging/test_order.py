@@ -107,7 +107,7 @@ async def test_one_hotel_takes_its_share_of_a_claim_and_no_more(mesh: Mesh) -> N
 
 async def test_a_flood_leaves_room_for_another_hotel(mesh: Mesh) -> None:
     other = "100000000000003"
-    mesh.tenants.numbers[other] = "hotel-other"
+    mesh.tenants.add(other, "hotel-other")
     mesh.bookings.open.clear()
     stub = await mesh.start("serve", "steps", step_concurrency=8, step_share=4)
     await mesh.say(stub, *(text(ASKS, phone=f"346{n:08}") for n in range(50)))

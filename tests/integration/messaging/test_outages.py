@@ -3,33 +3,68 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 import grpc
 import pytest
 from conserje.messaging.v1.messaging_service_pb2 import BatchIngestEventsRequest
-from conserje.tenant.v1.tenant_pb2 import TENANT_STATE_DELETED, TENANT_STATE_SUSPENDED
+from conserje.tenant.v1.tenant_pb2 import (
+    TENANT_STATE_ACTIVE,
+    TENANT_STATE_DELETED,
+    TENANT_STATE_SUSPENDED,
+)
 from pydantic import SecretStr
 
+from meshkit.clock import FakeClock
 from services.messaging.conversation import machine
 from tests.integration.messaging.mesh import Mesh, text
 
 ASKS = "del 10 al 12 de diciembre para 2 personas"
 
 
-async def test_the_tenant_service_away(mesh: Mesh) -> None:
+async def test_started_without_the_tenant_service_messages_wait_for_it(mesh: Mesh) -> None:
     mesh.tenants.away = True
     stub = await mesh.start()
     await mesh.say(stub, text())
     async with asyncio.timeout(20):
         while mesh.tenants.asked < 2:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
-    assert await mesh.admin.fetchval("SELECT state FROM inbox") == "PENDING"
+    untouched = await mesh.row("SELECT lease_number, due_time IS NOT NULL FROM mailbox")
+    assert tuple(untouched) == (0, True)
+    assert "has not come" in mesh.kits[0].health.report()["degraded"]["directory"]
+    assert mesh.kits[0].health.is_ready()
     mesh.tenants.away = False
     await mesh.accepted(1)
     await mesh.until_quiet()
     assert len(mesh.graph.accepted) == 1
+    assert "directory" not in mesh.kits[0].health.report()["degraded"]
+
+
+async def test_without_the_tenant_service_the_copy_goes_on_and_strangers_wait(mesh: Mesh) -> None:
+    clock = mesh.clock = FakeClock(datetime.now(UTC))
+    stub = await mesh.start()
+    await mesh.say(stub, text())
+    await mesh.accepted(1)
+    mesh.tenants.away = True
+    asked = mesh.tenants.asked
+    async with asyncio.timeout(20):
+        while mesh.tenants.asked < asked + 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    clock.advance(60)
+    assert "a copy 60 s old" in mesh.kits[0].health.report()["degraded"]["directory"]
+    age = mesh.kits[0].registry.get_sample_value("watch_age_seconds", {"what": "directory"})
+    assert age is not None
+    assert age >= 60
+    # In a copy that is new, the first would be set aside.
+    await mesh.say(stub, text(number="555"), text(phone="34600000002"))
+    await mesh.accepted(2)
+    await mesh.until("SELECT lease_number > 1 FROM mailbox WHERE phone_number_id = '555'")
+    assert await mesh.admin.fetchval("SELECT count(*) FROM quarantine") == 0
+    mesh.tenants.add("555", "hotel-nuevo")
+    mesh.tenants.away = False
+    await mesh.accepted(3)
 
 
 async def test_the_booking_service_away_is_told_and_not_waited_for(mesh: Mesh) -> None:
@@ -39,12 +74,12 @@ async def test_the_booking_service_away_is_told_and_not_waited_for(mesh: Mesh) -
 
 
 async def test_a_suspended_hotel_keeps_its_messages(mesh: Mesh) -> None:
-    active, mesh.tenants.state = mesh.tenants.state, TENANT_STATE_SUSPENDED
+    mesh.tenants.be(TENANT_STATE_SUSPENDED)
     stub = await mesh.start(suspended_seconds=0.1)
     await mesh.say(stub, text())
     await mesh.until("SELECT lease_number > 3 FROM mailbox")
     assert await mesh.admin.fetchval("SELECT state FROM inbox") == "PENDING"
-    mesh.tenants.state = active
+    mesh.tenants.be(TENANT_STATE_ACTIVE)
     await mesh.accepted(1)
 
 
@@ -66,7 +101,7 @@ async def test_what_is_no_hotels_is_set_aside(
 
 
 async def test_a_hotel_that_has_left_answers_nobody(mesh: Mesh) -> None:
-    mesh.tenants.state = TENANT_STATE_DELETED
+    mesh.tenants.be(TENANT_STATE_DELETED)
     stub = await mesh.start()
     await mesh.say(stub, text())
     await mesh.until("SELECT count(*) FROM quarantine", value=1)

@@ -26,7 +26,7 @@ async def test_the_46th_message_of_a_burst_waits_and_is_not_refused(mesh: Mesh) 
 
 
 async def test_a_number_sends_as_fast_as_it_may_and_no_other_waits_for_it(mesh: Mesh) -> None:
-    mesh.tenants.numbers["999"] = "hotel-other"
+    mesh.tenants.add("999", "hotel-other")
     stub = await mesh.start("serve", "steps")
     await mesh.say(stub, *(text(phone=f"34{n}") for n in range(30)), text(number="999"))
     await mesh.until_answered(31)

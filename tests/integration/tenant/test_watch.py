@@ -57,7 +57,7 @@ class Copy:
         labels = {"what": "directory"}
         return self.registry.get_sample_value("watch_whole_copies_total", labels)
 
-    def replace(self, version: int, items: Sequence[Item]) -> None:
+    async def replace(self, version: int, items: Sequence[Item]) -> None:
         """Be these."""
         self.records = {}
         self.change(version, items)

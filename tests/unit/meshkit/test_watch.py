@@ -24,7 +24,7 @@ class Copy:
         self.replaced = 0
         self.changed = asyncio.Event()
 
-    def replace(self, _version: int, items: Sequence[int]) -> None:
+    async def replace(self, _version: int, items: Sequence[int]) -> None:
         self.items = list(items)
         self.replaced += 1
         self.changed.set()
@@ -122,6 +122,22 @@ async def test_a_whole_copy_comes_in_bounded_parts(count: int) -> None:
     assert got == list(range(count))
 
 
+async def test_many_changes_of_one_version_come_in_bounded_parts() -> None:
+    history: History[int] = History(kept=2 * PART_ITEMS)
+    items = list(range(PART_ITEMS + 1))
+    history.add(7, items)
+    stream = history.watch(0, lambda: (7, []))
+    first, last = await anext(stream), await anext(stream)
+    assert (first.version, first.after_version) == (0, 0)
+    assert (last.version, last.after_version) == (7, 0)
+    assert [*first.items, *last.items] == items
+    # Whoever has the first of them has not got the version yet.
+    following = Following([Part(0, 0, whole=True), first], [first, last])
+    await following.to_the_end()
+    assert following.asked == [-1, 0, 7]
+    assert following.copy.items == [*first.items, *items]
+
+
 async def test_a_watcher_left_behind_gets_a_whole_copy_and_goes_on() -> None:
     history: History[int] = History(kept=2, heartbeat_seconds=0.01)
     stream = history.watch(0, lambda: (history.version, [history.version]))
@@ -204,7 +220,7 @@ class _Reader:
         for _ in range(parts):
             part = await anext(stream)
             if part.whole:
-                self.copy.replace(part.version, part.items)
+                await self.copy.replace(part.version, part.items)
             else:
                 assert part.after_version == self.version
                 self.copy.change(part.version, part.items)
