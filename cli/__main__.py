@@ -18,6 +18,7 @@ from cli import (
     sends,
     tenant,
     trace,
+    window,
 )
 from cli.places import UsageError
 
@@ -61,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
         quarantine,
         dead_letters,
         sends,
+        window,
     )
     for module in modules:
         module.add_to(commands)

@@ -1,4 +1,4 @@
-"""`conserje sends`: messages of which nobody knows whether WhatsApp took them."""
+"""`conserje sends`: messages whose outcome nobody knows, and those that wait for their guest."""
 
 import argparse
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ VERDICTS = {
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the command and its two verbs."""
-    command = commands.add_parser("sends", help="messages whose outcome is unknown")
+    """Adds the command and its verbs."""
+    command = commands.add_parser("sends", help="messages whose outcome is unknown, or that wait")
     verbs = command.add_subparsers(title="verbs", metavar="VERB", required=True)
     listing = verbs.add_parser("list", help="a hotel's unknown sends, the oldest first")
     settle = verbs.add_parser(
@@ -28,10 +28,14 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         help="say whether the guest got one",
         description="What the guest got is sent; what the guest did not get goes once more.",
     )
-    for verb, act in ((listing, _list), (settle, _settle)):
+    held = verbs.add_parser("held", help="what waits for guests to write, the oldest first")
+    drop = verbs.add_parser("drop", help="give up one that waits")
+    acts = ((listing, _list), (settle, _settle), (held, _held), (drop, _drop))
+    for verb, act in acts:
         verb.add_argument("tenant", metavar="TENANT", help="the hotel's id")
         asks(verb, "messaging", MessagingOperationsServiceStub, act)
-    settle.add_argument("send", metavar="ID", help="the send's id")
+    for verb in (settle, drop):
+        verb.add_argument("send", metavar="ID", help="the send's id")
     settle.add_argument("attempt", metavar="ATTEMPT", type=int, help="which attempt, as listed")
     settle.add_argument("verdict", choices=VERDICTS, help="whether the guest got it")
     settle.add_argument("--actor", default=user(), metavar="NAME", help="who says so; you")
@@ -53,6 +57,27 @@ def _settle(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     )
     stub.SettleSend(request, timeout=SECONDS)
     yield from ()
+
+
+def _held(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    request = pb.ListHeldSendsRequest(tenant_id=options.tenant)
+    for page in pages(stub.ListHeldSends, request):
+        yield from map(held_line, page.sends)
+
+
+def _drop(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    request = pb.DropHeldSendRequest(tenant_id=options.tenant, send_id=options.send)
+    stub.DropHeldSend(request, timeout=SECONDS)
+    yield from ()
+
+
+def held_line(send: pb.HeldSend) -> str:
+    """One that waits."""
+    written = f"{send.create_time.ToDatetime():%Y-%m-%d %H:%M:%S}"
+    return (
+        f"{send.send_id}  {written}  {send.kind}  {send.reason} {send.error_code}  "
+        f"conversation {send.conversation_id}"
+    )
 
 
 def line(send: pb.UnknownSend) -> str:

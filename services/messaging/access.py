@@ -20,5 +20,10 @@ ACCESS: Access = {
         "DropDeadLetter": (OPERATOR,),
         "ListUnknownSends": (OPERATOR, READER),
         "SettleSend": (OPERATOR,),
+        "GetWindow": (OPERATOR, READER),
+        "ListHeldSends": (OPERATOR, READER),
+        "DropHeldSend": (OPERATOR,),
+        "GetWindowTemplate": (OPERATOR, READER),
+        "SetWindowTemplate": (OPERATOR,),
     },
 }

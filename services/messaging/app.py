@@ -34,11 +34,13 @@ from services.messaging.store.outbox import OutboxStore
 from services.messaging.store.steps import StepStore
 from services.messaging.store.trace import TraceStore
 from services.messaging.store.unknown import UnknownStore
+from services.messaging.store.window import WindowStore
 from services.messaging.talk import Talk
 from services.messaging.trace import Tracer
 from services.messaging.upkeep import Upkeep
 from services.messaging.wake import Wake
 from services.messaging.whatsapp.client import GraphClient
+from services.messaging.windows.forms import Window
 
 SERVICE = "conserje.messaging.v1.MessagingService"
 OPERATIONS = "conserje.messaging.v1.MessagingOperationsService"
@@ -70,6 +72,7 @@ def _serve(kit: Kit, postgres: Postgres, metrics: MessagingMetrics, wakes: Wakes
     operations = MessagingOperationsServicer(
         AsideStore(postgres),
         UnknownStore(postgres),
+        WindowStore(postgres),
         arrived=wakes.arrived,
         messages=wakes.messages,
     )
@@ -142,8 +145,10 @@ def _send(
         clock=kit.clock,
         metrics=RateLimitMetrics(kit.registry),
     )
+    store = OutboxStore(postgres)
     outbox = OutboxWorker(
-        store=OutboxStore(postgres),
+        store=store,
+        window=Window(store, WindowStore(postgres), metrics),
         graph=graph,
         rates=SendRates(limiter, settings.number_messages_per_second),
         clock=kit.clock,

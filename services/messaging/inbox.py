@@ -136,6 +136,8 @@ def _append_sender(columns: IngestColumns, message: InboundMessage | None) -> No
     columns.user.append(user)
     columns.phone.append(phone)
     columns.written.append(_written(message) if message is not None and phone else None)
+    # What WhatsApp says of a guest is nothing that the guest did.
+    columns.opens.append(message is not None and message.WhichOneof("content") != "system")
 
 
 def senders(message: InboundMessage) -> tuple[bytes | None, bytes | None]:
@@ -172,3 +174,10 @@ def _append_status(columns: IngestColumns, status: MessageStatus | None) -> None
     columns.outbox.append(outbox)
     columns.wamid.append(status.whatsapp_message_id.encode() if status is not None else None)
     columns.delivery.append(DELIVERY_RANK.get(status.state, 0) if status is not None else None)
+    columns.error.append(_failure(status) if status is not None else None)
+
+
+def _failure(status: MessageStatus) -> int | None:
+    if status.state != DELIVERY_STATE_FAILED or not status.errors:
+        return None
+    return status.errors[0].code

@@ -12,7 +12,10 @@ from meshkit.metrics import LATENCY_BUCKETS
 # From one guest at a time to the most that a process works on.
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 
-SEND_OUTCOMES = ("sent", "rejected", "retry", "paused", "unsent", "unknown", "put_off")
+SEND_OUTCOMES = (
+    *("sent", "rejected", "retry", "paused", "unsent", "unknown", "put_off"),
+    *("reformed", "held"),
+)
 
 
 class MessagingMetrics:
@@ -87,8 +90,9 @@ class MessagingMetrics:
     def _declare_outbox(self, registry: CollectorRegistry) -> None:
         self.sends = Counter(
             "outbox_sends",
-            f"Messages by what became of them: {', '.join(SEND_OUTCOMES)} (by Meta's limits, "
-            "before they left).",
+            f"Messages by what became of them: {', '.join(SEND_OUTCOMES)}. Put off are those that "
+            "Meta's limits delay; reformed those that leave as a template, for the guest's window "
+            "is shut; held those that wait for it to open.",
             ["outcome"],
             registry=registry,
         )
@@ -109,6 +113,11 @@ class MessagingMetrics:
         )
         self.unknown = Gauge(
             "outbox_unknown", "Messages whose outcome is unknown.", registry=registry
+        )
+        self.held = Gauge(
+            "outbox_held",
+            "Messages that wait for their guest to write, or for a template.",
+            registry=registry,
         )
 
     def ingested(self, kinds: Sequence[str], new: Sequence[bool]) -> None:

@@ -36,6 +36,7 @@ from services.messaging.whatsapp.client import (
     Unsent,
 )
 from services.messaging.whatsapp.codes import NUMBER_CODE, Reaction
+from services.messaging.windows.forms import Window
 
 FIRST_RETRY, LONGEST_RETRY = 0.5, 60.0
 # Meta: after 131056 wait 4^X seconds.
@@ -59,6 +60,7 @@ class OutboxWorker:
         self,
         *,
         store: OutboxStore,
+        window: Window,
         graph: GraphClient,
         rates: SendRates,
         clock: Clock,
@@ -68,6 +70,7 @@ class OutboxWorker:
         messages: Wake,
     ) -> None:
         self._store = store
+        self._window = window
         self._graph = graph
         self._rates = rates
         self._clock = clock
@@ -159,17 +162,20 @@ class OutboxWorker:
                 traceparent=message.traceparent,
                 attributes={"tenant_id": message.tenant_id, "attempt": message.attempt_count},
             ) as span:
-                await self._store_outcome(message, await self._request(message, span), span)
+                body = await self._window.form(message)
+                if body is not None:
+                    outcome = await self._request(message, body, span)
+                    await self._store_outcome(message, outcome, span)
         except Unavailable:
             # Without a stored outcome the lease runs out, and it is unknown: as it should be.
             self._metrics.dependency_away.labels("postgres").inc()
         except Exception:
             log.exception("send failed", outbox_id=str(message.outbox_id))
 
-    async def _request(self, message: Sending, span: Span) -> Outcome:
+    async def _request(self, message: Sending, body: bytes, span: Span) -> Outcome:
         started = self._clock.monotonic()
-        body = addressed(message.body, message.whatsapp_id, message.user_id)
-        outcome = await self._graph.send(message.phone_number_id, body, span.traceparent)
+        whole = addressed(body, message.whatsapp_id, message.user_id)
+        outcome = await self._graph.send(message.phone_number_id, whole, span.traceparent)
         self._metrics.send_seconds.observe(self._clock.monotonic() - started)
         return outcome
 
@@ -211,6 +217,9 @@ class OutboxWorker:
         self._metrics.sends.labels("unknown").inc()
 
     async def _refused(self, message: Sending, refusal: Refused) -> None:
+        if await self._window.took(message, refusal):
+            self._messages.set()
+            return
         if refusal.reaction in FINAL:
             await self._store.rejected(message, refusal.code, refusal.detail)
             self._metrics.sends.labels("rejected").inc()

@@ -36,6 +36,7 @@ class Upkeep:
         self._metrics.pending.set(backlog.pending_count)
         self._metrics.oldest.set(backlog.oldest_seconds)
         self._metrics.unknown.set(backlog.unknown_count)
+        self._metrics.held.set(backlog.held_count)
 
     async def _repeat(
         self, stopping: asyncio.Event, work: Callable[[], Awaitable[object]], seconds: float

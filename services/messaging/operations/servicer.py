@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import grpc
 from conserje.messaging.v1 import messaging_operations_service_pb2 as pb
 from conserje.messaging.v1.event_pb2 import InboundEvent
-from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
-    MessagingOperationsServiceServicer,
-)
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from meshkit.errors import FailedPrecondition, NotFound
 from meshkit.pages import page_size
+from services.messaging.operations.wire import timestamp
 from services.messaging.store.aside import AsideStore, DeadLetterRow, QuarantineRow
 from services.messaging.store.unknown import UnknownRow, UnknownStore
+from services.messaging.store.window import WindowStore
 from services.messaging.wake import Wake
+from services.messaging.windows.servicer import WindowRpcs
 
 RELEASED_AT_ONCE = 1000
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class MessagingOperationsServicer(MessagingOperationsServiceServicer):
+class MessagingOperationsServicer(WindowRpcs):
     """`conserje.messaging.v1.MessagingOperationsService`."""
 
     def __init__(
-        self, store: AsideStore, unknown: UnknownStore, *, arrived: Wake, messages: Wake
+        self,
+        store: AsideStore,
+        unknown: UnknownStore,
+        windows: WindowStore,
+        *,
+        arrived: Wake,
+        messages: Wake,
     ) -> None:
         self._store = store
         self._unknown = unknown
+        self._windows = windows
         self._arrived = arrived
         self._messages = messages
 
@@ -142,7 +147,7 @@ def _item(row: QuarantineRow) -> pb.QuarantinedItem:
         reason=row.reason,
         phone_number_id=row.phone_number_id,
         whatsapp_business_account_id=row.account_id,
-        arrive_time=_timestamp(row.arrive_time),
+        arrive_time=timestamp(row.arrive_time),
         size_bytes=row.size_bytes,
         releasable=row.releasable,
         event=InboundEvent.FromString(row.event) if row.event else None,
@@ -153,7 +158,7 @@ def _letter(row: DeadLetterRow) -> pb.DeadLetter:
     return pb.DeadLetter(
         dead_letter_id=row.inbox_id,
         conversation_id=row.mailbox_id,
-        arrive_time=_timestamp(row.arrive_time),
+        arrive_time=timestamp(row.arrive_time),
         attempt_count=row.attempt_count,
         reason=row.failure,
     )
@@ -165,13 +170,7 @@ def _send(row: UnknownRow) -> pb.UnknownSend:
         conversation_id=row.mailbox_id,
         kind=row.kind,
         attempt_count=row.attempt_count,
-        send_time=_timestamp(row.send_time),
+        send_time=timestamp(row.send_time),
         detail=row.detail,
         waits_for_person=row.waits_for_person,
     )
-
-
-def _timestamp(time: datetime) -> Timestamp:
-    stamp = Timestamp()
-    stamp.FromDatetime(time)
-    return stamp

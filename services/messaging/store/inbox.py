@@ -23,8 +23,9 @@ class IngestColumns:
 
     Every list has one entry for each item; `day` counts from 1970-01-01, times
     are microseconds from then. `user` and `phone` are the names of a message's
-    sender, `u:` before the id and `p:` before the number's key, and `written` is
-    the number as WhatsApp spells it; the last four speak of statuses.
+    sender, `u:` before the id and `p:` before the number's key, `written` is the
+    number as WhatsApp spells it, and `opens` says that the sender did it: the
+    window counts from there. The last five speak of statuses.
     """
 
     number: list[str] = field(default_factory=list)
@@ -39,10 +40,12 @@ class IngestColumns:
     user: list[bytes | None] = field(default_factory=list)
     phone: list[bytes | None] = field(default_factory=list)
     written: list[bytes | None] = field(default_factory=list)
+    opens: list[bool] = field(default_factory=list)
     tenant: list[str | None] = field(default_factory=list)
     outbox: list[UUID | None] = field(default_factory=list)
     wamid: list[bytes | None] = field(default_factory=list)
     delivery: list[int | None] = field(default_factory=list)
+    error: list[int | None] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +86,12 @@ class Backlog:
     pending_count: int
     oldest_seconds: float
     unknown_count: int
+    held_count: int
 
 
-INGEST = "SELECT ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)"
+INGEST = """
+SELECT ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+"""
 
 QUARANTINE = """
 INSERT INTO quarantine (inbox_id, reason, phone_number_id, account_id, traceparent, event)
@@ -201,7 +207,8 @@ SELECT inbox_id, $4, mailbox_id, phone_number_id, account_id, order_time, receiv
 BACKLOG = """
 SELECT count(*) AS pending_count,
        coalesce(extract(epoch FROM now() - min(arrive_time)), 0)::float8 AS oldest_seconds,
-       (SELECT count(*) FROM outbox WHERE state = 'UNKNOWN') AS unknown_count
+       (SELECT count(*) FROM outbox WHERE state = 'UNKNOWN') AS unknown_count,
+       (SELECT count(*) FROM outbox WHERE state = 'HELD') AS held_count
 FROM (SELECT arrive_time FROM inbox WHERE state = 'PENDING' LIMIT 10000) AS waiting
 """
 
@@ -322,12 +329,12 @@ class InboxStore:
 
 
 def _arguments(batch: IngestColumns) -> tuple[object, ...]:
-    statuses = (batch.tenant, batch.outbox, batch.wamid, batch.delivery)
+    statuses = (batch.tenant, batch.outbox, batch.wamid, batch.delivery, batch.error)
     return (
         *(batch.number, batch.account, batch.key, batch.day, batch.order, batch.receive),
-        *(batch.kind, batch.event, batch.trace, batch.user, batch.phone),
+        *(batch.kind, batch.event, batch.trace, batch.user, batch.phone, batch.written),
+        batch.opens,
         *(statuses if "status" in batch.kind else (None,) * len(statuses)),
-        batch.written,
     )
 
 

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Sending:
-    """A message that is SENDING: ours for this attempt. `body` lacks the recipient."""
+    """A message that is SENDING: ours for this attempt. `body` lacks the recipient.
+
+    `window_open`: as far as is known the guest may be written to freely.
+    `stands_for` is the message that WhatsApp failed as too late, if it goes instead.
+    """
 
     tenant_id: str
     outbox_id: UUID
@@ -29,11 +33,14 @@ class Sending:
     traceparent: str
     whatsapp_id: bytes | None
     user_id: bytes | None
+    window_open: bool
+    stands_for: UUID | None
 
 
 # The head of each guest's line: nothing under way to that guest, nothing
 # before it that may still go, and a number that does not rest. The unique
-# index on SENDING is the second wall against two at once. Hotels take turns, and
+# index on SENDING is the second wall against two at once. `last_order_time` knows
+# of what a replica of the release before took in. Hotels take turns, and
 # none gets more than its share of what one process has under way. (With
 # EXISTS the planner would read all that a hotel has open for each guest.)
 CLAIM = """
@@ -74,12 +81,17 @@ WITH RECURSIVE tenant AS (
 )
 UPDATE outbox o SET
     state = 'SENDING', attempt_count = o.attempt_count + 1, send_time = clock_timestamp(),
-    lease_until = now() + $2::float8 * interval '1 second'
+    lease_until = now() + $2::float8 * interval '1 second', sent_as = NULL
 FROM chosen, mailbox m
 WHERE o.tenant_id = chosen.tenant_id AND o.outbox_id = chosen.outbox_id
   AND m.mailbox_id = o.mailbox_id
 RETURNING o.tenant_id, o.outbox_id, o.mailbox_id, o.phone_number_id, o.kind, o.body,
-          o.attempt_count, o.create_time, o.traceparent, m.whatsapp_id, m.user_id
+          o.attempt_count, o.create_time, o.traceparent, m.whatsapp_id, m.user_id, o.stands_for,
+          (m.inbound_time IS NULL
+           OR greatest(m.inbound_time, m.last_order_time) > now() - interval '24 hours')
+              AND m.window_refused_time IS NULL
+              AND (o.refused_time IS NULL OR coalesce(m.inbound_time > o.refused_time, false))
+              AS window_open
 """
 
 # Also when a status has made it SENT before, or its lease has run out: it was
@@ -101,6 +113,39 @@ AGAIN = """
 UPDATE outbox SET state = 'PENDING', lease_until = NULL, error_code = $5, error_detail = $6,
     due_time = now() + $4::float8 * interval '1 second'
 WHERE tenant_id = $1 AND outbox_id = $2 AND attempt_count = $3 AND state IN ('SENDING', 'UNKNOWN')
+"""
+
+# WhatsApp has said that the window is shut. It is, unless the guest has written
+# since the request left. The same message goes at once, in another form.
+TOO_LATE = """
+WITH again AS (
+    UPDATE outbox SET state = 'PENDING', lease_until = NULL, due_time = now(),
+        refused_time = send_time, error_code = $4, error_detail = $5
+    WHERE tenant_id = $1 AND outbox_id = $2 AND attempt_count = $3
+      AND state IN ('SENDING', 'UNKNOWN')
+    RETURNING mailbox_id, send_time
+)
+UPDATE mailbox m SET window_refused_time = again.send_time FROM again
+WHERE m.mailbox_id = again.mailbox_id
+  AND (m.inbound_time IS NULL OR m.inbound_time <= again.send_time)
+"""
+
+SHUT = """
+UPDATE mailbox m SET window_refused_time = o.refused_time FROM outbox o
+WHERE o.tenant_id = $1 AND o.outbox_id = $2 AND o.refused_time IS NOT NULL
+  AND m.mailbox_id = o.mailbox_id AND m.window_refused_time IS NULL
+  AND (m.inbound_time IS NULL OR m.inbound_time <= o.refused_time)
+"""
+
+HOLD = """
+UPDATE outbox SET state = 'HELD', lease_until = NULL, sent_as = NULL,
+    error_code = $4, error_detail = $5
+WHERE tenant_id = $1 AND outbox_id = $2 AND attempt_count = $3 AND state IN ('SENDING', 'UNKNOWN')
+"""
+
+SEND_AS = """
+UPDATE outbox SET sent_as = $4
+WHERE tenant_id = $1 AND outbox_id = $2 AND attempt_count = $3 AND state = 'SENDING'
 """
 
 # It has not left: the attempt is taken back.
@@ -213,6 +258,22 @@ class OutboxStore:
     async def again(self, message: Sending, seconds: float, code: int | None, detail: str) -> None:
         """It was certainly not taken; it may go again after `seconds`."""
         await self._postgres.execute(AGAIN, *_key(message), seconds, code, detail)
+
+    async def too_late(self, message: Sending, code: int, detail: str) -> None:
+        """WhatsApp refused it because the guest's window is shut: it goes in another form."""
+        await self._postgres.execute(TOO_LATE, *_key(message), code, detail)
+
+    async def shut(self, message: Sending) -> None:
+        """Remember for its guest what WhatsApp said of the message that it stands for."""
+        await self._postgres.execute(SHUT, message.tenant_id, message.outbox_id)
+
+    async def hold(self, message: Sending, code: int, detail: str) -> None:
+        """It can only go when its guest has written, or when there is a template for it."""
+        await self._postgres.execute(HOLD, *_key(message), code, detail)
+
+    async def send_as(self, message: Sending, kind: str) -> None:
+        """It leaves in another form than its own."""
+        await self._postgres.execute(SEND_AS, *_key(message), kind)
 
     async def put_off(self, later: Sequence[tuple[Sending, float]]) -> None:
         """They have not left; each may be claimed again after its seconds."""

@@ -121,6 +121,11 @@ WITH held AS (
     SELECT $3, mailbox_id, $4, $5::bigint[] FROM held
     ON CONFLICT (tenant_id, mailbox_id) DO UPDATE SET
         state = excluded.state, unanswered = excluded.unanswered, update_time = now()
+), released AS (
+    -- A guest who writes may be written to: what was held goes before the answer.
+    UPDATE outbox o SET state = 'PENDING', due_time = now()
+    FROM held WHERE o.tenant_id = $3 AND o.mailbox_id = held.mailbox_id AND o.state = 'HELD'
+      AND cardinality($12::bigint[]) > 0
 ), messages AS (
     INSERT INTO outbox (tenant_id, outbox_id, mailbox_id, phone_number_id, kind, body,
                         hold_for_person, answers, traceparent)

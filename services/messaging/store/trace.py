@@ -59,7 +59,7 @@ WITH item AS (
       AND (e.inbox_ids && $3::bigint[] OR substr(e.traceparent, 4, 32) = $4)
 ), message AS (
     SELECT o.tenant_id, o.outbox_id, o.kind, o.create_time, o.send_time, o.accept_time,
-           o.attempt_count, o.state, o.error_code
+           o.attempt_count, o.state, o.error_code, o.error_detail, o.sent_as
     FROM outbox o WHERE o.tenant_id = $1 AND o.mailbox_id = $2
       AND (o.answers && $3::bigint[] OR substr(o.traceparent, 4, 32) = $4)
 ), status AS (
@@ -81,9 +81,12 @@ SELECT hop.name, hop.time, hop.detail FROM (
     UNION ALL SELECT 8, 'step.commit', done_time, 'answer of ' || method FROM command
     UNION ALL SELECT 9, 'outbox.sending', send_time, kind || ', attempt ' || attempt_count
         FROM message
-    UNION ALL SELECT 10, 'graph.accepted', accept_time, kind FROM message
+    UNION ALL SELECT 10, 'graph.accepted', accept_time,
+        kind || coalesce(' as ' || sent_as, '') FROM message
     UNION ALL SELECT 11, 'outbox.' || lower(state), coalesce(send_time, create_time),
-        coalesce('code ' || error_code, '') FROM message WHERE state <> 'SENT'
+        coalesce('code ' || error_code, '')
+            || CASE state WHEN 'HELD' THEN ', ' || error_detail ELSE '' END
+        FROM message WHERE state <> 'SENT'
     UNION ALL SELECT 12, 'status.' || CASE delivery WHEN 1 THEN 'sent' WHEN 2 THEN 'delivered'
         WHEN 3 THEN 'read' WHEN 4 THEN 'played' WHEN 9 THEN 'failed' ELSE 'other' END,
         arrive_time, '' FROM status

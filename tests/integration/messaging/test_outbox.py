@@ -152,7 +152,7 @@ async def test_what_may_be_tried_again_is(mesh: Mesh, code: int) -> None:
     assert len(mesh.graph.asked) == 2
 
 
-@pytest.mark.parametrize("code", [131026, 131047, 100, 4711])
+@pytest.mark.parametrize("code", [131026, 100, 4711])
 async def test_a_definite_refusal_is_final(mesh: Mesh, code: int) -> None:
     await sent_and_lost(mesh, code)
     row = await mesh.row("SELECT state, error_code FROM outbox")

@@ -557,3 +557,395 @@ class SettleSendResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SettleSendResponse: _TypeAlias = SettleSendResponse  # noqa: Y015
+
+@_typing.final
+class GetWindowRequest(_message.Message):
+    """The request of `GetWindow`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    WHATSAPP_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    PHONE_NUMBER_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    conversation_id: _builtins.int
+    """By the conversation."""
+    whatsapp_id: _builtins.str
+    """By the guest's number as WhatsApp writes it; needs `phone_number_id`."""
+    user_id: _builtins.str
+    """By the business-scoped user id; needs `phone_number_id`."""
+    phone_number_id: _builtins.str
+    """The number of the hotel that the guest writes to: up to 32 digits. Empty
+    when the conversation is named.
+    """
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        conversation_id: _builtins.int = ...,
+        whatsapp_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        phone_number_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "guest", b"guest", "user_id", b"user_id", "whatsapp_id", b"whatsapp_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "guest", b"guest", "phone_number_id", b"phone_number_id", "tenant_id", b"tenant_id", "user_id", b"user_id", "whatsapp_id", b"whatsapp_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_guest: _TypeAlias = _typing.Literal["conversation_id", "whatsapp_id", "user_id"]  # noqa: Y015
+    _WhichOneofArgType_guest: _TypeAlias = _typing.Literal["guest", b"guest"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_guest) -> _WhichOneofReturnType_guest | None: ...
+
+Global___GetWindowRequest: _TypeAlias = GetWindowRequest  # noqa: Y015
+
+@_typing.final
+class GetWindowResponse(_message.Message):
+    """The answer of `GetWindow`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WINDOW_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def window(self) -> Global___GuestWindow:
+        """The window."""
+
+    def __init__(
+        self,
+        *,
+        window: Global___GuestWindow | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["window", b"window"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWindowResponse: _TypeAlias = GetWindowResponse  # noqa: Y015
+
+@_typing.final
+class GuestWindow(_message.Message):
+    """Until when a guest may be written to freely."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    PHONE_NUMBER_ID_FIELD_NUMBER: _builtins.int
+    OPEN_FIELD_NUMBER: _builtins.int
+    LAST_INBOUND_TIME_FIELD_NUMBER: _builtins.int
+    CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    REFUSE_TIME_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.int
+    """The conversation."""
+    phone_number_id: _builtins.str
+    """The number of the hotel."""
+    open: _builtins.bool
+    """Whether it is open now."""
+    @_builtins.property
+    def last_inbound_time(self) -> _timestamp_pb2.Timestamp:
+        """When the guest wrote last, as Meta says. Absent when that is not known: a
+        free reply is tried then.
+        """
+
+    @_builtins.property
+    def close_time(self) -> _timestamp_pb2.Timestamp:
+        """When it closes or has closed. Absent when that is not known."""
+
+    @_builtins.property
+    def refuse_time(self) -> _timestamp_pb2.Timestamp:
+        """When a message left that WhatsApp refused as too late. Absent unless that
+        happened since the guest wrote last.
+        """
+
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.int = ...,
+        phone_number_id: _builtins.str = ...,
+        open: _builtins.bool = ...,
+        last_inbound_time: _timestamp_pb2.Timestamp | None = ...,
+        close_time: _timestamp_pb2.Timestamp | None = ...,
+        refuse_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time", "last_inbound_time", b"last_inbound_time", "refuse_time", b"refuse_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["close_time", b"close_time", "conversation_id", b"conversation_id", "last_inbound_time", b"last_inbound_time", "open", b"open", "phone_number_id", b"phone_number_id", "refuse_time", b"refuse_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GuestWindow: _TypeAlias = GuestWindow  # noqa: Y015
+
+@_typing.final
+class ListHeldSendsRequest(_message.Message):
+    """The request of `ListHeldSends`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    page_size: _builtins.int
+    """How many at most; 0 means 50, more than 200 means 200."""
+    page_token: _builtins.str
+    """The `next_page_token` of the page before. Empty for the first."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHeldSendsRequest: _TypeAlias = ListHeldSendsRequest  # noqa: Y015
+
+@_typing.final
+class ListHeldSendsResponse(_message.Message):
+    """The answer of `ListHeldSends`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SENDS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page. Empty after the last."""
+    @_builtins.property
+    def sends(self) -> _containers.RepeatedCompositeFieldContainer[Global___HeldSend]:
+        """One page of held messages."""
+
+    def __init__(
+        self,
+        *,
+        sends: _abc.Iterable[Global___HeldSend] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "sends", b"sends"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListHeldSendsResponse: _TypeAlias = ListHeldSendsResponse  # noqa: Y015
+
+@_typing.final
+class HeldSend(_message.Message):
+    """A message that waits for its guest's window to open."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEND_ID_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    ERROR_CODE_FIELD_NUMBER: _builtins.int
+    send_id: _builtins.str
+    """Its id, a UUID."""
+    conversation_id: _builtins.int
+    """The conversation it belongs to."""
+    kind: _builtins.str
+    """What it is, such as `text` or `interactive`."""
+    reason: _builtins.str
+    """Why it waits: `NO_TEMPLATE` when the hotel has chosen none, `NO_WORDS` when
+    it is nothing that words can tell, `TOO_LONG` for a template,
+    `TEMPLATE_REFUSED` when WhatsApp did not take the template.
+    """
+    error_code: _builtins.int
+    """Meta's code: 131047, or why the template was not taken."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was written."""
+
+    def __init__(
+        self,
+        *,
+        send_id: _builtins.str = ...,
+        conversation_id: _builtins.int = ...,
+        kind: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        reason: _builtins.str = ...,
+        error_code: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "create_time", b"create_time", "error_code", b"error_code", "kind", b"kind", "reason", b"reason", "send_id", b"send_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HeldSend: _TypeAlias = HeldSend  # noqa: Y015
+
+@_typing.final
+class DropHeldSendRequest(_message.Message):
+    """The request of `DropHeldSend`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    SEND_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    send_id: _builtins.str
+    """The message, a UUID."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        send_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["send_id", b"send_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropHeldSendRequest: _TypeAlias = DropHeldSendRequest  # noqa: Y015
+
+@_typing.final
+class DropHeldSendResponse(_message.Message):
+    """The answer of `DropHeldSend`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___DropHeldSendResponse: _TypeAlias = DropHeldSendResponse  # noqa: Y015
+
+@_typing.final
+class WindowTemplate(_message.Message):
+    """A template as the form of other messages."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEMPLATE_NAME_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    template_name: _builtins.str
+    """Its name: 1 to 512 small letters, digits and underscores."""
+    language_code: _builtins.str
+    """Its language as Meta writes it, such as `es` or `en_US`."""
+    @_builtins.property
+    def parameters(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """What is put into its body, in the order of its variables: 1 to 16, each 1
+        to 512 characters. `{text}` stands for the words of the message, and one of
+        them holds it.
+        """
+
+    def __init__(
+        self,
+        *,
+        template_name: _builtins.str = ...,
+        language_code: _builtins.str = ...,
+        parameters: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["language_code", b"language_code", "parameters", b"parameters", "template_name", b"template_name"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WindowTemplate: _TypeAlias = WindowTemplate  # noqa: Y015
+
+@_typing.final
+class GetWindowTemplateRequest(_message.Message):
+    """The request of `GetWindowTemplate`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWindowTemplateRequest: _TypeAlias = GetWindowTemplateRequest  # noqa: Y015
+
+@_typing.final
+class GetWindowTemplateResponse(_message.Message):
+    """The answer of `GetWindowTemplate`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TEMPLATE_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def template(self) -> Global___WindowTemplate:
+        """The template. Absent when none is chosen."""
+
+    def __init__(
+        self,
+        *,
+        template: Global___WindowTemplate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["template", b"template"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["template", b"template"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetWindowTemplateResponse: _TypeAlias = GetWindowTemplateResponse  # noqa: Y015
+
+@_typing.final
+class SetWindowTemplateRequest(_message.Message):
+    """The request of `SetWindowTemplate`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    TEMPLATE_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    @_builtins.property
+    def template(self) -> Global___WindowTemplate:
+        """The template. Absent to choose none."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        template: Global___WindowTemplate | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["template", b"template"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["template", b"template", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetWindowTemplateRequest: _TypeAlias = SetWindowTemplateRequest  # noqa: Y015
+
+@_typing.final
+class SetWindowTemplateResponse(_message.Message):
+    """The answer of `SetWindowTemplate`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetWindowTemplateResponse: _TypeAlias = SetWindowTemplateResponse  # noqa: Y015

@@ -73,6 +73,31 @@ class MessagingOperationsServiceStub:
                 request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SettleSendRequest.SerializeToString,
                 response_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SettleSendResponse.FromString,
                 _registered_method=True)
+        self.GetWindow = channel.unary_unary(
+                '/conserje.messaging.v1.MessagingOperationsService/GetWindow',
+                request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.GetWindowRequest.SerializeToString,
+                response_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.GetWindowResponse.FromString,
+                _registered_method=True)
+        self.ListHeldSends = channel.unary_unary(
+                '/conserje.messaging.v1.MessagingOperationsService/ListHeldSends',
+                request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListHeldSendsRequest.SerializeToString,
+                response_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListHeldSendsResponse.FromString,
+                _registered_method=True)
+        self.DropHeldSend = channel.unary_unary(
+                '/conserje.messaging.v1.MessagingOperationsService/DropHeldSend',
+                request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.DropHeldSendRequest.SerializeToString,
+                response_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.DropHeldSendResponse.FromString,
+                _registered_method=True)
+        self.GetWindowTemplate = channel.unary_unary(
+                '/conserje.messaging.v1.MessagingOperationsService/GetWindowTemplate',
+                request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.GetWindowTemplateRequest.SerializeToString,
+                response_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.GetWindowTemplateResponse.FromString,
+                _registered_method=True)
+        self.SetWindowTemplate = channel.unary_unary(
+                '/conserje.messaging.v1.MessagingOperationsService/SetWindowTemplate',
+                request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SetWindowTemplateRequest.SerializeToString,
+                response_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SetWindowTemplateResponse.FromString,
+                _registered_method=True)
 
 
 class MessagingOperationsServiceServicer:
@@ -153,6 +178,53 @@ class MessagingOperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetWindow(self, request, context):
+        """Until when a guest of a hotel may be written to freely: 24 hours from the
+        guest's newest message, or less when WhatsApp says so.
+
+        Errors:
+        - NOT_FOUND `CONVERSATION_UNKNOWN`: the hotel has not talked with that guest.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListHeldSends(self, request, context):
+        """Lists a hotel's messages that wait because their guest's window is shut and
+        no template can tell them; the oldest first. They go when the guest writes,
+        or once there is a template.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DropHeldSend(self, request, context):
+        """Gives a held message up: it never goes. Its row stays, and says so.
+
+        Errors:
+        - NOT_FOUND `SEND_NOT_FOUND`: the hotel has no message by that id.
+        - FAILED_PRECONDITION `SEND_NOT_HELD`: it does not wait; `state` says where
+        it stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetWindowTemplate(self, request, context):
+        """The template that a hotel's messages leave as when their guest's window is
+        shut.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetWindowTemplate(self, request, context):
+        """Chooses that template, or none. What is held is looked at again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_MessagingOperationsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -190,6 +262,31 @@ def add_MessagingOperationsServiceServicer_to_server(servicer, server):
                     servicer.SettleSend,
                     request_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SettleSendRequest.FromString,
                     response_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SettleSendResponse.SerializeToString,
+            ),
+            'GetWindow': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWindow,
+                    request_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.GetWindowRequest.FromString,
+                    response_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.GetWindowResponse.SerializeToString,
+            ),
+            'ListHeldSends': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListHeldSends,
+                    request_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListHeldSendsRequest.FromString,
+                    response_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListHeldSendsResponse.SerializeToString,
+            ),
+            'DropHeldSend': grpc.unary_unary_rpc_method_handler(
+                    servicer.DropHeldSend,
+                    request_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.DropHeldSendRequest.FromString,
+                    response_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.DropHeldSendResponse.SerializeToString,
+            ),
+            'GetWindowTemplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetWindowTemplate,
+                    request_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.GetWindowTemplateRequest.FromString,
+                    response_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.GetWindowTemplateResponse.SerializeToString,
+            ),
+            'SetWindowTemplate': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetWindowTemplate,
+                    request_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SetWindowTemplateRequest.FromString,
+                    response_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SetWindowTemplateResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -385,6 +482,141 @@ class MessagingOperationsService:
             '/conserje.messaging.v1.MessagingOperationsService/SettleSend',
             conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SettleSendRequest.SerializeToString,
             conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SettleSendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWindow(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.messaging.v1.MessagingOperationsService/GetWindow',
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.GetWindowRequest.SerializeToString,
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.GetWindowResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListHeldSends(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.messaging.v1.MessagingOperationsService/ListHeldSends',
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListHeldSendsRequest.SerializeToString,
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListHeldSendsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DropHeldSend(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.messaging.v1.MessagingOperationsService/DropHeldSend',
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.DropHeldSendRequest.SerializeToString,
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.DropHeldSendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetWindowTemplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.messaging.v1.MessagingOperationsService/GetWindowTemplate',
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.GetWindowTemplateRequest.SerializeToString,
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.GetWindowTemplateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetWindowTemplate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.messaging.v1.MessagingOperationsService/SetWindowTemplate',
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SetWindowTemplateRequest.SerializeToString,
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SetWindowTemplateResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -79,6 +79,32 @@ class MessagingOperationsServiceStub:
       became of it, or another word was given; `state` says where the message
       stands.
     """
+    GetWindow: _grpc.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.GetWindowRequest, _messaging_operations_service_pb2.GetWindowResponse]
+    """Until when a guest of a hotel may be written to freely: 24 hours from the
+    guest's newest message, or less when WhatsApp says so.
+
+    Errors:
+    - NOT_FOUND `CONVERSATION_UNKNOWN`: the hotel has not talked with that guest.
+    """
+    ListHeldSends: _grpc.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.ListHeldSendsRequest, _messaging_operations_service_pb2.ListHeldSendsResponse]
+    """Lists a hotel's messages that wait because their guest's window is shut and
+    no template can tell them; the oldest first. They go when the guest writes,
+    or once there is a template.
+    """
+    DropHeldSend: _grpc.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.DropHeldSendRequest, _messaging_operations_service_pb2.DropHeldSendResponse]
+    """Gives a held message up: it never goes. Its row stays, and says so.
+
+    Errors:
+    - NOT_FOUND `SEND_NOT_FOUND`: the hotel has no message by that id.
+    - FAILED_PRECONDITION `SEND_NOT_HELD`: it does not wait; `state` says where
+      it stands.
+    """
+    GetWindowTemplate: _grpc.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.GetWindowTemplateRequest, _messaging_operations_service_pb2.GetWindowTemplateResponse]
+    """The template that a hotel's messages leave as when their guest's window is
+    shut.
+    """
+    SetWindowTemplate: _grpc.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.SetWindowTemplateRequest, _messaging_operations_service_pb2.SetWindowTemplateResponse]
+    """Chooses that template, or none. What is held is looked at again."""
 
 @_typing.type_check_only
 class MessagingOperationsServiceAsyncStub(MessagingOperationsServiceStub):
@@ -131,6 +157,32 @@ class MessagingOperationsServiceAsyncStub(MessagingOperationsServiceStub):
       became of it, or another word was given; `state` says where the message
       stands.
     """
+    GetWindow: _aio.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.GetWindowRequest, _messaging_operations_service_pb2.GetWindowResponse]  # type: ignore[assignment]
+    """Until when a guest of a hotel may be written to freely: 24 hours from the
+    guest's newest message, or less when WhatsApp says so.
+
+    Errors:
+    - NOT_FOUND `CONVERSATION_UNKNOWN`: the hotel has not talked with that guest.
+    """
+    ListHeldSends: _aio.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.ListHeldSendsRequest, _messaging_operations_service_pb2.ListHeldSendsResponse]  # type: ignore[assignment]
+    """Lists a hotel's messages that wait because their guest's window is shut and
+    no template can tell them; the oldest first. They go when the guest writes,
+    or once there is a template.
+    """
+    DropHeldSend: _aio.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.DropHeldSendRequest, _messaging_operations_service_pb2.DropHeldSendResponse]  # type: ignore[assignment]
+    """Gives a held message up: it never goes. Its row stays, and says so.
+
+    Errors:
+    - NOT_FOUND `SEND_NOT_FOUND`: the hotel has no message by that id.
+    - FAILED_PRECONDITION `SEND_NOT_HELD`: it does not wait; `state` says where
+      it stands.
+    """
+    GetWindowTemplate: _aio.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.GetWindowTemplateRequest, _messaging_operations_service_pb2.GetWindowTemplateResponse]  # type: ignore[assignment]
+    """The template that a hotel's messages leave as when their guest's window is
+    shut.
+    """
+    SetWindowTemplate: _aio.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.SetWindowTemplateRequest, _messaging_operations_service_pb2.SetWindowTemplateResponse]  # type: ignore[assignment]
+    """Chooses that template, or none. What is held is looked at again."""
 
 class MessagingOperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     """What operators see and decide: items that are kept aside.
@@ -222,5 +274,61 @@ class MessagingOperationsServiceServicer(metaclass=_abc_1.ABCMeta):
           became of it, or another word was given; `state` says where the message
           stands.
         """
+
+    @_abc_1.abstractmethod
+    def GetWindow(
+        self,
+        request: _messaging_operations_service_pb2.GetWindowRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messaging_operations_service_pb2.GetWindowResponse, _abc.Awaitable[_messaging_operations_service_pb2.GetWindowResponse]]:
+        """Until when a guest of a hotel may be written to freely: 24 hours from the
+        guest's newest message, or less when WhatsApp says so.
+
+        Errors:
+        - NOT_FOUND `CONVERSATION_UNKNOWN`: the hotel has not talked with that guest.
+        """
+
+    @_abc_1.abstractmethod
+    def ListHeldSends(
+        self,
+        request: _messaging_operations_service_pb2.ListHeldSendsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messaging_operations_service_pb2.ListHeldSendsResponse, _abc.Awaitable[_messaging_operations_service_pb2.ListHeldSendsResponse]]:
+        """Lists a hotel's messages that wait because their guest's window is shut and
+        no template can tell them; the oldest first. They go when the guest writes,
+        or once there is a template.
+        """
+
+    @_abc_1.abstractmethod
+    def DropHeldSend(
+        self,
+        request: _messaging_operations_service_pb2.DropHeldSendRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messaging_operations_service_pb2.DropHeldSendResponse, _abc.Awaitable[_messaging_operations_service_pb2.DropHeldSendResponse]]:
+        """Gives a held message up: it never goes. Its row stays, and says so.
+
+        Errors:
+        - NOT_FOUND `SEND_NOT_FOUND`: the hotel has no message by that id.
+        - FAILED_PRECONDITION `SEND_NOT_HELD`: it does not wait; `state` says where
+          it stands.
+        """
+
+    @_abc_1.abstractmethod
+    def GetWindowTemplate(
+        self,
+        request: _messaging_operations_service_pb2.GetWindowTemplateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messaging_operations_service_pb2.GetWindowTemplateResponse, _abc.Awaitable[_messaging_operations_service_pb2.GetWindowTemplateResponse]]:
+        """The template that a hotel's messages leave as when their guest's window is
+        shut.
+        """
+
+    @_abc_1.abstractmethod
+    def SetWindowTemplate(
+        self,
+        request: _messaging_operations_service_pb2.SetWindowTemplateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messaging_operations_service_pb2.SetWindowTemplateResponse, _abc.Awaitable[_messaging_operations_service_pb2.SetWindowTemplateResponse]]:
+        """Chooses that template, or none. What is held is looked at again."""
 
 def add_MessagingOperationsServiceServicer_to_server(servicer: MessagingOperationsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,0 +1,96 @@
+"""`conserje window`: until when a guest may be written to freely, and what is sent afterwards."""
+
+import argparse
+from collections.abc import Iterator
+from datetime import UTC
+from typing import Any
+
+from conserje.messaging.v1 import messaging_operations_service_pb2 as pb
+from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
+    MessagingOperationsServiceStub,
+)
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from cli.asking import SECONDS, asks
+from cli.places import UsageError
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command and its verbs."""
+    command = commands.add_parser("window", help="until when guests may be written to freely")
+    verbs = command.add_subparsers(title="verbs", metavar="VERB", required=True)
+    show = verbs.add_parser("show", help="the window of one guest")
+    template = verbs.add_parser(
+        "template",
+        help="what messages leave as when the window is shut",
+        description="Without options it is shown; with NAME it is chosen, with --none taken away.",
+    )
+    for verb, act in ((show, _show), (template, _template)):
+        verb.add_argument("tenant", metavar="TENANT", help="the hotel's id")
+        asks(verb, "messaging", MessagingOperationsServiceStub, act)
+    guest = show.add_mutually_exclusive_group(required=True)
+    guest.add_argument("--conversation", type=int, metavar="ID", help="the conversation's id")
+    guest.add_argument("--guest", metavar="DIGITS", help="the guest's number; needs --number")
+    guest.add_argument("--user-id", metavar="ID", help="the guest's user id; needs --number")
+    show.add_argument("--number", default="", metavar="ID", help="Meta's id of the hotel's number")
+    template.add_argument("name", nargs="?", metavar="NAME", help="the template's name")
+    template.add_argument("--language", default="es", metavar="CODE", help="its language; es")
+    template.add_argument(
+        "--parameter",
+        action="append",
+        metavar="TEXT",
+        help="for its body, in order; {text} stands for the words of the message, as by default",
+    )
+    template.add_argument("--none", action="store_true", help="choose none")
+
+
+def _show(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    request = pb.GetWindowRequest(tenant_id=options.tenant, phone_number_id=options.number)
+    if options.conversation:
+        request.conversation_id = options.conversation
+    elif options.guest:
+        request.whatsapp_id = options.guest
+    else:
+        request.user_id = options.user_id
+    yield line(stub.GetWindow(request, timeout=SECONDS).window)
+
+
+def _template(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    if options.none and options.name:
+        raise UsageError("a template's name and --none at once make no sense.")
+    if options.name or options.none:
+        stub.SetWindowTemplate(_choice(options), timeout=SECONDS)
+    asked = pb.GetWindowTemplateRequest(tenant_id=options.tenant)
+    chosen = stub.GetWindowTemplate(asked, timeout=SECONDS)
+    if chosen.HasField("template"):
+        told = chosen.template
+        yield f"{told.template_name}  {told.language_code}  {'  '.join(told.parameters)}"
+    else:
+        yield "none: what cannot be sent freely is held until the guest writes"
+
+
+def _choice(options: argparse.Namespace) -> pb.SetWindowTemplateRequest:
+    request = pb.SetWindowTemplateRequest(tenant_id=options.tenant)
+    if options.name:
+        request.template.template_name = options.name
+        request.template.language_code = options.language
+        request.template.parameters.extend(options.parameter or ["{text}"])
+    return request
+
+
+def line(window: pb.GuestWindow) -> str:
+    """One window."""
+    parts = [f"conversation {window.conversation_id}", "open" if window.open else "shut"]
+    if window.HasField("last_inbound_time"):
+        parts.append(f"guest wrote {_time(window.last_inbound_time)}")
+    else:
+        parts.append("not known when the guest wrote")
+    if window.HasField("close_time"):
+        parts.append(f"{'until' if window.open else 'since'} {_time(window.close_time)}")
+    if window.HasField("refuse_time"):
+        parts.append("WhatsApp refused a message")
+    return "  ".join(parts)
+
+
+def _time(stamp: Timestamp) -> str:
+    return f"{stamp.ToDatetime(UTC):%Y-%m-%d %H:%M:%S}Z"

@@ -1,0 +1,137 @@
+"""The RPCs about windows: until when guests may be written to, and what waits for them."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import grpc
+import orjson
+from conserje.messaging.v1 import messaging_operations_service_pb2 as pb
+from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
+    MessagingOperationsServiceServicer,
+)
+
+from meshkit.errors import FailedPrecondition, InvalidArgument, NotFound
+from meshkit.pages import page_size
+from meshkit.phones import whatsapp_key
+from services.messaging.operations.wire import timestamp
+from services.messaging.store.window import HeldRow, WindowRow, WindowStore, WindowTemplate
+from services.messaging.wake import Wake
+from services.messaging.windows.forms import TEXT
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class WindowRpcs(MessagingOperationsServiceServicer):
+    """Part of `conserje.messaging.v1.MessagingOperationsService`."""
+
+    _windows: WindowStore
+    _messages: Wake
+
+    async def GetWindow(
+        self, request: pb.GetWindowRequest, context: Context
+    ) -> pb.GetWindowResponse:
+        """Until when a guest may be written to freely."""
+        row = await self._window(request)
+        if row is None:
+            raise NotFound("CONVERSATION_UNKNOWN", "The hotel has not talked with that guest.")
+        return pb.GetWindowResponse(window=_window(row))
+
+    async def _window(self, request: pb.GetWindowRequest) -> WindowRow | None:
+        tenant, number = request.tenant_id, request.phone_number_id
+        if request.WhichOneof("guest") == "conversation_id":
+            return await self._windows.of_conversation(tenant, request.conversation_id)
+        if not number:
+            raise InvalidArgument.field(
+                "phone_number_id", "needed to find a guest by number or user id"
+            )
+        key = whatsapp_key(request.whatsapp_id)
+        name = f"p:{key}" if key else f"u:{request.user_id}"
+        return await self._windows.of_guest(tenant, number, name.encode())
+
+    async def ListHeldSends(
+        self, request: pb.ListHeldSendsRequest, context: Context
+    ) -> pb.ListHeldSendsResponse:
+        """One page of what waits for guests to write."""
+        size = page_size(request.page_size)
+        rows = await self._windows.held(
+            request.tenant_id, after=int(request.page_token or 0), limit=size + 1
+        )
+        token = str(rows[size - 1].outbox_number) if len(rows) > size else ""
+        sends = [_held(row) for row in rows[:size]]
+        return pb.ListHeldSendsResponse(sends=sends, next_page_token=token)
+
+    async def DropHeldSend(
+        self, request: pb.DropHeldSendRequest, context: Context
+    ) -> pb.DropHeldSendResponse:
+        """A held message is given up."""
+        key = (request.tenant_id, UUID(request.send_id))
+        if not await self._windows.drop_held(*key):
+            state = await self._windows.state(*key)
+            if state is None:
+                raise NotFound("SEND_NOT_FOUND", "The hotel has no such message.")
+            if state != "REJECTED":
+                raise FailedPrecondition("SEND_NOT_HELD", "It does not wait.", state=state)
+        return pb.DropHeldSendResponse()
+
+    async def GetWindowTemplate(
+        self, request: pb.GetWindowTemplateRequest, context: Context
+    ) -> pb.GetWindowTemplateResponse:
+        """What messages leave as when the window is shut."""
+        row = await self._windows.template(request.tenant_id)
+        return pb.GetWindowTemplateResponse(template=_template(row) if row else None)
+
+    async def SetWindowTemplate(
+        self, request: pb.SetWindowTemplateRequest, context: Context
+    ) -> pb.SetWindowTemplateResponse:
+        """Choose it, or none."""
+        template = None
+        if request.HasField("template"):
+            template = _chosen(request.template)
+        await self._windows.set_template(request.tenant_id, template)
+        self._messages.set()
+        return pb.SetWindowTemplateResponse()
+
+
+def _chosen(template: pb.WindowTemplate) -> WindowTemplate:
+    """A template as it is stored; it has to tell what the message says."""
+    if sum(value.count(TEXT) for value in template.parameters) != 1:
+        raise InvalidArgument.field(
+            "template.parameters", f"one of them must hold {TEXT}, for the words of the message"
+        )
+    parameters = orjson.dumps(list(template.parameters))
+    return WindowTemplate(template.template_name, template.language_code, parameters)
+
+
+def _template(row: WindowTemplate) -> pb.WindowTemplate:
+    return pb.WindowTemplate(
+        template_name=row.name,
+        language_code=row.language_code,
+        parameters=orjson.loads(row.parameters),
+    )
+
+
+def _window(row: WindowRow) -> pb.GuestWindow:
+    times = {
+        "last_inbound_time": row.inbound_time,
+        "close_time": row.close_time,
+        "refuse_time": row.refused_time,
+    }
+    return pb.GuestWindow(
+        conversation_id=row.mailbox_id,
+        phone_number_id=row.phone_number_id,
+        open=row.open,
+        **{name: timestamp(time) for name, time in times.items() if time is not None},
+    )
+
+
+def _held(row: HeldRow) -> pb.HeldSend:
+    return pb.HeldSend(
+        send_id=str(row.outbox_id),
+        conversation_id=row.mailbox_id,
+        kind=row.kind,
+        create_time=timestamp(row.create_time),
+        reason=row.reason,
+        error_code=row.error_code,
+    )
