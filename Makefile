@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ROOTS := meshkit copies services gateway cli sandbox
 
-.PHONY: help run chat test lint gen gen-check lock bench soak release promises clean
+.PHONY: help run chat test lint gen gen-check lock bench load soak release promises clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -19,6 +19,10 @@ chat: ## A guest's phone in this terminal, talking to the mesh of `make run`
 test: ## Every test, against a real Postgres and Redis that it starts itself
 	@scripts/env.sh dev
 	@$(BIN)/pytest -m "not soak" -n 2 --dist loadfile --junitxml=build/tests.xml
+
+load: ## Hundreds of guests at ten hotels: SECONDS (300), STAGES=steady or spike, ERRORS_ONLY=1
+	@scripts/env.sh dev
+	@$(BIN)/python -m tests.load --seconds $(or $(SECONDS),300) --stages $(or $(STAGES),steady) $(if $(ERRORS_ONLY),--errors-only)
 
 soak: ## The long tests at full size
 	@scripts/env.sh dev

@@ -89,6 +89,11 @@ class GraphControl:
         """Adds business numbers: phone_number_id, waba_id, display_phone_number."""
         await self._ask("PUT", "/control/numbers", json=list(numbers))
 
+    async def add_media(self, phone_number_id: str, mime_type: str, data: bytes) -> dict[str, Any]:
+        """Keeps a guest's file; returns what a message needs of it: id, mime_type, sha256."""
+        query = {"phone_number_id": phone_number_id, "mime_type": mime_type}
+        return await self._ask("POST", "/control/media", params=query, data=data)
+
     async def settings(self, **fields: Any) -> None:
         """Changes `webhook_url` or `pair_limit`."""
         await self._ask("PUT", "/control/settings", json=fields)

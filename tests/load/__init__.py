@@ -1,0 +1,1 @@
+"""Guests by the hundred, over ten hotels: `make load`."""
