@@ -11,7 +11,9 @@ from conserje.messaging.v1.messaging_service_pb2 import (
     IngestEventRequest,
 )
 from conserje.messaging.v1.messaging_service_pb2_grpc import MessagingServiceStub
+from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 
+from copies.directory import Directory
 from gateway import problems
 from gateway.metrics import GatewayMetrics
 from gateway.settings import GatewaySettings, as_keys
@@ -19,6 +21,7 @@ from gateway.webhook import MAX_BODY, PATH, Webhook
 from meshkit.coalesce import CoalescerMetrics, Limits, rpc_coalescer
 from meshkit.kit import Kit
 from meshkit.telemetry import current_traceparent
+from meshkit.watch import WatchMetrics
 
 
 async def build(kit: Kit, settings: GatewaySettings) -> None:
@@ -26,11 +29,19 @@ async def build(kit: Kit, settings: GatewaySettings) -> None:
     stub = kit.channel("messaging", settings.target_messaging, retries=True).stub(
         MessagingServiceStub
     )
+    directory = Directory(
+        kit.channel("tenant", settings.target_tenant).stub(TenantServiceStub),
+        clock=kit.clock,
+        registry=kit.registry,
+        watches=WatchMetrics(kit.registry),
+    )
+    kit.worker("directory", directory.run)
+    kit.degraded("directory", directory.problem)
     coalescer = rpc_coalescer(
         stub.BatchIngestEvents,
         BatchIngestEventsRequest,
         name="ingest",
-        tenant_of=_number_of,
+        tenant_of=partial(owner_of, directory),
         metrics=CoalescerMetrics(kit.registry),
         traceparent=current_traceparent,
         # One is packed while the other commits. With four, batches are half as big, and an item
@@ -76,9 +87,15 @@ async def _nothing(_request: web.Request) -> web.Response:
     return problems.not_found()
 
 
-def _number_of(item: IngestEventRequest) -> str:
-    """No hotel is resolved here, so the number stands for it: none may fill the queue alone."""
-    return item.event.phone_number_id
+def owner_of(directory: Directory, item: IngestEventRequest) -> str:
+    """The hotel with all its numbers, none of which may fill the queue alone.
+
+    A number that is no hotel's in this process's copy stands for itself. Nothing is refused
+    for that: whose an item is, messaging decides.
+    """
+    number = item.event.phone_number_id
+    record = directory.find(number)
+    return number if record is None else record.tenant_id
 
 
 def _tell_what_is_missing(kit: Kit, settings: GatewaySettings) -> None:

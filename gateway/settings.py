@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from meshkit.config import Listen, MessagingTarget, Settings
+from meshkit.config import Listen, MessagingTarget, Settings, TenantTarget
 
 # An empty secret would let anybody sign.
 AppSecret = Annotated[SecretStr, Field(min_length=1)]
@@ -31,7 +31,7 @@ class AppSecrets(BaseModel):
     verify_token: SecretStr = SecretStr("")
 
 
-class GatewaySettings(MessagingTarget, Settings):
+class GatewaySettings(MessagingTarget, TenantTarget, Settings):
     """The settings of the gateway, read from `CONSERJE_GATEWAY_*`."""
 
     http_listen: Listen = Field(

@@ -8,7 +8,7 @@ database; a change is seen within about a second; when Postgres is away the
 last reading goes on serving and says how old it is; a number it does not know
 is never taken for another hotel's.
 
-Called by: messaging, which keeps a copy of the directory (`WatchTenants`), and
-operators, who create and change hotels.
+Called by: messaging and the gateway, which keep a copy of the directory
+(`WatchTenants`), and operators, who create and change hotels.
 Calls: nobody.
 """

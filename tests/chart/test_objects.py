@@ -34,6 +34,8 @@ VERSIONS = ("1.29", "1.31", "1.33")
 CUSTOM = ("cert-manager.io/v1", "monitoring.coreos.com/v1")
 """Groups whose schemas Kubernetes itself does not have."""
 RUNS_ON = {"Deployment"}
+WATCHES = {("gateway", "tenant"), ("messaging", "tenant")}
+"""Who follows whose changes, in a stream that belongs to no trace."""
 
 each_scenario = pytest.mark.parametrize("name", SCENARIOS)
 
@@ -189,7 +191,7 @@ def test_all_is_denied_and_every_pod_has_a_policy_of_its_own(name: str) -> None:
 
 @each_scenario
 def test_policies_let_through_who_really_calls_whom(name: str) -> None:
-    """The edges come from the trace of a booking, see tests/e2e/test_tracing.py."""
+    """The edges come from the trace of a booking, see tests/e2e/test_tracing.py; and watches."""
     objects = scenario(name)
     pods = {
         one["metadata"]["name"]: (
@@ -204,7 +206,7 @@ def test_policies_let_through_who_really_calls_whom(name: str) -> None:
         for caller_name, (caller, caller_labels) in pods.items()
         if _is_let(objects, caller_labels, callee_labels)
     }
-    assert ways == EDGES
+    assert ways == EDGES | WATCHES
 
 
 def _is_let(objects: list[Object], caller: dict[str, str], callee: dict[str, str]) -> bool:

@@ -7,7 +7,7 @@ gateway:
   process: gateway
   args: ["-m", "gateway"]
   identity: gateway
-  calls: [messaging]
+  calls: [messaging, tenant]
   http: true
 tenant:
   process: tenant

@@ -29,8 +29,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 )
 from conserje.messaging.v1.messaging_service_pb2 import BatchIngestEventsRequest, IngestEventRequest
 from conserje.messaging.v1.messaging_service_pb2_grpc import MessagingServiceStub
-from conserje.tenant.v1.tenant_pb2 import TENANT_STATE_ACTIVE, RoutingRecord, TenantState
-from conserje.tenant.v1.tenant_service_pb2 import WatchTenantsRequest, WatchTenantsResponse
+from conserje.tenant.v1.tenant_pb2 import TenantState
 from conserje.tenant.v1.tenant_service_pb2_grpc import (
     add_TenantServiceServicer_to_server,
 )
@@ -38,18 +37,17 @@ from pydantic import SecretStr
 
 from meshkit.clock import Clock
 from meshkit.config import SHARED
-from meshkit.errors import MeshError, Unavailable
+from meshkit.errors import MeshError
 from meshkit.kit import Kit
 from meshkit.metrics import new_registry
 from meshkit.postgres import Postgres
 from meshkit.server import Server
 from meshkit.telemetry import Tracing
-from meshkit.watch import NOTHING, History
 from sandbox.databases import DatabaseUrls
 from services.messaging.app import MODES, build
 from services.messaging.settings import MessagingSettings
 from services.messaging.store.inbox import InboxStore
-from tests.tenants import Resolving
+from tests.tenants import Watched
 
 NUMBER = "100000000000001"
 ACCOUNT = "200000000000002"
@@ -61,68 +59,16 @@ ROOT = Path(__file__).parents[3]
 _wamids = itertools.count(1)
 
 
-class Tenants(Resolving):
-    """One hotel, and those that are added; while `away` it does not say so to anybody."""
+class Tenants(Watched):
+    """One hotel, and those that are added."""
 
     def __init__(self) -> None:
-        self.away = False
-        self.asked = 0
-        self._history: History[RoutingRecord] = History(kept=100, heartbeat_seconds=0.05)
-        self._records: dict[str, RoutingRecord] = {}
+        super().__init__()
         self.add(NUMBER, TENANT)
-
-    @property
-    def version(self) -> int:
-        """Of the newest change."""
-        return self._history.version
-
-    def add(
-        self, number: str, tenant_id: str, state: TenantState.ValueType = TENANT_STATE_ACTIVE
-    ) -> None:
-        """A number becomes a hotel's, or its hotel changes."""
-        version = self.version + 1
-        record = RoutingRecord(
-            tenant_id=tenant_id,
-            phone_number_id=number,
-            whatsapp_business_account_id=ACCOUNT,
-            state=state,
-            display_name="Hotel Mirador",
-            time_zone="Europe/Madrid",
-            default_language_code="es",
-            language_codes=["es", "en"],
-            currency_code="EUR",
-            version=version,
-        )
-        self._records[number] = record
-        self._history.add(version, [record])
 
     def be(self, state: TenantState.ValueType) -> None:
         """The one hotel is switched on or off."""
         self.add(NUMBER, TENANT, state)
-
-    async def WatchTenants(self, request: WatchTenantsRequest, context: Any) -> Any:
-        """The records and their changes, until it goes away."""
-        self.asked += 1
-        after = request.after_version if request.HasField("after_version") else NOTHING
-        async for part in self._history.watch(after, self._everything):
-            if self.away:
-                raise Unavailable("DIRECTORY_NOT_LOADED")
-            yield WatchTenantsResponse(
-                version=part.version,
-                after_version=part.after_version,
-                whole=part.whole,
-                more=part.more,
-                routing_records=part.items,
-            )
-
-    async def ResolveTenant(self, request: Any, context: Any) -> Any:
-        """Nobody asks: a copy is kept."""
-        raise NotImplementedError
-
-    BatchResolveTenants = ResolveTenant
-
-    def _everything(self) -> tuple[int, list[RoutingRecord]]:
-        return self.version, list(self._records.values())
 
 
 class Bookings(BookingServiceServicer):

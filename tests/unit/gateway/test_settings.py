@@ -13,7 +13,10 @@ import pytest
 from gateway.settings import GatewaySettings, as_keys
 from meshkit.config import ConfigError, load
 
-TARGET = {"CONSERJE_TARGET_MESSAGING": "127.0.0.1:7000"}
+TARGET = {
+    "CONSERJE_TARGET_MESSAGING": "127.0.0.1:7000",
+    "CONSERJE_TARGET_TENANT": "127.0.0.1:7001",
+}
 
 
 def test_two_secrets_while_one_is_changed() -> None:
