@@ -17,7 +17,15 @@ import orjson
 from meshkit.errors import Aborted, FailedPrecondition
 from meshkit.postgres import Postgres
 from services.booking.domain import refusal
-from services.booking.inventory.domain import Draft, Inventory, SoldType
+from services.booking.inventory.domain import Inventory, SoldType
+from services.booking.inventory.draft import Draft
+from services.booking.inventory.snapshot import (
+    details_from_json,
+    details_to_json,
+    house_from_json,
+    house_to_json,
+)
+from services.booking.reservations.snapshot import terms_from_json, terms_to_json
 
 if TYPE_CHECKING:
     from meshkit.postgres import Connection
@@ -48,9 +56,9 @@ class InventoryStore:
 
     # One statement, so that all of it is of one moment.
     SELECT_INVENTORY = """
-SELECT p.time_zone, p.currency_code, p.inventory_version, p.today, t.room_type_id,
-    t.display_names, t.max_guest_count, r.room_ids, r.room_numbers, n.nights, n.prices,
-    n.last_night
+SELECT p.time_zone, p.currency_code, p.inventory_version, p.house, p.reservation_terms, p.today,
+    t.room_type_id, t.display_names, t.max_guest_count, t.details, r.room_ids, r.room_numbers,
+    n.nights, n.prices, n.last_night
 FROM (
     SELECT p.*, (clock_timestamp() AT TIME ZONE p.time_zone)::date AS today
     FROM property p WHERE p.tenant_id = $1 OFFSET 0
@@ -96,8 +104,10 @@ SELECT (clock_timestamp() AT TIME ZONE time_zone)::date FROM property WHERE tena
     UPDATE_PROPERTY = """
 UPDATE property SET time_zone = $2, currency_code = $3 WHERE tenant_id = $1
 """
-    UPDATE_VERSION = """
-UPDATE property SET inventory_version = inventory_version + 1 WHERE tenant_id = $1
+    UPDATE_HOUSE = """
+UPDATE property
+SET house = $2, reservation_terms = $3, inventory_version = inventory_version + 1
+WHERE tenant_id = $1
 """
 
     async def replace(self, tenant_id: str, draft: Draft, *, validate_only: bool) -> Stored:
@@ -123,7 +133,7 @@ UPDATE property SET inventory_version = inventory_version + 1 WHERE tenant_id = 
         # Where it is now decides what is held; where it will be, which night is today.
         await connection.execute(self.UPDATE_PROPERTY, *place)
         today = await connection.fetchval(self.SELECT_TODAY, tenant_id)
-        wanted = draft.read(today)
+        wanted = draft.read(today, before.inventory.terms)
         if wanted == before.inventory:
             return before
         if draft.etag != before.etag:
@@ -134,7 +144,8 @@ UPDATE property SET inventory_version = inventory_version + 1 WHERE tenant_id = 
             )
         await self._refuse_what_is_sold(connection, tenant_id, before, wanted, today)
         await self._write(connection, tenant_id, before.inventory, wanted, today)
-        await connection.execute(self.UPDATE_VERSION, tenant_id)
+        house, terms = house_to_json(wanted.house), terms_to_json(wanted.terms)
+        await connection.execute(self.UPDATE_HOUSE, tenant_id, house, terms)
         return await self._read(connection, tenant_id)
 
     async def _read(self, connection: Connection, tenant_id: str) -> Stored:
@@ -209,10 +220,11 @@ WHERE n.tenant_id = $1 AND (n.room_type_id = ANY ($2::text[]) OR n.night > $3)
     DELETE_ROOMS = "DELETE FROM room WHERE tenant_id = $1 AND room_id = ANY ($2::text[])"
     DELETE_TYPES = "DELETE FROM room_type WHERE tenant_id = $1 AND room_type_id = ANY ($2::text[])"
     UPSERT_TYPE = """
-INSERT INTO room_type (tenant_id, room_type_id, display_names, max_guest_count)
-VALUES ($1, $2, $3::jsonb, $4)
+INSERT INTO room_type (tenant_id, room_type_id, display_names, max_guest_count, details)
+VALUES ($1, $2, $3::jsonb, $4, $5)
 ON CONFLICT (tenant_id, room_type_id) DO UPDATE
-SET display_names = excluded.display_names, max_guest_count = excluded.max_guest_count
+SET display_names = excluded.display_names, max_guest_count = excluded.max_guest_count,
+    details = excluded.details
 """
     # Rooms may exchange their numbers: out of each other's way first.
     CLEAR_NUMBERS = """
@@ -251,7 +263,8 @@ WHERE $4 <> 0 OR n.price IS DISTINCT FROM excluded.price
         for room_type_id, one in sorted(wanted.room_types.items()):
             key = (tenant_id, room_type_id)
             names = orjson.dumps(dict(one.display_names)).decode()
-            await connection.execute(self.UPSERT_TYPE, *key, names, one.max_guest_count)
+            details = details_to_json(one.details)
+            await connection.execute(self.UPSERT_TYPE, *key, names, one.max_guest_count, details)
             await self._write_rooms(connection, key, had.room_types.get(room_type_id), one)
             prices = [one.prices.get(night) for night in nights]
             counts = (len(one.rooms), gains[room_type_id])
@@ -290,6 +303,8 @@ def _stored(rows: Sequence[asyncpg.Record]) -> Stored | None:
         currency_code=rows[0]["currency_code"],
         last_night=max((row["last_night"] for row in rows if row["last_night"]), default=today),
         room_types={row["room_type_id"]: _type(row) for row in rows if row["room_type_id"]},
+        house=house_from_json(rows[0]["house"]),
+        terms=terms_from_json(rows[0]["reservation_terms"]),
     )
     return Stored(inventory, today, rows[0]["inventory_version"])
 
@@ -301,4 +316,5 @@ def _type(row: asyncpg.Record) -> SoldType:
         max_guest_count=row["max_guest_count"],
         rooms=dict(zip(row["room_ids"] or (), row["room_numbers"] or (), strict=True)),
         prices=dict(zip(row["nights"] or (), row["prices"] or (), strict=True)),
+        details=details_from_json(row["details"]),
     )

@@ -15,16 +15,12 @@ from conserje.booking.v1.booking_service_pb2 import (
 )
 from conserje.booking.v1.reservation_pb2 import Actor as ActorMessage
 from conserje.booking.v1.reservation_pb2 import ActorKind as ActorKindMessage
-from conserje.booking.v1.reservation_pb2 import (
-    CancellationStep,
-    LateCheckoutStep,
-    ReservationAction,
-    ReservationTerms,
-    ReservedRoom,
-)
-from conserje.booking.v1.reservation_pb2 import Charge as ChargeMessage
 from conserje.booking.v1.reservation_pb2 import LateCheckout as LateCheckoutMessage
 from conserje.booking.v1.reservation_pb2 import Reservation as ReservationMessage
+from conserje.booking.v1.reservation_pb2 import (
+    ReservationAction,
+    ReservedRoom,
+)
 from conserje.booking.v1.reservation_pb2 import ReservationEvent as ReservationEventMessage
 from conserje.booking.v1.reservation_pb2 import ReservationState as ReservationStateMessage
 from google.type.date_pb2 import Date
@@ -50,7 +46,7 @@ from services.booking.reservations.domain import Actor, ActorKind, Order
 from services.booking.reservations.rows import ReservationEvent
 from services.booking.reservations.store import Filter
 from services.booking.reservations.taking import Wish, Wishes
-from services.booking.reservations.terms import Charge, ChargeKind, Terms
+from services.booking.reservations.terms_wire import from_terms
 from services.booking.reservations.transitions import Origin
 from services.booking.wire import write_quote
 
@@ -188,7 +184,7 @@ def from_reservation(reservation: Reservation) -> ReservationMessage:
         room_number=reservation.room_number,
         guest_id=reservation.guest_id,
         rooms=[_from_room(one) for one in reservation.rooms],
-        terms=_from_terms(reservation.terms, reservation.currency_code),
+        terms=from_terms(reservation.terms, reservation.currency_code),
         etag=str(reservation.version),
     )
     from_date(reservation.stay.check_in, message.check_in_date)
@@ -268,35 +264,6 @@ def _write_amounts(reservation: Reservation, message: ReservationMessage) -> Non
             message.deposit.receipt_time.FromDatetime(deposit.receipt_time)
     if reservation.late_checkout is not None:
         message.late_checkout.CopyFrom(from_late_checkout(reservation.late_checkout, currency))
-
-
-def _from_terms(terms: Terms, currency_code: str) -> ReservationTerms:
-    message = ReservationTerms(
-        check_in_time=f"{terms.check_in:%H:%M}",
-        check_out_time=f"{terms.check_out:%H:%M}",
-        no_show_penalty=_from_charge(terms.no_show, currency_code),
-        deposit=_from_charge(terms.deposit, currency_code),
-    )
-    message.deposit_period.FromTimedelta(dt.timedelta(hours=terms.deposit_hours))
-    for step in sorted(terms.cancellation, key=lambda one: -one.hours_before):
-        penalty = _from_charge(step.penalty, currency_code)
-        added = CancellationStep(penalty=penalty)
-        added.before_arrival.FromTimedelta(dt.timedelta(hours=step.hours_before))
-        message.cancellation_steps.append(added)
-    for late in sorted(terms.late_checkout, key=lambda one: one.until):
-        fee = _from_charge(late.fee, currency_code)
-        message.late_checkout_steps.append(
-            LateCheckoutStep(until_time=f"{late.until:%H:%M}", fee=fee)
-        )
-    return message
-
-
-def _from_charge(charge: Charge, currency_code: str) -> ChargeMessage:
-    if charge.kind is ChargeKind.PERCENT:
-        return ChargeMessage(percent=int(charge.value))
-    if charge.kind is ChargeKind.NIGHTS:
-        return ChargeMessage(night_count=int(charge.value))
-    return ChargeMessage(amount=to_proto(Money(charge.value, currency_code)))
 
 
 def _day(message: Date, given: bool, prefix: str) -> dt.date | None:

@@ -6,18 +6,20 @@ import asyncio
 import datetime as dt
 import secrets
 from collections.abc import Awaitable, Callable
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
+import yaml
 from conserje.booking.v1.booking_service_pb2 import SearchAvailabilityRequest
 from conserje.booking.v1.inventory_pb2 import Inventory
 from conserje.booking.v1.inventory_service_pb2 import GetInventoryRequest, ImportInventoryRequest
 from conserje.booking.v1.inventory_service_pb2_grpc import InventoryServiceStub
 
 from cli.__main__ import main
-from cli.inventory import from_yaml, to_yaml
+from cli.inventory_file import from_yaml, to_yaml
 from meshkit.dates import from_date
 from meshkit.errors import InvalidArgument
 from tests.contract.booking.test_booking_contract import (
@@ -34,6 +36,52 @@ SELECT (SELECT count(*) FROM property WHERE tenant_id = $1),
     (SELECT string_agg(r.room_id || r.room_number, ',' ORDER BY r.room_id) FROM room r
         WHERE r.tenant_id = $1),
     (SELECT string_agg(n::text, ',' ORDER BY n) FROM night_inventory n WHERE tenant_id = $1)
+"""
+EVERYTHING = """
+time_zone: UTC
+currency_code: EUR
+last_night: {last}
+taxes_and_fees:
+- {{id: vat, display_names: {{en: VAT}}, percent: 10, per: stay, included: true}}
+- {{id: city, display_names: {{es: Tasa, en: City tax}}, amount: 1.50, per: person_night,
+    adults_only: true}}
+terms:
+  check_in: "16:00"
+  deposit: 30%
+  deposit_hours: 48
+  cancellation:
+  - {{hours_before: 72, penalty: 1 night}}
+  - {{hours_before: 24, penalty: 100%}}
+  no_show: 100%
+  late_checkout:
+  - {{until: "14:00", fee: 20.50}}
+  room_ready_minutes: 90
+rate_plans:
+- rate_plan_id: saver
+  display_names: {{en: Not refundable}}
+  terms: {{cancellation: [{{hours_before: 8784, penalty: 100%}}]}}
+restrictions:
+- {{first_night: {first}, last_night: {last}, weekdays: [fri, sat], room_types: [double],
+    min_nights_on_arrival: 2, min_nights_through: 1, max_nights: 30, min_notice_days: 1}}
+- {{first_night: {last}, last_night: {last}, rate_plans: [saver], closed: true,
+    closed_to_arrival: true, closed_to_departure: true}}
+room_types:
+- room_type_id: double
+  display_names: {{en: Double room}}
+  descriptions: {{es: Con balcón., en: With a balcony.}}
+  photos:
+  - {{url: "https://hotel.example/double.jpg", captions: {{en: The bed}}}}
+  max_guest_count: 4
+  max_adult_count: 3
+  max_child_count: 1
+  adult_supplements: {{1: -10.00, 3: 25.00}}
+  child_supplement: 7.50
+  rooms: {{d1: "201"}}
+  nightly_prices:
+  - {{first_night: {first}, last_night: {last}, price: 95.00}}
+  plan_prices:
+    saver:
+    - {{first_night: {first}, last_night: {last}, weekdays: [mon, tue], price: 80.00}}
 """
 NEW = """
 time_zone: UTC
@@ -120,6 +168,102 @@ async def test_a_file_brings_a_new_hotel_live_and_its_export_changes_nothing(
     assert (
         "double  3 guests  95.00 to 118.10  rooms 201, 202" in (await conserje("show", tenant))[1]
     )
+
+
+async def test_everything_that_decides_a_price_comes_back_as_it_was_written(
+    inventories: Any, call: Call, hotel: Hotel, conserje: Conserje, tmp_path: Path
+) -> None:
+    tenant = f"new-{secrets.token_hex(4)}"
+    file = tmp_path / "hotel.yaml"
+    last = hotel.today + dt.timedelta(days=89)
+    file.write_text(EVERYTHING.format(first=hotel.today, last=last))
+    assert (await conserje("import", tenant, str(file)))[0] == 0
+    written, found = yaml.safe_load(file.read_text()), await current(inventories, call, tenant)
+    export = yaml.safe_load((await conserje("export", tenant))[1])
+    assert export.pop("etag")
+    assert texts(export) == texts(_with_defaults(written))
+    assert from_yaml(to_yaml(found)) == found
+    request = ImportInventoryRequest(tenant_id=tenant, inventory=found)
+    assert (await call(inventories.ImportInventory, request)).inventory == found
+
+    # Terms that an import does not tell stay; taxes that it does not tell are gone.
+    found.ClearField("terms")
+    del found.levies[:]
+    request = ImportInventoryRequest(tenant_id=tenant, inventory=found)
+    after = (await call(inventories.ImportInventory, request)).inventory
+    assert (after.terms.deposit.percent, len(after.levies)) == (30, 0)
+    assert after.etag != found.etag
+
+
+def _with_defaults(written: dict[str, Any]) -> dict[str, Any]:
+    """What an export says of what a file left open."""
+    defaults = {"check_in": "15:00", "check_out": "11:00", "deposit_hours": 24}
+    defaults["room_ready_minutes"] = 120
+    for plan in (written, *written["rate_plans"]):
+        plan["terms"] = defaults | plan["terms"]
+    for levy in written["taxes_and_fees"]:
+        levy.setdefault("included", False)
+    return written
+
+
+def texts(value: Any) -> Any:
+    """Numbers and days as the texts they are compared by."""
+    if isinstance(value, dict):
+        return {str(key): texts(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [texts(one) for one in value]
+    try:
+        return str(Decimal(str(value)).normalize())
+    except ArithmeticError:
+        return str(value)
+
+
+async def test_what_contradicts_itself_is_named_and_leaves_nothing(
+    inventories: Any, call: Call, hotel: Hotel
+) -> None:
+    tenant = f"new-{secrets.token_hex(4)}"
+    nothing = await hotel.sql.fetchrow(SELECT_ALL, tenant)
+    last = hotel.today + dt.timedelta(days=89)
+    good = from_yaml(EVERYTHING.format(first=hotel.today, last=last))
+    spoils: dict[str, Callable[[Inventory], object]] = {
+        "levies[1].levy_id": lambda it: setattr(it.levies[1], "levy_id", "vat"),
+        "levies[1].percent": lambda it: setattr(it.levies[1], "percent", "5"),
+        "levies[0].percent": lambda it: setattr(it.levies[0], "percent", "100.5"),
+        "levies[1].amount": lambda it: setattr(it.levies[1].amount, "nanos", 1),
+        "rate_plans[0].rate_plan_id": lambda it: setattr(it.rate_plans[0], "rate_plan_id", ""),
+        "restrictions[0].room_type_ids": lambda it: it.restrictions[0].room_type_ids.append("x"),
+        "restrictions[1].rate_plan_ids": lambda it: it.restrictions[1].rate_plan_ids.append("x"),
+        "restrictions[1].last_night_date": lambda it: setattr(
+            it.restrictions[1].last_night_date, "year", 2020
+        ),
+        "restrictions[0].first_night_date": lambda it: setattr(
+            it.restrictions[0].first_night_date, "day", 31 * 2
+        ),
+        "terms.check_in_time": lambda it: setattr(it.terms, "check_in_time", "24:00"),
+        "terms.deposit_period": lambda it: setattr(it.terms.deposit_period, "seconds", 1800),
+        "terms.late_checkout_steps[0].fee.amount": lambda it: setattr(
+            it.terms.late_checkout_steps[0].fee.amount, "currency_code", "USD"
+        ),
+        "room_types[0].adult_supplements[0].supplement": lambda it: setattr(
+            it.room_types[0].adult_supplements[0].supplement, "units", -90
+        ),
+        "room_types[0].adult_supplements": lambda it: setattr(
+            it.room_types[0].adult_supplements[0], "adult_count", 3
+        ),
+        "room_types[0].plan_prices[0].rate_plan_id": lambda it: setattr(
+            it.room_types[0].plan_prices[0], "rate_plan_id", "x"
+        ),
+        "room_types[0].photos[0].url": lambda it: setattr(it.room_types[0].photos[0], "url", "x"),
+    }
+    for field, spoil in spoils.items():
+        bad = Inventory.FromString(good.SerializeToString())
+        spoil(bad)
+        request = ImportInventoryRequest(tenant_id=tenant, inventory=bad)
+        code, error = await refused(call, inventories.ImportInventory, request)
+        assert code == grpc.StatusCode.INVALID_ARGUMENT
+        assert isinstance(error, InvalidArgument)
+        assert f"inventory.{field}" in [one.field for one in error.violations]
+        assert await hotel.sql.fetchrow(SELECT_ALL, tenant) == nothing
 
 
 async def test_new_prices_and_rooms_are_searched_at_once_and_what_is_held_stays(

@@ -22,6 +22,10 @@ FROM night_inventory n JOIN property p ON p.tenant_id = n.tenant_id
 GROUP BY n.tenant_id, n.room_type_id, p.time_zone
 """
 
+SELECT_TODAY = """
+SELECT (clock_timestamp() AT TIME ZONE time_zone)::date FROM property WHERE tenant_id = $1
+"""
+
 
 async def test_540_nights_from_the_propertys_today(database: DatabaseUrls, sql: Sql) -> None:
     await inventory.load(database.owner_url)
@@ -34,7 +38,7 @@ async def test_loading_again_keeps_what_happened_and_adds_what_is_missing(
     database: DatabaseUrls, sql: Sql, store: BookingStore
 ) -> None:
     await inventory.load(database.owner_url)
-    today = await sql.fetchval(inventory.SELECT_TODAY, "hotel-mirador")
+    today = await sql.fetchval(SELECT_TODAY, "hotel-mirador")
     stay = Stay(today, today + dt.timedelta(days=2))
     request = LockRequest("hotel-mirador", uuid4(), "suite", stay, Guests(2, 0), "guest")
     (lock,) = await store.acquire([request])
@@ -51,7 +55,7 @@ async def test_prices_differ_by_the_night_and_can_be_paid(
 ) -> None:
     await inventory.load(database.owner_url)
     for hotel in inventory.PROPERTIES:
-        today = await sql.fetchval(inventory.SELECT_TODAY, hotel.tenant_id)
+        today = await sql.fetchval(SELECT_TODAY, hotel.tenant_id)
         week = Stay(today, today + dt.timedelta(days=7))
         found = search(await searches.inventory(hotel.tenant_id, week), week, Guests(1, 0))
         assert {one.quote.currency_code for one in found.offers} == {hotel.currency_code}

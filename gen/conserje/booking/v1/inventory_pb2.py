@@ -23,11 +23,12 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
+from conserje.booking.v1 import reservation_pb2 as conserje_dot_booking_dot_v1_dot_reservation__pb2
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#conserje/booking/v1/inventory.proto\x12\x13\x63onserje.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\"\xe4\x01\n\tInventory\x12\x15\n\x04\x65tag\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1c\n\ttime_zone\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12(\n\rcurrency_code\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12\x32\n\x0flast_night_date\x18\x04 \x01(\x0b\x32\x11.google.type.DateB\x06\xbaH\x03\xc8\x01\x01\x12\x44\n\nroom_types\x18\x05 \x03(\x0b\x32&.conserje.booking.v1.InventoryRoomTypeB\x08\xbaH\x05\x92\x01\x02\x10\x64\"\xff\x02\n\x11InventoryRoomType\x12\x1f\n\x0croom_type_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12l\n\rdisplay_names\x18\x02 \x03(\x0b\x32\x38.conserje.booking.v1.InventoryRoomType.DisplayNamesEntryB\x1b\xbaH\x18\x9a\x01\x15\x08\x01\x10\x14\"\x06r\x04\x10\x02\x18#*\x07r\x05\x10\x01\x18\xc8\x01\x12\"\n\x0fmax_guest_count\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18((\x01\x12<\n\x05rooms\x18\x04 \x03(\x0b\x32\".conserje.booking.v1.InventoryRoomB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x44\n\x0enightly_prices\x18\x05 \x03(\x0b\x32!.conserje.booking.v1.NightlyPriceB\t\xbaH\x06\x92\x01\x03\x10\xd0\x0f\x1a\x33\n\x11\x44isplayNamesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"K\n\rInventoryRoom\x12\x1a\n\x07room_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1e\n\x0broom_number\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 \"\xc0\x01\n\x0cNightlyPrice\x12\x33\n\x10\x66irst_night_date\x18\x01 \x01(\x0b\x32\x11.google.type.DateB\x06\xbaH\x03\xc8\x01\x01\x12\x32\n\x0flast_night_date\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\x06\xbaH\x03\xc8\x01\x01\x12$\n\x08weekdays\x18\x03 \x03(\x05\x42\x12\xbaH\x0f\x92\x01\x0c\x10\x07\x18\x01\"\x06\x1a\x04\x18\x07(\x01\x12!\n\x05price\x18\x04 \x01(\x0b\x32\x12.google.type.Moneyb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#conserje/booking/v1/inventory.proto\x12\x13\x63onserje.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a%conserje/booking/v1/reservation.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\"\xcf\x03\n\tInventory\x12\x15\n\x04\x65tag\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18 \x12\x1c\n\ttime_zone\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12(\n\rcurrency_code\x18\x03 \x01(\tB\x11\xbaH\x0er\x0c\x32\n^[A-Z]{3}$\x12\x32\n\x0flast_night_date\x18\x04 \x01(\x0b\x32\x11.google.type.DateB\x06\xbaH\x03\xc8\x01\x01\x12\x44\n\nroom_types\x18\x05 \x03(\x0b\x32&.conserje.booking.v1.InventoryRoomTypeB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12\x33\n\x06levies\x18\x06 \x03(\x0b\x32\x19.conserje.booking.v1.LevyB\x08\xbaH\x05\x92\x01\x02\x10\x32\x12;\n\nrate_plans\x18\x07 \x03(\x0b\x32\x1d.conserje.booking.v1.RatePlanB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\x41\n\x0crestrictions\x18\x08 \x03(\x0b\x32 .conserje.booking.v1.RestrictionB\t\xbaH\x06\x92\x01\x03\x10\xe8\x07\x12\x34\n\x05terms\x18\t \x01(\x0b\x32%.conserje.booking.v1.ReservationTerms\"\x8c\x03\n\x04Levy\x12\x1a\n\x07levy_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12_\n\rdisplay_names\x18\x02 \x03(\x0b\x32+.conserje.booking.v1.Levy.DisplayNamesEntryB\x1b\xbaH\x18\x9a\x01\x15\x08\x01\x10\x14\"\x06r\x04\x10\x02\x18#*\x07r\x05\x10\x01\x18\xc8\x01\x12\x39\n\x05\x62\x61sis\x18\x03 \x01(\x0e\x32\x1e.conserje.booking.v1.LevyBasisB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x10\n\x08included\x18\x04 \x01(\x08\x12;\n\x07percent\x18\x05 \x01(\tB(\xbaH%r#2!^(100|[0-9]{1,2}(\\.[0-9]{1,4})?)$H\x00\x12$\n\x06\x61mount\x18\x06 \x01(\x0b\x32\x12.google.type.MoneyH\x00\x12\x13\n\x0b\x61\x64ults_only\x18\x07 \x01(\x08\x1a\x33\n\x11\x44isplayNamesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\r\n\x04size\x12\x05\xbaH\x02\x08\x01\"\xfb\x01\n\x08RatePlan\x12\x1f\n\x0crate_plan_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x63\n\rdisplay_names\x18\x02 \x03(\x0b\x32/.conserje.booking.v1.RatePlan.DisplayNamesEntryB\x1b\xbaH\x18\x9a\x01\x15\x08\x01\x10\x14\"\x06r\x04\x10\x02\x18#*\x07r\x05\x10\x01\x18\xc8\x01\x12\x34\n\x05terms\x18\x03 \x01(\x0b\x32%.conserje.booking.v1.ReservationTerms\x1a\x33\n\x11\x44isplayNamesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xbf\x03\n\x0bRestriction\x12\x33\n\x10\x66irst_night_date\x18\x01 \x01(\x0b\x32\x11.google.type.DateB\x06\xbaH\x03\xc8\x01\x01\x12\x32\n\x0flast_night_date\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\x06\xbaH\x03\xc8\x01\x01\x12$\n\x08weekdays\x18\x03 \x03(\x05\x42\x12\xbaH\x0f\x92\x01\x0c\x10\x07\x18\x01\"\x06\x1a\x04\x18\x07(\x01\x12!\n\rroom_type_ids\x18\x04 \x03(\tB\n\xbaH\x07\x92\x01\x04\x10\x64\x18\x01\x12!\n\rrate_plan_ids\x18\x05 \x03(\tB\n\xbaH\x07\x92\x01\x04\x10\x14\x18\x01\x12(\n\x15min_nights_on_arrival\x18\x06 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18Z(\x00\x12%\n\x12min_nights_through\x18\x07 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18Z(\x00\x12\x1d\n\nmax_nights\x18\x08 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18Z(\x00\x12\x0e\n\x06\x63losed\x18\t \x01(\x08\x12\x19\n\x11\x63losed_to_arrival\x18\n \x01(\x08\x12\x1b\n\x13\x63losed_to_departure\x18\x0b \x01(\x08\x12#\n\x0fmin_notice_days\x18\x0c \x01(\x05\x42\n\xbaH\x07\x1a\x05\x18\xed\x02(\x00\"\x88\x07\n\x11InventoryRoomType\x12\x1f\n\x0croom_type_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12l\n\rdisplay_names\x18\x02 \x03(\x0b\x32\x38.conserje.booking.v1.InventoryRoomType.DisplayNamesEntryB\x1b\xbaH\x18\x9a\x01\x15\x08\x01\x10\x14\"\x06r\x04\x10\x02\x18#*\x07r\x05\x10\x01\x18\xc8\x01\x12\"\n\x0fmax_guest_count\x18\x03 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18((\x01\x12<\n\x05rooms\x18\x04 \x03(\x0b\x32\".conserje.booking.v1.InventoryRoomB\t\xbaH\x06\x92\x01\x03\x10\xf4\x03\x12\x44\n\x0enightly_prices\x18\x05 \x03(\x0b\x32!.conserje.booking.v1.NightlyPriceB\t\xbaH\x06\x92\x01\x03\x10\xd0\x0f\x12i\n\x0c\x64\x65scriptions\x18\x06 \x03(\x0b\x32\x38.conserje.booking.v1.InventoryRoomType.DescriptionsEntryB\x19\xbaH\x16\x9a\x01\x13\x10\x14\"\x06r\x04\x10\x02\x18#*\x07r\x05\x10\x01\x18\xd0\x0f\x12\x34\n\x06photos\x18\x07 \x03(\x0b\x32\x1a.conserje.booking.v1.PhotoB\x08\xbaH\x05\x92\x01\x02\x10\x14\x12\'\n\x0fmax_adult_count\x18\x08 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18((\x01H\x00\x88\x01\x01\x12\'\n\x0fmax_child_count\x18\t \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18((\x00H\x01\x88\x01\x01\x12I\n\x11\x61\x64ult_supplements\x18\n \x03(\x0b\x32$.conserje.booking.v1.AdultSupplementB\x08\xbaH\x05\x92\x01\x02\x10(\x12,\n\x10\x63hild_supplement\x18\x0b \x01(\x0b\x32\x12.google.type.Money\x12>\n\x0bplan_prices\x18\x0c \x03(\x0b\x32\x1f.conserje.booking.v1.PlanPricesB\x08\xbaH\x05\x92\x01\x02\x10\x14\x1a\x33\n\x11\x44isplayNamesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x33\n\x11\x44\x65scriptionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x12\n\x10_max_adult_countB\x12\n\x10_max_child_count\"\xa9\x01\n\x05Photo\x12\x18\n\x03url\x18\x01 \x01(\tB\x0b\xbaH\x08r\x06\x18\xd0\x0f\x88\x01\x01\x12U\n\x08\x63\x61ptions\x18\x02 \x03(\x0b\x32(.conserje.booking.v1.Photo.CaptionsEntryB\x19\xbaH\x16\x9a\x01\x13\x10\x14\"\x06r\x04\x10\x02\x18#*\x07r\x05\x10\x01\x18\xc8\x01\x1a/\n\rCaptionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"a\n\x0f\x41\x64ultSupplement\x12\x1e\n\x0b\x61\x64ult_count\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18((\x01\x12.\n\nsupplement\x18\x02 \x01(\x0b\x32\x12.google.type.MoneyB\x06\xbaH\x03\xc8\x01\x01\"s\n\nPlanPrices\x12\x1f\n\x0crate_plan_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x44\n\x0enightly_prices\x18\x02 \x03(\x0b\x32!.conserje.booking.v1.NightlyPriceB\t\xbaH\x06\x92\x01\x03\x10\xd0\x0f\"K\n\rInventoryRoom\x12\x1a\n\x07room_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1e\n\x0broom_number\x18\x02 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18 \"\xc0\x01\n\x0cNightlyPrice\x12\x33\n\x10\x66irst_night_date\x18\x01 \x01(\x0b\x32\x11.google.type.DateB\x06\xbaH\x03\xc8\x01\x01\x12\x32\n\x0flast_night_date\x18\x02 \x01(\x0b\x32\x11.google.type.DateB\x06\xbaH\x03\xc8\x01\x01\x12$\n\x08weekdays\x18\x03 \x03(\x05\x42\x12\xbaH\x0f\x92\x01\x0c\x10\x07\x18\x01\"\x06\x1a\x04\x18\x07(\x01\x12!\n\x05price\x18\x04 \x01(\x0b\x32\x12.google.type.Money*o\n\tLevyBasis\x12\x1a\n\x16LEVY_BASIS_UNSPECIFIED\x10\x00\x12\x14\n\x10LEVY_BASIS_NIGHT\x10\x01\x12\x13\n\x0fLEVY_BASIS_STAY\x10\x02\x12\x1b\n\x17LEVY_BASIS_PERSON_NIGHT\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -44,8 +45,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INVENTORY'].fields_by_name['last_night_date']._serialized_options = b'\272H\003\310\001\001'
   _globals['_INVENTORY'].fields_by_name['room_types']._loaded_options = None
   _globals['_INVENTORY'].fields_by_name['room_types']._serialized_options = b'\272H\005\222\001\002\020d'
+  _globals['_INVENTORY'].fields_by_name['levies']._loaded_options = None
+  _globals['_INVENTORY'].fields_by_name['levies']._serialized_options = b'\272H\005\222\001\002\0202'
+  _globals['_INVENTORY'].fields_by_name['rate_plans']._loaded_options = None
+  _globals['_INVENTORY'].fields_by_name['rate_plans']._serialized_options = b'\272H\005\222\001\002\020\024'
+  _globals['_INVENTORY'].fields_by_name['restrictions']._loaded_options = None
+  _globals['_INVENTORY'].fields_by_name['restrictions']._serialized_options = b'\272H\006\222\001\003\020\350\007'
+  _globals['_LEVY_DISPLAYNAMESENTRY']._loaded_options = None
+  _globals['_LEVY_DISPLAYNAMESENTRY']._serialized_options = b'8\001'
+  _globals['_LEVY'].oneofs_by_name['size']._loaded_options = None
+  _globals['_LEVY'].oneofs_by_name['size']._serialized_options = b'\272H\002\010\001'
+  _globals['_LEVY'].fields_by_name['levy_id']._loaded_options = None
+  _globals['_LEVY'].fields_by_name['levy_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_LEVY'].fields_by_name['display_names']._loaded_options = None
+  _globals['_LEVY'].fields_by_name['display_names']._serialized_options = b'\272H\030\232\001\025\010\001\020\024\"\006r\004\020\002\030#*\007r\005\020\001\030\310\001'
+  _globals['_LEVY'].fields_by_name['basis']._loaded_options = None
+  _globals['_LEVY'].fields_by_name['basis']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
+  _globals['_LEVY'].fields_by_name['percent']._loaded_options = None
+  _globals['_LEVY'].fields_by_name['percent']._serialized_options = b'\272H%r#2!^(100|[0-9]{1,2}(\\.[0-9]{1,4})?)$'
+  _globals['_RATEPLAN_DISPLAYNAMESENTRY']._loaded_options = None
+  _globals['_RATEPLAN_DISPLAYNAMESENTRY']._serialized_options = b'8\001'
+  _globals['_RATEPLAN'].fields_by_name['rate_plan_id']._loaded_options = None
+  _globals['_RATEPLAN'].fields_by_name['rate_plan_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_RATEPLAN'].fields_by_name['display_names']._loaded_options = None
+  _globals['_RATEPLAN'].fields_by_name['display_names']._serialized_options = b'\272H\030\232\001\025\010\001\020\024\"\006r\004\020\002\030#*\007r\005\020\001\030\310\001'
+  _globals['_RESTRICTION'].fields_by_name['first_night_date']._loaded_options = None
+  _globals['_RESTRICTION'].fields_by_name['first_night_date']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_RESTRICTION'].fields_by_name['last_night_date']._loaded_options = None
+  _globals['_RESTRICTION'].fields_by_name['last_night_date']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_RESTRICTION'].fields_by_name['weekdays']._loaded_options = None
+  _globals['_RESTRICTION'].fields_by_name['weekdays']._serialized_options = b'\272H\017\222\001\014\020\007\030\001\"\006\032\004\030\007(\001'
+  _globals['_RESTRICTION'].fields_by_name['room_type_ids']._loaded_options = None
+  _globals['_RESTRICTION'].fields_by_name['room_type_ids']._serialized_options = b'\272H\007\222\001\004\020d\030\001'
+  _globals['_RESTRICTION'].fields_by_name['rate_plan_ids']._loaded_options = None
+  _globals['_RESTRICTION'].fields_by_name['rate_plan_ids']._serialized_options = b'\272H\007\222\001\004\020\024\030\001'
+  _globals['_RESTRICTION'].fields_by_name['min_nights_on_arrival']._loaded_options = None
+  _globals['_RESTRICTION'].fields_by_name['min_nights_on_arrival']._serialized_options = b'\272H\006\032\004\030Z(\000'
+  _globals['_RESTRICTION'].fields_by_name['min_nights_through']._loaded_options = None
+  _globals['_RESTRICTION'].fields_by_name['min_nights_through']._serialized_options = b'\272H\006\032\004\030Z(\000'
+  _globals['_RESTRICTION'].fields_by_name['max_nights']._loaded_options = None
+  _globals['_RESTRICTION'].fields_by_name['max_nights']._serialized_options = b'\272H\006\032\004\030Z(\000'
+  _globals['_RESTRICTION'].fields_by_name['min_notice_days']._loaded_options = None
+  _globals['_RESTRICTION'].fields_by_name['min_notice_days']._serialized_options = b'\272H\007\032\005\030\355\002(\000'
   _globals['_INVENTORYROOMTYPE_DISPLAYNAMESENTRY']._loaded_options = None
   _globals['_INVENTORYROOMTYPE_DISPLAYNAMESENTRY']._serialized_options = b'8\001'
+  _globals['_INVENTORYROOMTYPE_DESCRIPTIONSENTRY']._loaded_options = None
+  _globals['_INVENTORYROOMTYPE_DESCRIPTIONSENTRY']._serialized_options = b'8\001'
   _globals['_INVENTORYROOMTYPE'].fields_by_name['room_type_id']._loaded_options = None
   _globals['_INVENTORYROOMTYPE'].fields_by_name['room_type_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_INVENTORYROOMTYPE'].fields_by_name['display_names']._loaded_options = None
@@ -56,6 +101,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INVENTORYROOMTYPE'].fields_by_name['rooms']._serialized_options = b'\272H\006\222\001\003\020\364\003'
   _globals['_INVENTORYROOMTYPE'].fields_by_name['nightly_prices']._loaded_options = None
   _globals['_INVENTORYROOMTYPE'].fields_by_name['nightly_prices']._serialized_options = b'\272H\006\222\001\003\020\320\017'
+  _globals['_INVENTORYROOMTYPE'].fields_by_name['descriptions']._loaded_options = None
+  _globals['_INVENTORYROOMTYPE'].fields_by_name['descriptions']._serialized_options = b'\272H\026\232\001\023\020\024\"\006r\004\020\002\030#*\007r\005\020\001\030\320\017'
+  _globals['_INVENTORYROOMTYPE'].fields_by_name['photos']._loaded_options = None
+  _globals['_INVENTORYROOMTYPE'].fields_by_name['photos']._serialized_options = b'\272H\005\222\001\002\020\024'
+  _globals['_INVENTORYROOMTYPE'].fields_by_name['max_adult_count']._loaded_options = None
+  _globals['_INVENTORYROOMTYPE'].fields_by_name['max_adult_count']._serialized_options = b'\272H\006\032\004\030((\001'
+  _globals['_INVENTORYROOMTYPE'].fields_by_name['max_child_count']._loaded_options = None
+  _globals['_INVENTORYROOMTYPE'].fields_by_name['max_child_count']._serialized_options = b'\272H\006\032\004\030((\000'
+  _globals['_INVENTORYROOMTYPE'].fields_by_name['adult_supplements']._loaded_options = None
+  _globals['_INVENTORYROOMTYPE'].fields_by_name['adult_supplements']._serialized_options = b'\272H\005\222\001\002\020('
+  _globals['_INVENTORYROOMTYPE'].fields_by_name['plan_prices']._loaded_options = None
+  _globals['_INVENTORYROOMTYPE'].fields_by_name['plan_prices']._serialized_options = b'\272H\005\222\001\002\020\024'
+  _globals['_PHOTO_CAPTIONSENTRY']._loaded_options = None
+  _globals['_PHOTO_CAPTIONSENTRY']._serialized_options = b'8\001'
+  _globals['_PHOTO'].fields_by_name['url']._loaded_options = None
+  _globals['_PHOTO'].fields_by_name['url']._serialized_options = b'\272H\010r\006\030\320\017\210\001\001'
+  _globals['_PHOTO'].fields_by_name['captions']._loaded_options = None
+  _globals['_PHOTO'].fields_by_name['captions']._serialized_options = b'\272H\026\232\001\023\020\024\"\006r\004\020\002\030#*\007r\005\020\001\030\310\001'
+  _globals['_ADULTSUPPLEMENT'].fields_by_name['adult_count']._loaded_options = None
+  _globals['_ADULTSUPPLEMENT'].fields_by_name['adult_count']._serialized_options = b'\272H\006\032\004\030((\001'
+  _globals['_ADULTSUPPLEMENT'].fields_by_name['supplement']._loaded_options = None
+  _globals['_ADULTSUPPLEMENT'].fields_by_name['supplement']._serialized_options = b'\272H\003\310\001\001'
+  _globals['_PLANPRICES'].fields_by_name['rate_plan_id']._loaded_options = None
+  _globals['_PLANPRICES'].fields_by_name['rate_plan_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_PLANPRICES'].fields_by_name['nightly_prices']._loaded_options = None
+  _globals['_PLANPRICES'].fields_by_name['nightly_prices']._serialized_options = b'\272H\006\222\001\003\020\320\017'
   _globals['_INVENTORYROOM'].fields_by_name['room_id']._loaded_options = None
   _globals['_INVENTORYROOM'].fields_by_name['room_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_INVENTORYROOM'].fields_by_name['room_number']._loaded_options = None
@@ -66,14 +137,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NIGHTLYPRICE'].fields_by_name['last_night_date']._serialized_options = b'\272H\003\310\001\001'
   _globals['_NIGHTLYPRICE'].fields_by_name['weekdays']._loaded_options = None
   _globals['_NIGHTLYPRICE'].fields_by_name['weekdays']._serialized_options = b'\272H\017\222\001\014\020\007\030\001\"\006\032\004\030\007(\001'
-  _globals['_INVENTORY']._serialized_start=139
-  _globals['_INVENTORY']._serialized_end=367
-  _globals['_INVENTORYROOMTYPE']._serialized_start=370
-  _globals['_INVENTORYROOMTYPE']._serialized_end=753
-  _globals['_INVENTORYROOMTYPE_DISPLAYNAMESENTRY']._serialized_start=702
-  _globals['_INVENTORYROOMTYPE_DISPLAYNAMESENTRY']._serialized_end=753
-  _globals['_INVENTORYROOM']._serialized_start=755
-  _globals['_INVENTORYROOM']._serialized_end=830
-  _globals['_NIGHTLYPRICE']._serialized_start=833
-  _globals['_NIGHTLYPRICE']._serialized_end=1025
+  _globals['_LEVYBASIS']._serialized_start=3313
+  _globals['_LEVYBASIS']._serialized_end=3424
+  _globals['_INVENTORY']._serialized_start=178
+  _globals['_INVENTORY']._serialized_end=641
+  _globals['_LEVY']._serialized_start=644
+  _globals['_LEVY']._serialized_end=1040
+  _globals['_LEVY_DISPLAYNAMESENTRY']._serialized_start=974
+  _globals['_LEVY_DISPLAYNAMESENTRY']._serialized_end=1025
+  _globals['_RATEPLAN']._serialized_start=1043
+  _globals['_RATEPLAN']._serialized_end=1294
+  _globals['_RATEPLAN_DISPLAYNAMESENTRY']._serialized_start=974
+  _globals['_RATEPLAN_DISPLAYNAMESENTRY']._serialized_end=1025
+  _globals['_RESTRICTION']._serialized_start=1297
+  _globals['_RESTRICTION']._serialized_end=1744
+  _globals['_INVENTORYROOMTYPE']._serialized_start=1747
+  _globals['_INVENTORYROOMTYPE']._serialized_end=2651
+  _globals['_INVENTORYROOMTYPE_DISPLAYNAMESENTRY']._serialized_start=974
+  _globals['_INVENTORYROOMTYPE_DISPLAYNAMESENTRY']._serialized_end=1025
+  _globals['_INVENTORYROOMTYPE_DESCRIPTIONSENTRY']._serialized_start=2560
+  _globals['_INVENTORYROOMTYPE_DESCRIPTIONSENTRY']._serialized_end=2611
+  _globals['_PHOTO']._serialized_start=2654
+  _globals['_PHOTO']._serialized_end=2823
+  _globals['_PHOTO_CAPTIONSENTRY']._serialized_start=2776
+  _globals['_PHOTO_CAPTIONSENTRY']._serialized_end=2823
+  _globals['_ADULTSUPPLEMENT']._serialized_start=2825
+  _globals['_ADULTSUPPLEMENT']._serialized_end=2922
+  _globals['_PLANPRICES']._serialized_start=2924
+  _globals['_PLANPRICES']._serialized_end=3039
+  _globals['_INVENTORYROOM']._serialized_start=3041
+  _globals['_INVENTORYROOM']._serialized_end=3116
+  _globals['_NIGHTLYPRICE']._serialized_start=3119
+  _globals['_NIGHTLYPRICE']._serialized_end=3311
 # @@protoc_insertion_point(module_scope)

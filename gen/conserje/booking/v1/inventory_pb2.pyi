@@ -4,9 +4,11 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from conserje.booking.v1 import reservation_pb2 as _reservation_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import date_pb2 as _date_pb2
 from google.type import money_pb2 as _money_pb2
 import builtins as _builtins
@@ -20,6 +22,34 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _LevyBasis:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _LevyBasisEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LevyBasis.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    LEVY_BASIS_UNSPECIFIED: _LevyBasis.ValueType  # 0
+    """Never valid."""
+    LEVY_BASIS_NIGHT: _LevyBasis.ValueType  # 1
+    """Every night; a percentage is rounded night by night."""
+    LEVY_BASIS_STAY: _LevyBasis.ValueType  # 2
+    """The stay; a percentage is rounded once."""
+    LEVY_BASIS_PERSON_NIGHT: _LevyBasis.ValueType  # 3
+    """Every person every night. An amount, never a percentage."""
+
+class LevyBasis(_LevyBasis, metaclass=_LevyBasisEnumTypeWrapper):
+    """What a tax or a fee is counted by."""
+
+LEVY_BASIS_UNSPECIFIED: LevyBasis.ValueType  # 0
+"""Never valid."""
+LEVY_BASIS_NIGHT: LevyBasis.ValueType  # 1
+"""Every night; a percentage is rounded night by night."""
+LEVY_BASIS_STAY: LevyBasis.ValueType  # 2
+"""The stay; a percentage is rounded once."""
+LEVY_BASIS_PERSON_NIGHT: LevyBasis.ValueType  # 3
+"""Every person every night. An amount, never a percentage."""
+Global___LevyBasis: _TypeAlias = LevyBasis  # noqa: Y015
+
 @_typing.final
 class Inventory(_message.Message):
     """Everything a hotel sells, exchanged whole."""
@@ -31,6 +61,10 @@ class Inventory(_message.Message):
     CURRENCY_CODE_FIELD_NUMBER: _builtins.int
     LAST_NIGHT_DATE_FIELD_NUMBER: _builtins.int
     ROOM_TYPES_FIELD_NUMBER: _builtins.int
+    LEVIES_FIELD_NUMBER: _builtins.int
+    RATE_PLANS_FIELD_NUMBER: _builtins.int
+    RESTRICTIONS_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
     etag: _builtins.str
     """The state this is: returned by every call, to be sent with the next import.
     Empty for a hotel that has no inventory yet.
@@ -49,6 +83,26 @@ class Inventory(_message.Message):
     def room_types(self) -> _containers.RepeatedCompositeFieldContainer[Global___InventoryRoomType]:
         """What is sold; returned in the order of their ids."""
 
+    @_builtins.property
+    def levies(self) -> _containers.RepeatedCompositeFieldContainer[Global___Levy]:
+        """Its taxes and fees, in the order in which quotes have them."""
+
+    @_builtins.property
+    def rate_plans(self) -> _containers.RepeatedCompositeFieldContainer[Global___RatePlan]:
+        """Other ways of selling the same rooms, beside the standard one, which has no
+        id and the types' `nightly_prices`.
+        """
+
+    @_builtins.property
+    def restrictions(self) -> _containers.RepeatedCompositeFieldContainer[Global___Restriction]:
+        """Which stays it does not take."""
+
+    @_builtins.property
+    def terms(self) -> _reservation_pb2.ReservationTerms:
+        """What it asks for deposits, cancellations, no-shows and late departures of
+        those who book from now on. Unset in an import: they stay as they are.
+        """
+
     def __init__(
         self,
         *,
@@ -57,14 +111,225 @@ class Inventory(_message.Message):
         currency_code: _builtins.str = ...,
         last_night_date: _date_pb2.Date | None = ...,
         room_types: _abc.Iterable[Global___InventoryRoomType] | None = ...,
+        levies: _abc.Iterable[Global___Levy] | None = ...,
+        rate_plans: _abc.Iterable[Global___RatePlan] | None = ...,
+        restrictions: _abc.Iterable[Global___Restriction] | None = ...,
+        terms: _reservation_pb2.ReservationTerms | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_night_date", b"last_night_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_night_date", b"last_night_date", "terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "etag", b"etag", "last_night_date", b"last_night_date", "room_types", b"room_types", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "etag", b"etag", "last_night_date", b"last_night_date", "levies", b"levies", "rate_plans", b"rate_plans", "restrictions", b"restrictions", "room_types", b"room_types", "terms", b"terms", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Inventory: _TypeAlias = Inventory  # noqa: Y015
+
+@_typing.final
+class Levy(_message.Message):
+    """A tax or a fee. Rounded half up to the currency's smallest coin."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class DisplayNamesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    LEVY_ID_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAMES_FIELD_NUMBER: _builtins.int
+    BASIS_FIELD_NUMBER: _builtins.int
+    INCLUDED_FIELD_NUMBER: _builtins.int
+    PERCENT_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    ADULTS_ONLY_FIELD_NUMBER: _builtins.int
+    levy_id: _builtins.str
+    """The tax or fee, an opaque id. Unique within the hotel."""
+    basis: Global___LevyBasis.ValueType
+    """What it is counted by."""
+    included: _builtins.bool
+    """Whether it is part of the nightly prices; otherwise it comes on top."""
+    percent: _builtins.str
+    """In percent, such as `10` or `8.25`: of the price of the room when it comes
+    on top. When it is included, together with the other included ones: 10 and
+    5 in 115.00 are 10.00 and 5.00.
+    """
+    adults_only: _builtins.bool
+    """By person and night: children are free of it."""
+    @_builtins.property
+    def display_names(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Its name in the languages of the hotel, by BCP 47 code."""
+
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """An amount in the currency of the hotel, in coins that exist."""
+
+    def __init__(
+        self,
+        *,
+        levy_id: _builtins.str = ...,
+        display_names: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        basis: Global___LevyBasis.ValueType = ...,
+        included: _builtins.bool = ...,
+        percent: _builtins.str = ...,
+        amount: _money_pb2.Money | None = ...,
+        adults_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "percent", b"percent", "size", b"size"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adults_only", b"adults_only", "amount", b"amount", "basis", b"basis", "display_names", b"display_names", "included", b"included", "levy_id", b"levy_id", "percent", b"percent", "size", b"size"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_size: _TypeAlias = _typing.Literal["percent", "amount"]  # noqa: Y015
+    _WhichOneofArgType_size: _TypeAlias = _typing.Literal["size", b"size"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_size) -> _WhichOneofReturnType_size | None: ...
+
+Global___Levy: _TypeAlias = Levy  # noqa: Y015
+
+@_typing.final
+class RatePlan(_message.Message):
+    """Another way of selling the same rooms."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class DisplayNamesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    RATE_PLAN_ID_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAMES_FIELD_NUMBER: _builtins.int
+    TERMS_FIELD_NUMBER: _builtins.int
+    rate_plan_id: _builtins.str
+    """The plan, an opaque id. Unique within the hotel."""
+    @_builtins.property
+    def display_names(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Its name in the languages of the hotel, by BCP 47 code."""
+
+    @_builtins.property
+    def terms(self) -> _reservation_pb2.ReservationTerms:
+        """The terms of those who book under it. Unset: those of the hotel."""
+
+    def __init__(
+        self,
+        *,
+        rate_plan_id: _builtins.str = ...,
+        display_names: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        terms: _reservation_pb2.ReservationTerms | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_names", b"display_names", "rate_plan_id", b"rate_plan_id", "terms", b"terms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RatePlan: _TypeAlias = RatePlan  # noqa: Y015
+
+@_typing.final
+class Restriction(_message.Message):
+    """Which stays a hotel does not take. What is unset restricts nothing; of several
+    restrictions for a day the strictest counts.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    FIRST_NIGHT_DATE_FIELD_NUMBER: _builtins.int
+    LAST_NIGHT_DATE_FIELD_NUMBER: _builtins.int
+    WEEKDAYS_FIELD_NUMBER: _builtins.int
+    ROOM_TYPE_IDS_FIELD_NUMBER: _builtins.int
+    RATE_PLAN_IDS_FIELD_NUMBER: _builtins.int
+    MIN_NIGHTS_ON_ARRIVAL_FIELD_NUMBER: _builtins.int
+    MIN_NIGHTS_THROUGH_FIELD_NUMBER: _builtins.int
+    MAX_NIGHTS_FIELD_NUMBER: _builtins.int
+    CLOSED_FIELD_NUMBER: _builtins.int
+    CLOSED_TO_ARRIVAL_FIELD_NUMBER: _builtins.int
+    CLOSED_TO_DEPARTURE_FIELD_NUMBER: _builtins.int
+    MIN_NOTICE_DAYS_FIELD_NUMBER: _builtins.int
+    min_nights_on_arrival: _builtins.int
+    """So many nights at least for whoever arrives on one of the days."""
+    min_nights_through: _builtins.int
+    """So many nights at least for whoever is there on one of the nights."""
+    max_nights: _builtins.int
+    """So many nights at most for whoever arrives on one of the days; 0 for no limit."""
+    closed: _builtins.bool
+    """The nights are not sold."""
+    closed_to_arrival: _builtins.bool
+    """Nobody arrives on these days; whoever is there stays."""
+    closed_to_departure: _builtins.bool
+    """Nobody departs on these days, which are no nights of the departing."""
+    min_notice_days: _builtins.int
+    """Whoever arrives on these days books so many days before, at the latest."""
+    @_builtins.property
+    def first_night_date(self) -> _date_pb2.Date:
+        """The first of its days."""
+
+    @_builtins.property
+    def last_night_date(self) -> _date_pb2.Date:
+        """The last of its days, itself one of them."""
+
+    @_builtins.property
+    def weekdays(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
+        """Only these days of the week, 1 (Monday) to 7 (Sunday); empty means every day."""
+
+    @_builtins.property
+    def room_type_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these room types; empty means all."""
+
+    @_builtins.property
+    def rate_plan_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Only these rate plans; empty means all, the standard one included."""
+
+    def __init__(
+        self,
+        *,
+        first_night_date: _date_pb2.Date | None = ...,
+        last_night_date: _date_pb2.Date | None = ...,
+        weekdays: _abc.Iterable[_builtins.int] | None = ...,
+        room_type_ids: _abc.Iterable[_builtins.str] | None = ...,
+        rate_plan_ids: _abc.Iterable[_builtins.str] | None = ...,
+        min_nights_on_arrival: _builtins.int = ...,
+        min_nights_through: _builtins.int = ...,
+        max_nights: _builtins.int = ...,
+        closed: _builtins.bool = ...,
+        closed_to_arrival: _builtins.bool = ...,
+        closed_to_departure: _builtins.bool = ...,
+        min_notice_days: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["first_night_date", b"first_night_date", "last_night_date", b"last_night_date"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["closed", b"closed", "closed_to_arrival", b"closed_to_arrival", "closed_to_departure", b"closed_to_departure", "first_night_date", b"first_night_date", "last_night_date", b"last_night_date", "max_nights", b"max_nights", "min_nights_on_arrival", b"min_nights_on_arrival", "min_nights_through", b"min_nights_through", "min_notice_days", b"min_notice_days", "rate_plan_ids", b"rate_plan_ids", "room_type_ids", b"room_type_ids", "weekdays", b"weekdays"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Restriction: _TypeAlias = Restriction  # noqa: Y015
 
 @_typing.final
 class InventoryRoomType(_message.Message):
@@ -92,15 +357,46 @@ class InventoryRoomType(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class DescriptionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ROOM_TYPE_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_NAMES_FIELD_NUMBER: _builtins.int
     MAX_GUEST_COUNT_FIELD_NUMBER: _builtins.int
     ROOMS_FIELD_NUMBER: _builtins.int
     NIGHTLY_PRICES_FIELD_NUMBER: _builtins.int
+    DESCRIPTIONS_FIELD_NUMBER: _builtins.int
+    PHOTOS_FIELD_NUMBER: _builtins.int
+    MAX_ADULT_COUNT_FIELD_NUMBER: _builtins.int
+    MAX_CHILD_COUNT_FIELD_NUMBER: _builtins.int
+    ADULT_SUPPLEMENTS_FIELD_NUMBER: _builtins.int
+    CHILD_SUPPLEMENT_FIELD_NUMBER: _builtins.int
+    PLAN_PRICES_FIELD_NUMBER: _builtins.int
     room_type_id: _builtins.str
     """The room type, an opaque id. Unique within the hotel."""
     max_guest_count: _builtins.int
     """How many adults and children it takes at most."""
+    max_adult_count: _builtins.int
+    """How many adults it takes at most. Unset: `max_guest_count`."""
+    max_child_count: _builtins.int
+    """How many children it takes at most. Unset: as many as adults leave beds for."""
     @_builtins.property
     def display_names(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Its name in the languages of the hotel, by BCP 47 code."""
@@ -116,6 +412,30 @@ class InventoryRoomType(_message.Message):
         not as they were written, and from the property's today on.
         """
 
+    @_builtins.property
+    def descriptions(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What it is like, in the languages of the hotel, by BCP 47 code."""
+
+    @_builtins.property
+    def photos(self) -> _containers.RepeatedCompositeFieldContainer[Global___Photo]:
+        """Pictures of it."""
+
+    @_builtins.property
+    def adult_supplements(self) -> _containers.RepeatedCompositeFieldContainer[Global___AdultSupplement]:
+        """What a night costs more, or less, for a number of adults; for one that is
+        not named, neither.
+        """
+
+    @_builtins.property
+    def child_supplement(self) -> _money_pb2.Money:
+        """What a night costs more for every child. Unset: nothing."""
+
+    @_builtins.property
+    def plan_prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___PlanPrices]:
+        """What its nights cost under the rate plans of the hotel. A night without a
+        price in `nightly_prices` is not on sale under any of them.
+        """
+
     def __init__(
         self,
         *,
@@ -124,14 +444,136 @@ class InventoryRoomType(_message.Message):
         max_guest_count: _builtins.int = ...,
         rooms: _abc.Iterable[Global___InventoryRoom] | None = ...,
         nightly_prices: _abc.Iterable[Global___NightlyPrice] | None = ...,
+        descriptions: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        photos: _abc.Iterable[Global___Photo] | None = ...,
+        max_adult_count: _builtins.int | None = ...,
+        max_child_count: _builtins.int | None = ...,
+        adult_supplements: _abc.Iterable[Global___AdultSupplement] | None = ...,
+        child_supplement: _money_pb2.Money | None = ...,
+        plan_prices: _abc.Iterable[Global___PlanPrices] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_max_adult_count", b"_max_adult_count", "_max_child_count", b"_max_child_count", "child_supplement", b"child_supplement", "max_adult_count", b"max_adult_count", "max_child_count", b"max_child_count"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_max_adult_count", b"_max_adult_count", "_max_child_count", b"_max_child_count", "adult_supplements", b"adult_supplements", "child_supplement", b"child_supplement", "descriptions", b"descriptions", "display_names", b"display_names", "max_adult_count", b"max_adult_count", "max_child_count", b"max_child_count", "max_guest_count", b"max_guest_count", "nightly_prices", b"nightly_prices", "photos", b"photos", "plan_prices", b"plan_prices", "room_type_id", b"room_type_id", "rooms", b"rooms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__max_adult_count: _TypeAlias = _typing.Literal["max_adult_count"]  # noqa: Y015
+    _WhichOneofArgType__max_adult_count: _TypeAlias = _typing.Literal["_max_adult_count", b"_max_adult_count"]  # noqa: Y015
+    _WhichOneofReturnType__max_child_count: _TypeAlias = _typing.Literal["max_child_count"]  # noqa: Y015
+    _WhichOneofArgType__max_child_count: _TypeAlias = _typing.Literal["_max_child_count", b"_max_child_count"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_adult_count) -> _WhichOneofReturnType__max_adult_count | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__max_child_count) -> _WhichOneofReturnType__max_child_count | None: ...
+
+Global___InventoryRoomType: _TypeAlias = InventoryRoomType  # noqa: Y015
+
+@_typing.final
+class Photo(_message.Message):
+    """A picture."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class CaptionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    URL_FIELD_NUMBER: _builtins.int
+    CAPTIONS_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """Where it is."""
+    @_builtins.property
+    def captions(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What it shows, in the languages of the hotel, by BCP 47 code."""
+
+    def __init__(
+        self,
+        *,
+        url: _builtins.str = ...,
+        captions: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_names", b"display_names", "max_guest_count", b"max_guest_count", "nightly_prices", b"nightly_prices", "room_type_id", b"room_type_id", "rooms", b"rooms"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["captions", b"captions", "url", b"url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___InventoryRoomType: _TypeAlias = InventoryRoomType  # noqa: Y015
+Global___Photo: _TypeAlias = Photo  # noqa: Y015
+
+@_typing.final
+class AdultSupplement(_message.Message):
+    """What a night costs more, or less, for a number of adults."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ADULT_COUNT_FIELD_NUMBER: _builtins.int
+    SUPPLEMENT_FIELD_NUMBER: _builtins.int
+    adult_count: _builtins.int
+    """How many adults are in the room."""
+    @_builtins.property
+    def supplement(self) -> _money_pb2.Money:
+        """What the night costs more; negative for less. In the currency of the hotel
+        and in coins that exist.
+        """
+
+    def __init__(
+        self,
+        *,
+        adult_count: _builtins.int = ...,
+        supplement: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["supplement", b"supplement"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adult_count", b"adult_count", "supplement", b"supplement"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AdultSupplement: _TypeAlias = AdultSupplement  # noqa: Y015
+
+@_typing.final
+class PlanPrices(_message.Message):
+    """What the nights of a room type cost under a rate plan."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RATE_PLAN_ID_FIELD_NUMBER: _builtins.int
+    NIGHTLY_PRICES_FIELD_NUMBER: _builtins.int
+    rate_plan_id: _builtins.str
+    """The plan."""
+    @_builtins.property
+    def nightly_prices(self) -> _containers.RepeatedCompositeFieldContainer[Global___NightlyPrice]:
+        """What its nights cost. Of several that name a night the last one counts; a
+        night that none names is not on sale under the plan. Returned as written.
+        """
+
+    def __init__(
+        self,
+        *,
+        rate_plan_id: _builtins.str = ...,
+        nightly_prices: _abc.Iterable[Global___NightlyPrice] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["nightly_prices", b"nightly_prices", "rate_plan_id", b"rate_plan_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PlanPrices: _TypeAlias = PlanPrices  # noqa: Y015
 
 @_typing.final
 class InventoryRoom(_message.Message):

@@ -244,7 +244,7 @@ class CancellationStep(_message.Message):
     PENALTY_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def before_arrival(self) -> _duration_pb2.Duration:
-        """How long before the arrival the step begins."""
+        """How long before the arrival the step begins, in whole hours."""
 
     @_builtins.property
     def penalty(self) -> Global___Charge:
@@ -307,6 +307,7 @@ class ReservationTerms(_message.Message):
     DEPOSIT_FIELD_NUMBER: _builtins.int
     DEPOSIT_PERIOD_FIELD_NUMBER: _builtins.int
     LATE_CHECKOUT_STEPS_FIELD_NUMBER: _builtins.int
+    ROOM_READY_PERIOD_FIELD_NUMBER: _builtins.int
     check_in_time: _builtins.str
     """When guests may arrive, by the hotel's clocks: `HH:MM`. Times before the
     arrival are counted from here.
@@ -321,7 +322,7 @@ class ReservationTerms(_message.Message):
 
     @_builtins.property
     def no_show_penalty(self) -> Global___Charge:
-        """What not coming costs."""
+        """What not coming costs. Unset in a request: nothing."""
 
     @_builtins.property
     def deposit(self) -> Global___Charge:
@@ -329,11 +330,17 @@ class ReservationTerms(_message.Message):
 
     @_builtins.property
     def deposit_period(self) -> _duration_pb2.Duration:
-        """How long the deposit is waited for."""
+        """How long the deposit is waited for, in whole hours. Unset in a request: 24."""
 
     @_builtins.property
     def late_checkout_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___LateCheckoutStep]:
         """What leaving late costs, earliest first; empty when nobody may."""
+
+    @_builtins.property
+    def room_ready_period(self) -> _duration_pb2.Duration:
+        """How long before the next arrival a room must be empty, in whole minutes.
+        Unset in a request: 120.
+        """
 
     def __init__(
         self,
@@ -345,10 +352,11 @@ class ReservationTerms(_message.Message):
         deposit: Global___Charge | None = ...,
         deposit_period: _duration_pb2.Duration | None = ...,
         late_checkout_steps: _abc.Iterable[Global___LateCheckoutStep] | None = ...,
+        room_ready_period: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["deposit", b"deposit", "deposit_period", b"deposit_period", "no_show_penalty", b"no_show_penalty"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deposit", b"deposit", "deposit_period", b"deposit_period", "no_show_penalty", b"no_show_penalty", "room_ready_period", b"room_ready_period"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancellation_steps", b"cancellation_steps", "check_in_time", b"check_in_time", "check_out_time", b"check_out_time", "deposit", b"deposit", "deposit_period", b"deposit_period", "late_checkout_steps", b"late_checkout_steps", "no_show_penalty", b"no_show_penalty"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancellation_steps", b"cancellation_steps", "check_in_time", b"check_in_time", "check_out_time", b"check_out_time", "deposit", b"deposit", "deposit_period", b"deposit_period", "late_checkout_steps", b"late_checkout_steps", "no_show_penalty", b"no_show_penalty", "room_ready_period", b"room_ready_period"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,0 +1,186 @@
+"""An inventory as it was sent, until it is one that can be sold. Knows neither wire nor storage."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from zoneinfo import available_timezones
+
+from meshkit.errors import InvalidArgument, Violation
+from meshkit.money import Money
+from services.booking.inventory.catalogue import STANDARD, Basis, House, TypeDetails
+from services.booking.inventory.domain import Inventory, SoldType
+from services.booking.inventory.rates import PriceRule, spread
+from services.booking.reservations.terms import ChargeKind, Terms
+
+MAX_DAYS_AHEAD = 1100
+ZERO = Decimal()
+NEGATIVE = "is negative"
+
+
+@dataclass(frozen=True, slots=True)
+class TypeDraft:
+    """A room type as it was sent, not yet looked at."""
+
+    room_type_id: str
+    display_names: Mapping[str, str]
+    max_guest_count: int
+    rooms: Sequence[tuple[str, str]]
+    rules: Sequence[PriceRule]
+    details: TypeDetails = field(default_factory=TypeDetails)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """An inventory as it was sent; `read` makes it one that can be sold."""
+
+    etag: str
+    time_zone: str
+    currency_code: str
+    last_night: dt.date
+    room_types: Sequence[TypeDraft]
+    house: House = field(default_factory=House)
+    terms: Terms | None = None
+    """None: they stay as they are."""
+
+    def check(self) -> None:
+        """Refuse what contradicts itself, with every field that does."""
+        violations = tuple(self._violations())
+        if violations:
+            first = violations[0]
+            message = f"{first.field}: {first.description}"
+            raise InvalidArgument("INVALID_REQUEST", message, violations=violations)
+
+    def read(self, today: dt.date, terms: Terms) -> Inventory:
+        """What is to be sold from `today` on; `terms` as they are."""
+        if not 0 <= (self.last_night - today).days <= MAX_DAYS_AHEAD:
+            raise InvalidArgument.field(
+                "inventory.last_night_date",
+                f"must be from {today} on and at most {MAX_DAYS_AHEAD} days after it",
+            )
+        types = {
+            one.room_type_id: SoldType(
+                one.room_type_id,
+                dict(one.display_names),
+                one.max_guest_count,
+                dict(one.rooms),
+                spread(one.rules, today, self.last_night),
+                one.details,
+            )
+            for one in self.room_types
+        }
+        return Inventory(
+            self.time_zone,
+            self.currency_code,
+            self.last_night,
+            types,
+            self.house,
+            self.terms or terms,
+        )
+
+    def _violations(self) -> Iterator[Violation]:
+        if self.time_zone not in available_timezones():
+            yield Violation("inventory.time_zone", "is no IANA time zone")
+        types: set[str] = set()
+        rooms: set[str] = set()
+        for number, one in enumerate(self.room_types):
+            path = f"inventory.room_types[{number}]"
+            if one.room_type_id in types:
+                yield Violation(f"{path}.room_type_id", "is there twice")
+            types.add(one.room_type_id)
+            yield from _bad_rooms(path, one, rooms)
+            yield from _bad_rules(f"{path}.nightly_prices", one.rules, self.currency_code)
+            yield from _bad_details(path, one, self.house, self.currency_code)
+        yield from _bad_house(self.house, types, self.currency_code)
+        yield from _bad_terms("inventory.terms", self.terms, self.currency_code)
+
+
+def _bad_rooms(path: str, one: TypeDraft, known: set[str]) -> Iterator[Violation]:
+    numbers: set[str] = set()
+    for position, (room_id, number) in enumerate(one.rooms):
+        if room_id in known:
+            yield Violation(f"{path}.rooms[{position}].room_id", "is there twice")
+        if number in numbers:
+            yield Violation(f"{path}.rooms[{position}].room_number", "is there twice")
+        known.add(room_id)
+        numbers.add(number)
+
+
+def _bad_rules(path: str, rules: Sequence[PriceRule], currency_code: str) -> Iterator[Violation]:
+    for position, rule in enumerate(rules):
+        where = f"{path}[{position}]"
+        if rule.last < rule.first:
+            yield Violation(f"{where}.last_night_date", "is before the first night")
+        if rule.price is not None:
+            yield from _bad_amount(f"{where}.price", rule.price, currency_code)
+
+
+def _bad_amount(
+    path: str, amount: Decimal, currency_code: str, *, least: Decimal = ZERO
+) -> Iterator[Violation]:
+    if amount < least:
+        yield Violation(path, "would make a night cost less than nothing" if least else NEGATIVE)
+    elif not Money(amount, currency_code).is_payable():
+        yield Violation(path, "cannot be paid in coins of its currency")
+
+
+def _bad_details(
+    path: str, one: TypeDraft, house: House, currency_code: str
+) -> Iterator[Violation]:
+    details = one.details
+    plans = [f"{path}.plan_prices[{number}]" for number in range(len(details.plan_prices))]
+    for where, (plan, rules) in zip(plans, details.plan_prices.items(), strict=True):
+        if house.plan(plan) is None:
+            yield Violation(f"{where}.rate_plan_id", "is none of the hotel's rate plans")
+        yield from _bad_rules(f"{where}.nightly_prices", rules, currency_code)
+    every = [one.rules, *details.plan_prices.values()]
+    prices = [rule.price for rules in every for rule in rules if rule.price is not None]
+    # No number of guests makes a night cost less than nothing.
+    least = -min(prices, default=ZERO)
+    for number, supplement in enumerate(details.adult_supplements.values()):
+        where = f"{path}.adult_supplements[{number}].supplement"
+        yield from _bad_amount(where, supplement, currency_code, least=min(least, ZERO))
+    yield from _bad_amount(f"{path}.child_supplement", details.child_supplement, currency_code)
+
+
+def _bad_house(house: House, types: Collection[str], currency_code: str) -> Iterator[Violation]:
+    yield from _twice("inventory.levies", "levy_id", [one.levy_id for one in house.levies])
+    for number, levy in enumerate(house.levies):
+        where = f"inventory.levies[{number}]"
+        if levy.amount is not None:
+            yield from _bad_amount(f"{where}.amount", levy.amount, currency_code)
+        elif levy.basis is Basis.PERSON_NIGHT:
+            yield Violation(f"{where}.percent", "is of no person; name an amount, or another basis")
+    plans = [one.rate_plan_id for one in house.rate_plans]
+    yield from _twice("inventory.rate_plans", "rate_plan_id", plans)
+    for number, plan in enumerate(house.rate_plans):
+        yield from _bad_terms(f"inventory.rate_plans[{number}].terms", plan.terms, currency_code)
+    for number, restriction in enumerate(house.restrictions):
+        where = f"inventory.restrictions[{number}]"
+        if restriction.last < restriction.first:
+            yield Violation(f"{where}.last_night_date", "is before the first night")
+        if not restriction.room_type_ids.issubset(types):
+            yield Violation(f"{where}.room_type_ids", "names a room type that there is not")
+        if not restriction.rate_plan_ids.issubset({STANDARD, *plans}):
+            yield Violation(f"{where}.rate_plan_ids", "names a rate plan that there is not")
+
+
+def _bad_terms(path: str, terms: Terms | None, currency_code: str) -> Iterator[Violation]:
+    if terms is None:
+        return
+    steps = [
+        (f"cancellation_steps[{n}].penalty", s.penalty) for n, s in enumerate(terms.cancellation)
+    ]
+    fees = [(f"late_checkout_steps[{n}].fee", s.fee) for n, s in enumerate(terms.late_checkout)]
+    ends = [("no_show_penalty", terms.no_show), ("deposit", terms.deposit)]
+    for name, charge in (*steps, *fees, *ends):
+        if charge.kind is ChargeKind.FIXED:
+            yield from _bad_amount(f"{path}.{name}.amount", charge.value, currency_code)
+
+
+def _twice(path: str, name: str, ids: Sequence[str]) -> Iterator[Violation]:
+    for number, one in enumerate(ids):
+        if one in ids[:number]:
+            yield Violation(f"{path}[{number}].{name}", "is there twice")
