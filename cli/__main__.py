@@ -6,17 +6,20 @@ import sys
 from collections.abc import Sequence
 
 from cli import (
+    app,
     call,
     certificates,
     dead_letters,
     doctor,
     inventory,
+    keys,
     lock,
     number,
     quarantine,
     reservation,
     sends,
     tenant,
+    token,
     trace,
     window,
 )
@@ -52,6 +55,9 @@ def parser() -> argparse.ArgumentParser:
     modules = (
         tenant,
         number,
+        token,
+        app,
+        keys,
         inventory,
         reservation,
         lock,

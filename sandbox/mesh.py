@@ -39,6 +39,7 @@ from sandbox.wiring import (
     Process,
     Wiring,
     choose_addresses,
+    keep_key,
 )
 
 DEFAULT_PROCESSES = ("graph", "tenant", "booking", "messaging", "gateway")
@@ -241,6 +242,7 @@ class Mesh:
             databases=self.servers.databases,
             redis_url=self.servers.redis_url,
             credentials=Credentials.kept_in(self.folder.credentials),
+            keys=keep_key(self.folder.keys),
             numbers=self._numbers,
             base=self._env,
         )

@@ -32,6 +32,11 @@ class RunDir:
         return self.path / "credentials.json"
 
     @property
+    def keys(self) -> Path:
+        """The folder of the keys that the hotels' secrets are under."""
+        return self.path / "keys"
+
+    @property
     def journal(self) -> Path:
         """The journal of the fake Graph API."""
         return self.path / "graph.jsonl"

@@ -1,5 +1,6 @@
 """Who listens where and is told what: the environment of each process of the mesh."""
 
+import base64
 import json
 import re
 import secrets
@@ -67,6 +68,16 @@ class Credentials:
         return cls(**json.loads(path.read_text()))
 
 
+def keep_key(folder: Path) -> Path:
+    """The folder of keys, with one made on first use and readable by us alone."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if not any(folder.iterdir()):
+        first = folder / "first"
+        first.touch(mode=0o600)
+        first.write_bytes(base64.b64encode(secrets.token_bytes(32)))
+    return folder
+
+
 @dataclass(frozen=True)
 class Wiring:
     """Everything that processes must know of each other."""
@@ -75,6 +86,8 @@ class Wiring:
     databases: Mapping[str, DatabaseUrls]
     redis_url: str
     credentials: Credentials
+    keys: Path
+    """The folder of the tenant service's keys."""
     numbers: Sequence[Number]
     base: Mapping[str, str]
     """The environment that all of them start from."""
@@ -134,6 +147,7 @@ class Wiring:
                 "CONSERJE_GATEWAY_APP_SECRETS": known.app_secret,
                 "CONSERJE_GATEWAY_VERIFY_TOKEN": known.verify_token,
             },
+            "tenant": {"CONSERJE_TENANT_KEYS_FOLDER": str(self.keys)},
             "messaging": {
                 "CONSERJE_MESSAGING_GRAPH_BASE_URL": f"http://{self.addresses['graph'].http}",
                 "CONSERJE_MESSAGING_GRAPH_ACCESS_TOKEN": known.access_token,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from meshkit.access import Access
-from meshkit.identity import GATEWAY, MESSAGING, OPERATOR, READER
+from meshkit.identity import BOOKING, GATEWAY, MESSAGING, OPERATOR, READER
 
 ACCESS: Access = {
     "conserje.tenant.v1.TenantService": {
@@ -19,5 +19,20 @@ ACCESS: Access = {
         "DeleteTenant": (OPERATOR,),
         "AddNumber": (OPERATOR,),
         "RemoveNumber": (OPERATOR,),
+    },
+    # Operators write secrets and cannot read them; each kind is read by who uses it.
+    "conserje.tenant.v1.CredentialService": {
+        "SetCredential": (OPERATOR,),
+        "RemoveCredential": (OPERATOR,),
+        "ListCredentials": (OPERATOR, READER),
+        "SetApp": (OPERATOR,),
+        "RemoveApp": (OPERATOR,),
+        "ListApps": (OPERATOR, READER),
+        "ReadAppCredentials": (GATEWAY,),
+        "ReadAccessToken": (MESSAGING,),
+        "ReadPmsCredential": (BOOKING,),
+        "WatchCredentials": (GATEWAY, MESSAGING, BOOKING),
+        "ListKeys": (OPERATOR, READER),
+        "RotateKeys": (OPERATOR,),
     },
 }

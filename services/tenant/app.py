@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from conserje.tenant.v1.credential_service_pb2_grpc import (
+    add_CredentialServiceServicer_to_server,
+)
 from conserje.tenant.v1.tenant_service_pb2_grpc import add_TenantServiceServicer_to_server
 
 from meshkit.kit import Kit
+from meshkit.postgres import Postgres
 from services.tenant.changes import Changes
+from services.tenant.credentials import servicer as credentials
+from services.tenant.credentials.feed import Feed
+from services.tenant.credentials.keys import Keys
+from services.tenant.credentials.metrics import CredentialMetrics
+from services.tenant.credentials.store import CredentialStore
+from services.tenant.credentials.vault import Vault
 from services.tenant.domain import Directory
 from services.tenant.hotels.store import HotelStore
 from services.tenant.listener import Listener
@@ -32,10 +42,31 @@ async def build(kit: Kit, settings: TenantSettings) -> None:
         reload_seconds=settings.reload_seconds,
     )
     await refresher.refresh()
-    listener = Listener(settings.database_url.get_secret_value(), refresher.look)
+    feed = await _credentials(kit, settings, postgres)
+
+    def heard() -> None:
+        refresher.look()
+        feed.look()
+
+    listener = Listener(settings.database_url.get_secret_value(), heard)
     kit.worker("refresh", refresher.run)
     kit.worker("listen", listener.run)
     kit.degraded("directory_changes", listener.problem)
     kit.ready("directory", directory.problem)
     servicer = TenantServicer(directory, HotelStore(postgres), metrics, changes, refresher.look)
     kit.grpc(add_TenantServiceServicer_to_server, servicer, SERVICE)
+
+
+async def _credentials(kit: Kit, settings: TenantSettings, postgres: Postgres) -> Feed:
+    """Secrets, beside the directory: neither needs the other."""
+    store = CredentialStore(postgres)
+    keys = Keys(settings.keys_folder)
+    feed = Feed(store, settings.poll_seconds)
+    await feed.refresh()
+    vault = Vault(store, keys, CredentialMetrics(kit.registry))
+    servicer = credentials.CredentialServicer(store, vault, feed)
+    kit.worker("keys", keys.follow)
+    kit.worker("credential changes", feed.run)
+    kit.degraded("keys", keys.problem)
+    kit.grpc(add_CredentialServiceServicer_to_server, servicer, credentials.SERVICE)
+    return feed

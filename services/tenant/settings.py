@@ -17,3 +17,10 @@ class TenantSettings(DatabaseSettings, Settings):
         le=86_400,
         description="How often to read the directory again though nothing seems to have changed.",
     )
+    keys_folder: str = Field(
+        "",
+        description=(
+            "Folder of the keys that secrets of hotels and apps are encrypted under, a file of 32"
+            " random bytes in base64 each; the greatest name encrypts. Empty: no secrets are kept."
+        ),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import warnings
 
@@ -10,6 +11,7 @@ import pytest
 
 from gateway.settings import GatewaySettings
 from meshkit import config
+from meshkit.keyring import KeyRing
 from sandbox.demo import NUMBERS
 from services.booking.settings import BookingSettings
 from services.messaging.settings import MessagingSettings
@@ -19,6 +21,7 @@ from tests.chart.render import (
     Object,
     environment,
     matches,
+    named,
     pod_templates,
     scenario,
 )
@@ -165,8 +168,28 @@ def test_each_identity_has_its_own_certificate(name: str) -> None:
         return
     for one in _mesh(scenario(name)):
         spec = one["spec"]["template"]["spec"]
-        (secret,) = (volume["secret"] for volume in spec["volumes"] if "secret" in volume)
+        (secret,) = (one["secret"] for one in spec["volumes"] if one["name"] == "tls")
         assert secret["secretName"] == f"inn-tls-{spec['containers'][0]['name']}"
+
+
+@each_scenario
+def test_the_tenant_service_alone_has_the_keys_of_secrets(name: str) -> None:
+    mounted = {}
+    for one in _mesh(scenario(name)):
+        spec = one["spec"]["template"]["spec"]
+        (container,) = spec["containers"]
+        for volume in spec["volumes"]:
+            if volume["name"] == "keys":
+                mounted[container["name"]] = volume["secret"]["secretName"]
+                (where,) = (at for at in container["volumeMounts"] if at["name"] == "keys")
+                told = {e["name"]: e.get("value") for e in container["env"]}
+                assert told["CONSERJE_TENANT_KEYS_FOLDER"] == where["mountPath"]
+                assert where["readOnly"]
+    of_trial = name == "dev"
+    assert mounted == {"tenant": "inn-dev-tenant-keys" if of_trial else "conserje-tenant-keys"}
+    if of_trial:
+        ((key_id, key),) = named(scenario(name), "Secret", mounted["tenant"])["stringData"].items()
+        KeyRing({key_id: base64.b64decode(key, validate=True)})
 
 
 def _policies(objects: list[Object], labels: dict[str, str]) -> list[Object]:

@@ -15,6 +15,7 @@ tenant:
   identity: tenant
   calls: []
   database: tenant
+  keys: true
 booking:
   process: booking
   args: ["-m", "services.booking"]
@@ -163,6 +164,9 @@ capabilities: {drop: [ALL]}
 - {name: CONSERJE_REFLECTION, value: {{ $root.Values.mesh.reflection | quote }}}
 {{- with .fact.database }}
 {{ include "conserje.secretVariable" (dict "name" (printf "%sDATABASE_URL" $own) "secret" (include "conserje.databaseSecret" (dict "root" $root "database" .)) "key" "databaseUrl") }}
+{{- end }}
+{{- if .fact.keys }}
+- {name: {{ $own }}KEYS_FOLDER, value: /var/run/conserje/keys}
 {{- end }}
 {{- if .fact.redis }}
 {{ include "conserje.secretVariable" (dict "name" "CONSERJE_REDIS_URL" "secret" (include "conserje.secretName" (dict "root" $root "kind" "redis")) "key" "url") }}

@@ -30,6 +30,14 @@ ONLY = {
         "operator",
         "reader",
     },
+    "/conserje.tenant.v1.CredentialService/ReadAppCredentials": {"gateway"},
+    "/conserje.tenant.v1.CredentialService/ReadAccessToken": {"messaging"},
+    "/conserje.tenant.v1.CredentialService/ReadPmsCredential": {"booking"},
+    "/conserje.tenant.v1.CredentialService/SetCredential": {"operator"},
+    "/conserje.tenant.v1.CredentialService/RemoveCredential": {"operator"},
+    "/conserje.tenant.v1.CredentialService/SetApp": {"operator"},
+    "/conserje.tenant.v1.CredentialService/RemoveApp": {"operator"},
+    "/conserje.tenant.v1.CredentialService/RotateKeys": {"operator"},
 }
 """Written down a second time, so that a slip in the services' tables is seen."""
 

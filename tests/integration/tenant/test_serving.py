@@ -11,6 +11,7 @@ import aiohttp
 import asyncpg
 import grpc
 import pytest
+from conserje.tenant.v1.credential_service_pb2_grpc import CredentialServiceStub
 from conserje.tenant.v1.tenant_pb2 import TENANT_STATE_SUSPENDED
 from conserje.tenant.v1.tenant_service_pb2 import (
     BatchResolveTenantsRequest,
@@ -22,6 +23,7 @@ from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 from meshkit.kit import Kit
 from meshkit.migrate import migrate
 from meshkit.status import from_rpc_error
+from meshkit.telemetry import Tracing
 from sandbox.databases import DatabaseUrls
 from sandbox.demo.tenants import load_tenants
 from sandbox.embedded import EmbeddedPostgres
@@ -38,6 +40,7 @@ class Service:
     def __init__(self, kit: Kit, channel: grpc.aio.Channel) -> None:
         self._kit = kit
         self.stub: Any = TenantServiceStub(channel)
+        self.credentials: Any = CredentialServiceStub(channel)
 
     async def resolve(self) -> ResolveTenantResponse:
         response: ResolveTenantResponse = await self.stub.ResolveTenant(MIRADOR, timeout=5)
@@ -48,14 +51,17 @@ class Service:
         async with aiohttp.ClientSession() as session, session.get(url) as response:
             return response.status, await response.json()
 
-    def metric(self, name: str) -> float | None:
-        return self._kit.registry.get_sample_value(name)
+    def metric(self, name: str, **labels: str) -> float | None:
+        return self._kit.registry.get_sample_value(name, labels)
 
 
 @asynccontextmanager
-async def serving(app_url: str) -> AsyncIterator[Service]:
-    settings = TenantSettings.model_validate({"database_url": app_url, "poll_seconds": 0.05})
-    kit = Kit("tenant", settings, migrations="services.tenant")
+async def serving(
+    app_url: str, tracing: Tracing | None = None, **values: Any
+) -> AsyncIterator[Service]:
+    defaults = {"database_url": app_url, "poll_seconds": 0.05}
+    settings = TenantSettings.model_validate(defaults | values)
+    kit = Kit("tenant", settings, migrations="services.tenant", tracing=tracing)
     await kit.start_ops()
     await build(kit, settings)
     await kit.start()
