@@ -38,4 +38,10 @@ ACCESS: Access = {
         "GetInventory": (OPERATOR, READER),
         "ImportInventory": (OPERATOR,),
     },
+    "conserje.booking.v1.RoomService": {
+        "ShutRoom": (OPERATOR,),
+        "ReopenRoom": (OPERATOR,),
+        "ListRoomClosures": (OPERATOR, READER),
+        "ListDebts": (OPERATOR, READER),
+    },
 }

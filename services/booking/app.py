@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from conserje.booking.v1.booking_service_pb2_grpc import add_BookingServiceServicer_to_server
 from conserje.booking.v1.inventory_service_pb2_grpc import add_InventoryServiceServicer_to_server
+from conserje.booking.v1.room_service_pb2_grpc import add_RoomServiceServicer_to_server
 
 from meshkit.errors import Unavailable
 from meshkit.kit import Kit
@@ -16,6 +17,8 @@ from services.booking.inventory.servicer import InventoryServicer
 from services.booking.inventory.store import InventoryStore
 from services.booking.metrics import BookingMetrics
 from services.booking.reservations.stream import ReservationStream
+from services.booking.rooms.servicer import RoomServicer
+from services.booking.rooms.store import RoomStore
 from services.booking.search.store import SearchStore
 from services.booking.servicer import BookingServicer
 from services.booking.settings import BookingSettings
@@ -23,6 +26,7 @@ from services.booking.store import BookingStore
 
 SERVICE = "conserje.booking.v1.BookingService"
 INVENTORY_SERVICE = "conserje.booking.v1.InventoryService"
+ROOM_SERVICE = "conserje.booking.v1.RoomService"
 
 
 async def build(kit: Kit, settings: BookingSettings) -> None:
@@ -41,6 +45,8 @@ async def build(kit: Kit, settings: BookingSettings) -> None:
     kit.grpc(add_BookingServiceServicer_to_server, servicer, SERVICE)
     inventory = InventoryServicer(InventoryStore(postgres), cache)
     kit.grpc(add_InventoryServiceServicer_to_server, inventory, INVENTORY_SERVICE)
+    rooms = RoomServicer(RoomStore(postgres, metrics), cache)
+    kit.grpc(add_RoomServiceServicer_to_server, rooms, ROOM_SERVICE)
     kit.worker("sweep-locks", _sweeping(store.sweep_locks, settings.sweep_seconds))
     kit.worker("lapse-deposits", _sweeping(store.lapse_overdue, settings.sweep_seconds))
     kit.worker("sweep-answers", _sweeping(store.sweep_answers, settings.sweep_seconds))

@@ -288,6 +288,10 @@ _REFUSALS: dict[str, tuple[type[MeshError], str]] = {
     "TOTAL_PRICE_CHANGED": (FailedPrecondition, "It costs more than was agreed to."),
     "ROOM_TAKEN": (FailedPrecondition, "The guests could not stay in the rooms they are in."),
     "ETAG_MISMATCH": (Aborted, "The reservation was changed since it was read."),
+    "UNDECIDED": (FailedPrecondition, "Whether there is a room takes a person to find out."),
+    "ROOM_SOLD": (FailedPrecondition, "Guests would have no room, or not the one they are in."),
+    "ALREADY_SHUT": (FailedPrecondition, "The room is shut on one of these nights."),
+    "CLOSURE_UNKNOWN": (NotFound, "The hotel has not shut a room under this id."),
     "REQUEST_ID_REUSED": (FailedPrecondition, "The request id was used for something else."),
     "DECISION_FAILED": (Internal, "The request could not be decided."),
 }

@@ -66,3 +66,15 @@ class BookingMetrics:
         self.forgotten = Counter(
             "booking_answers_swept", "Stored answers that were dropped by age.", registry=registry
         )
+        self.left_without_room = Counter(
+            "booking_left_without_room",
+            "Rooms sold or held that are there no more: a room was shut all the same. `conserje"
+            " room debt` lists who has none.",
+            registry=registry,
+        )
+        self.undecided = Counter(
+            "booking_undecided",
+            "Requests near rooms that are shut or sold as such, for which the search for an"
+            " assignment gave up. A person has to look.",
+            registry=registry,
+        )

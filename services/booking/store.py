@@ -8,9 +8,8 @@ answer with what it did.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-from uuid import UUID, uuid4
+from collections.abc import Callable, Sequence
+from uuid import UUID
 
 import asyncpg
 import orjson
@@ -20,10 +19,9 @@ from meshkit.errors import MeshError
 from services.booking.domain import (
     Lock,
     LockRequest,
-    LockState,
-    Quote,
     refusal,
 )
+from services.booking.locks.settled import SettledLockStore, lock_answer, lock_columns
 from services.booking.locks.store import LockStore
 from services.booking.reservations.taking import TakingStore
 
@@ -33,39 +31,35 @@ ANSWER_DAYS = 8
 log = structlog.get_logger()
 
 
-class BookingStore(LockStore, TakingStore):
+class BookingStore(LockStore, SettledLockStore, TakingStore):
     """Locks and reservations of all hotels."""
 
     ACQUIRE_LOCKS = """
 SELECT item, reason, metadata, lock_id, owner_token, fencing_number, create_time, expire_time,
     nightly_prices, currency_code, split
-FROM acquire_locks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+FROM acquire_locks_off_pins($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ORDER BY item
 """
 
     async def acquire(self, requests: Sequence[LockRequest]) -> list[Lock | MeshError]:
-        """Decide all requests together; the answers in their order."""
+        """Decide all requests together; the answers in their order.
+
+        Those near pins are decided after the others, one by one.
+        """
         self._metrics.batch.observe(len(requests))
-        columns = (
-            [one.tenant_id for one in requests],
-            [one.request_id for one in requests],
-            [one.fingerprint() for one in requests],
-            [one.room_type_id for one in requests],
-            [one.stay.check_in for one in requests],
-            [one.stay.check_out for one in requests],
-            [one.guests.adult_count for one in requests],
-            [one.guests.child_count for one in requests],
-            [one.guest_id for one in requests],
-            [uuid4() for _ in requests],
-            [uuid4() for _ in requests],
-        )
+        columns = lock_columns(requests)
         rows = await self._decide(self.ACQUIRE_LOCKS, lambda: columns)
-        if rows[0]["split"]:
+        split = next((row["split"] for row in rows if row["split"]), None)
+        if split:
             self._metrics.splits.inc()
-            log.warning("lock batch split", cause=rows[0]["split"], size=len(rows))
-        answers = [_answer(*pair) for pair in zip(requests, rows, strict=True)]
-        for row in rows:
-            self._metrics.locks.labels(row["reason"] or "granted").inc()
+            log.warning("lock batch split", cause=split, size=len(rows))
+        answers = []
+        for request, row in zip(requests, rows, strict=True):
+            near = row["reason"] == "NEAR_PINS"
+            answer = await self.acquire_settled(request) if near else lock_answer(request, row)
+            outcome = answer.reason if isinstance(answer, MeshError) else "granted"
+            self._metrics.locks.labels(outcome).inc()
+            answers.append(answer)
         return answers
 
     RELEASE_LOCK = """
@@ -127,30 +121,3 @@ SELECT count(*) FROM swept
     ) -> list[asyncpg.Record]:
         """One statement, which is its own transaction."""
         return await self._persistently(lambda: self._postgres.fetch(sql, *arguments()))
-
-
-def _answer(request: LockRequest, row: asyncpg.Record) -> Lock | MeshError:
-    if not row["reason"]:
-        # As it was granted, also when it has ended since: the same id, the same answer.
-        return _granted(row, request)
-    facts: Mapping[str, Any] = orjson.loads(row["metadata"])
-    if row["reason"] == "DECISION_FAILED":
-        log.error("lock not decided", tenant_id=request.tenant_id, **facts)
-        facts = {}
-    return refusal(row["reason"], facts)
-
-
-def _granted(row: asyncpg.Record, request: LockRequest) -> Lock:
-    return Lock(
-        lock_id=row["lock_id"],
-        tenant_id=request.tenant_id,
-        room_type_id=request.room_type_id,
-        stay=request.stay,
-        guest_id=request.guest_id,
-        state=LockState.LIVE,
-        owner_token=str(row["owner_token"]),
-        fencing_number=row["fencing_number"],
-        create_time=row["create_time"],
-        expire_time=row["expire_time"],
-        quote=Quote(tuple(row["nightly_prices"]), row["currency_code"]),
-    )

@@ -163,7 +163,12 @@ ORDER BY 1 LIMIT $3
     SELECT_ROOMS_SOLD = """
 SELECT r.room_id FROM room r
 WHERE r.tenant_id = $1 AND r.room_id = ANY ($2::text[])
-    AND EXISTS (SELECT FROM stay s WHERE s.room_key = r.room_key)
+    AND (EXISTS (SELECT FROM stay s WHERE s.room_key = r.room_key)
+        OR EXISTS (SELECT FROM room_closure c WHERE c.room_key = r.room_key)
+        OR EXISTS (
+            SELECT FROM room_lock l
+            WHERE l.tenant_id = r.tenant_id AND l.room_type_id = r.room_type_id
+                AND l.state = 'LIVE' AND l.room_key = r.room_key))
 ORDER BY 1 LIMIT $3
 """
     # `$2` and `$3` say how many rooms each type gains; no type, no room.
@@ -235,10 +240,16 @@ INSERT INTO room (tenant_id, room_type_id, room_id, room_number)
 SELECT $1, $2, u.id, u.number FROM unnest($3::text[], $4::text[]) AS u (id, number)
 ON CONFLICT (tenant_id, room_id) DO UPDATE SET room_number = excluded.room_number
 """
-    # A night that has fewer rooms than the type (some are shut) keeps the difference.
+    # A night that has fewer rooms than the type (some are shut) keeps the difference; a night
+    # that is new lacks those that were shut for it.
     UPSERT_NIGHTS = """
 INSERT INTO night_inventory AS n (tenant_id, room_type_id, night, sellable, price)
-SELECT $1, $2, u.night, $3, u.price FROM unnest($5::date[], $6::numeric[]) AS u (night, price)
+SELECT $1, $2, u.night, $3 - (
+        SELECT count(*) FROM room_closure c
+        WHERE c.tenant_id = $1 AND c.room_type_id = $2 AND c.end_time IS NULL
+            AND upper(c.nights) > u.night AND lower(c.nights) <= u.night
+    ), u.price
+FROM unnest($5::date[], $6::numeric[]) AS u (night, price)
 ON CONFLICT (tenant_id, room_type_id, night) DO UPDATE
 SET sellable = greatest(n.sellable + $4, 0), price = excluded.price
 WHERE $4 <> 0 OR n.price IS DISTINCT FROM excluded.price

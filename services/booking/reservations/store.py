@@ -37,6 +37,7 @@ from services.booking.reservations.snapshot import (
     terms_to_json,
 )
 from services.booking.reservations.transitions import TRANSITIONS, Action, Origin
+from services.booking.rooms.placing import settle_reservation
 
 if TYPE_CHECKING:
     from meshkit.postgres import Connection
@@ -182,9 +183,27 @@ SELECT reason, metadata, subject_id FROM confirm_reservation($1, $2, $3, $4, $5,
     ) -> Reservation:
         """Turn a lock into a reservation, for whoever asks."""
         lock = (lock_id, owner_token, fencing_number)
+        try:
+            return await self._carry_out(
+                "ConfirmReservation", lambda connection: self._confirm(connection, order, lock)
+            )
+        except FailedPrecondition as refused:
+            if refused.reason != "SOLD_OUT":
+                raise
+        # It had run out, and near rooms that are shut nobody can make room for it.
         return await self._carry_out(
-            "ConfirmReservation", lambda connection: self._confirm(connection, order, lock)
+            "ConfirmReservation", lambda connection: self._refuse_expired(connection, order)
         )
+
+    async def _refuse_expired(
+        self, connection: Connection, order: Order
+    ) -> Reservation | MeshError:
+        known = await self._known(connection, order)
+        if known is not None:
+            return known
+        expired = refusal("LOCK_EXPIRED")
+        await self._store_answer(connection, order, expired, None)
+        return expired
 
     async def _confirm(
         self, connection: Connection, order: Order, lock: tuple[UUID, str, int]
@@ -204,7 +223,15 @@ SELECT reason, metadata, subject_id FROM confirm_reservation($1, $2, $3, $4, $5,
         booked = await self._read(connection, order.tenant_id, row["subject_id"])
         if booked.version:
             return await self._as_of(connection, booked, version=1)
+        booked = await self._settled(connection, booked)
         return await self._open(connection, order, booked, Origin.LOCKED)
+
+    async def _settled(self, connection: Connection, booked: Reservation) -> Reservation:
+        """The reservation once everybody near rooms that are shut has a room."""
+        key = (booked.tenant_id, booked.reservation_id)
+        numbers = [room.stay_number for room in booked.rooms]
+        moved = await settle_reservation(connection, *key, numbers)
+        return await self._read(connection, *key) if moved else booked
 
     async def _open(
         self, connection: Connection, order: Order, booked: Reservation, origin: Origin

@@ -21,6 +21,7 @@ from services.booking.domain import Guests, Reservation, ReservedRoom, Stay, new
 from services.booking.reservations.domain import Facts, Order
 from services.booking.reservations.store import ReservationStore
 from services.booking.reservations.transitions import Action, Origin, rule_for
+from services.booking.rooms.placing import UNDECIDED, settle_reservation
 
 if TYPE_CHECKING:
     from meshkit.postgres import Connection
@@ -97,8 +98,7 @@ VALUES ($1, $2, $3, $4, 'CONFIRMED', clock_timestamp())
                 )
                 await self._take(connection, (tenant_id, reservation_id), stay, rooms, None)
         except FailedPrecondition as refused:
-            await self._store_answer(connection, order, refused, None)
-            return refused
+            return await self._refused(connection, order, refused)
         booked = await self._read(connection, tenant_id, reservation_id)
         return await self._open(connection, order, booked, Origin.NEW)
 
@@ -135,8 +135,7 @@ SELECT room_type_id FROM stay WHERE tenant_id = $1 AND reservation_id = $2
             async with connection.transaction():
                 return await self._replace(connection, order, before, stay, wishes, facts)
         except FailedPrecondition as refused:
-            await self._store_answer(connection, order, refused, None)
-            return refused
+            return await self._refused(connection, order, refused)
 
     SELECT_ROOMS_HAD = """
 SELECT stay_number, room_key FROM stay WHERE tenant_id = $1 AND reservation_id = $2
@@ -175,6 +174,16 @@ SELECT stay_number, room_key FROM stay WHERE tenant_id = $1 AND reservation_id =
         self._metrics.reservations.labels(Action.MODIFY.value).inc()
         return after
 
+    async def _refused(
+        self, connection: Connection, order: Order, refused: FailedPrecondition
+    ) -> MeshError:
+        """Remembers a definite refusal; what nobody could decide is asked again."""
+        if refused.reason == UNDECIDED:
+            self._metrics.undecided.inc()
+            raise refused
+        await self._store_answer(connection, order, refused, None)
+        return refused
+
     TAKE_ROOM = """
 SELECT reason, metadata FROM take_room($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
@@ -206,6 +215,7 @@ SELECT reason, metadata FROM take_room($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 
             assert row is not None
             if row["reason"]:
                 raise refusal(row["reason"], orjson.loads(row["metadata"]))
+        await settle_reservation(connection, *key, range(1, len(rooms) + 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ class InventoryServiceServicer:
         metadata as it is now.
         - FAILED_PRECONDITION `INVENTORY_SOLD`: it would take away what is held or
         sold, which the metadata names: `room_types` and `rooms` that anybody ever
-        booked, `nights` (with their types) that would have fewer rooms than are
+        booked or shut, `nights` (with their types) that would have fewer rooms than are
         held and sold, `currency_code` while anything is held or sold.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -54,7 +54,7 @@ class InventoryServiceStub:
       metadata as it is now.
     - FAILED_PRECONDITION `INVENTORY_SOLD`: it would take away what is held or
       sold, which the metadata names: `room_types` and `rooms` that anybody ever
-      booked, `nights` (with their types) that would have fewer rooms than are
+      booked or shut, `nights` (with their types) that would have fewer rooms than are
       held and sold, `currency_code` while anything is held or sold.
     """
 
@@ -84,7 +84,7 @@ class InventoryServiceAsyncStub(InventoryServiceStub):
       metadata as it is now.
     - FAILED_PRECONDITION `INVENTORY_SOLD`: it would take away what is held or
       sold, which the metadata names: `room_types` and `rooms` that anybody ever
-      booked, `nights` (with their types) that would have fewer rooms than are
+      booked or shut, `nights` (with their types) that would have fewer rooms than are
       held and sold, `currency_code` while anything is held or sold.
     """
 
@@ -123,7 +123,7 @@ class InventoryServiceServicer(metaclass=_abc_1.ABCMeta):
           metadata as it is now.
         - FAILED_PRECONDITION `INVENTORY_SOLD`: it would take away what is held or
           sold, which the metadata names: `room_types` and `rooms` that anybody ever
-          booked, `nights` (with their types) that would have fewer rooms than are
+          booked or shut, `nights` (with their types) that would have fewer rooms than are
           held and sold, `currency_code` while anything is held or sold.
         """
 

@@ -1,0 +1,157 @@
+"""`conserje room`: which rooms are out of order, and who has none."""
+
+import argparse
+import datetime as dt
+import uuid
+from collections.abc import Callable, Iterator
+
+import grpc
+from conserje.booking.v1.reservation_pb2 import ACTOR_KIND_STAFF, Actor
+from conserje.booking.v1.room_pb2 import Debt, RoomClosure
+from conserje.booking.v1.room_service_pb2 import (
+    ListDebtsRequest,
+    ListRoomClosuresRequest,
+    ReopenRoomRequest,
+    ShutRoomRequest,
+)
+from conserje.booking.v1.room_service_pb2_grpc import RoomServiceStub
+from google.type.date_pb2 import Date
+
+from cli import failures
+from cli.channels import open_channel
+from cli.places import UsageError, need_target
+from cli.user import user
+from meshkit.dates import from_date
+
+TIMEOUT_SECONDS = 30
+PAGE_SIZE = 200
+
+Act = Callable[[RoomServiceStub, argparse.Namespace], Iterator[str]]
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    command = commands.add_parser("room", help="rooms out of order, and guests without one")
+    verbs = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    shutting = _add(verbs, "shut", "take a room out of order for some nights", _shut)
+    shutting.add_argument("room_id", metavar="ROOM")
+    shutting.add_argument("first", metavar="FIRST", help="the first night, such as 2027-03-31")
+    shutting.add_argument("last", metavar="LAST", help="the last night, itself one of them")
+    shutting.add_argument("--reason", default="", metavar="TEXT", help="why")
+    shutting.add_argument(
+        "--force", action="store_true", help="also if guests have no room then, who are named"
+    )
+
+    opening = _add(verbs, "open", "sell a room again that was shut", _open)
+    opening.add_argument("closure_id", metavar="CLOSURE", help="its id, as `list` shows it")
+    opening.add_argument("--reason", default="", metavar="TEXT", help="why")
+
+    listing = _add(verbs, "list", "the rooms that are or will be shut", _list)
+    listing.add_argument("--type", default="", metavar="ID", help="only those of this room type")
+
+    _add(verbs, "debt", "the nights that are sold beyond the rooms there are", _debt)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Asks booking and prints what it says, page by page."""
+    target = need_target("booking", options.target)
+    act: Act = options.act
+    with open_channel(target) as channel:
+        try:
+            for line in act(RoomServiceStub(channel), options):
+                print(line)
+        except grpc.RpcError as error:
+            return failures.tell(error, target)
+    return 0
+
+
+def _add(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, help: str, act: Act
+) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=help)
+    verb.add_argument("tenant_id", metavar="HOTEL", help="the hotel's id")
+    verb.add_argument("--target", default="", metavar="HOST:PORT", help="booking's address")
+    verb.set_defaults(run=run, act=act)
+    return verb
+
+
+def _shut(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    request = ShutRoomRequest(
+        tenant_id=options.tenant_id,
+        request_id=str(uuid.uuid4()),
+        room_id=options.room_id,
+        actor=_staff(),
+        reason=options.reason,
+        first_night_date=_to_day(options.first),
+        last_night_date=_to_day(options.last),
+        forced=options.force,
+    )
+    done = stub.ShutRoom(request, timeout=TIMEOUT_SECONDS)
+    yield _describe(done.closure)
+    for reservation_id in done.reservation_ids:
+        yield f"without a room: reservation {reservation_id}"
+
+
+def _open(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    request = ReopenRoomRequest(
+        tenant_id=options.tenant_id,
+        request_id=str(uuid.uuid4()),
+        closure_id=options.closure_id,
+        actor=_staff(),
+        reason=options.reason,
+    )
+    yield _describe(stub.ReopenRoom(request, timeout=TIMEOUT_SECONDS).closure)
+
+
+def _list(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    request = ListRoomClosuresRequest(
+        tenant_id=options.tenant_id, page_size=PAGE_SIZE, room_type_id=options.type
+    )
+    while True:
+        page = stub.ListRoomClosures(request, timeout=TIMEOUT_SECONDS)
+        yield from map(_describe, page.closures)
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
+def _debt(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    request = ListDebtsRequest(tenant_id=options.tenant_id, page_size=PAGE_SIZE)
+    while True:
+        page = stub.ListDebts(request, timeout=TIMEOUT_SECONDS)
+        yield from map(_describe_debt, page.debts)
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token
+
+
+def _describe(closure: RoomClosure) -> str:
+    nights = f"{_day(closure.first_night_date)} to {_day(closure.last_night_date)}"
+    state = "open again" if closure.HasField("end_time") else "shut"
+    return (
+        f"{closure.closure_id}  {closure.room_type_id}  room {closure.room_number}  {nights}  "
+        f"{state}  {closure.actor_id or '-'}  {closure.reason}"
+    ).rstrip()
+
+
+def _describe_debt(debt: Debt) -> str:
+    without = ", ".join(debt.reservation_ids) or "nobody yet"
+    return (
+        f"{_day(debt.night)}  {debt.room_type_id}  {debt.room_count} too many  without: {without}"
+    )
+
+
+def _staff() -> Actor:
+    return Actor(kind=ACTOR_KIND_STAFF, actor_id=user())
+
+
+def _to_day(text: str) -> Date:
+    try:
+        return from_date(dt.date.fromisoformat(text))
+    except ValueError:
+        raise UsageError(f"{text!r} is no day such as 2027-03-31.") from None
+
+
+def _day(date: Date) -> str:
+    return f"{date.year:04}-{date.month:02}-{date.day:02}"

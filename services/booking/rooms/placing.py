@@ -1,0 +1,201 @@
+"""Everybody of a room type in rooms, near pins: read, settled and written under the type's row.
+
+Away from pins nothing of this runs: there the counters of the nights say all.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import asyncpg
+
+from services.booking.domain import refusal
+from services.booking.rooms.assigning import Claim, Nights, UndecidedError, assign_most
+
+if TYPE_CHECKING:
+    from meshkit.postgres import Connection
+
+STAY, LOCK = "STAY", "LOCK"
+UNDECIDED = "UNDECIDED"
+"""The reason when the search gave up: nothing is remembered, and staff have to look."""
+
+SELECT_TODAY = """
+SELECT (clock_timestamp() AT TIME ZONE p.time_zone)::date AS today,
+    coalesce(t.pinned_until > (clock_timestamp() AT TIME ZONE p.time_zone)::date, false) AS pinned
+FROM room_type t JOIN property p ON p.tenant_id = t.tenant_id
+WHERE t.tenant_id = $1 AND t.room_type_id = $2
+"""
+# Guests who are inside, or were, stay where they are; nights that are over matter to nobody.
+SELECT_PLAN = """
+SELECT 'ROOM' AS kind, NULL::uuid AS id, 0 AS number, room_key, NULL::date AS first,
+    NULL::date AS departure, false AS fixed, room_number AS name
+FROM room WHERE tenant_id = $1 AND room_type_id = $2
+UNION ALL
+SELECT 'SHUT', closure_id, 0, room_key, greatest(lower(nights), $3), upper(nights), true, ''
+FROM room_closure
+WHERE tenant_id = $1 AND room_type_id = $2 AND end_time IS NULL AND upper(nights) > $3
+UNION ALL
+SELECT 'STAY', s.reservation_id, s.stay_number, s.room_key, greatest(lower(s.nights), $3),
+    upper(s.nights),
+    s.pinned OR s.room_key IS NOT NULL AND r.state IN ('CHECKED_IN', 'CHECKED_OUT'),
+    r.confirmation_code
+FROM stay s
+JOIN reservation r ON r.tenant_id = s.tenant_id AND r.reservation_id = s.reservation_id
+WHERE s.tenant_id = $1 AND s.room_type_id = $2 AND s.occupying AND upper(s.nights) > $3
+UNION ALL
+SELECT 'LOCK', lock_id, 0, room_key, greatest(check_in, $3), check_out, pinned, ''
+FROM room_lock
+WHERE tenant_id = $1 AND room_type_id = $2 AND state = 'LIVE' AND check_out > $3
+    AND expire_time > clock_timestamp()
+ORDER BY kind, name, first, id, number
+"""
+MOVE = "SELECT move_into_rooms($1, $2, $3, $4, $5, $6)"
+SELECT_PINNED_TYPES = """
+SELECT DISTINCT s.room_type_id FROM stay s
+WHERE s.tenant_id = $1 AND s.reservation_id = $2 AND is_pinned(s.tenant_id, s.room_type_id)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whose claim it is: a room of a reservation, or a lock."""
+
+    kind: str
+    holder_id: UUID
+    number: int
+    name: str
+    """The confirmation code; empty for a lock."""
+
+    @property
+    def key(self) -> str:
+        """Names the claim."""
+        return claim_key(self.kind, self.holder_id, self.number)
+
+
+@dataclass(slots=True)
+class Plan:
+    """A room type as it is: its rooms, what is shut, who needs a room."""
+
+    tenant_id: str
+    room_type_id: str
+    today: dt.date
+    pinned: bool
+    """Whether it has pins from today on."""
+    rooms: list[int] = field(default_factory=list)
+    numbers: dict[int, str] = field(default_factory=dict)
+    shut: dict[int, list[Nights]] = field(default_factory=dict)
+    claims: dict[str, Claim] = field(default_factory=dict)
+    holders: dict[str, Holder] = field(default_factory=dict)
+    had: dict[str, int | None] = field(default_factory=dict)
+    """The room that is written down for each claim."""
+
+    def add(self, row: asyncpg.Record) -> None:
+        """One row of `SELECT_PLAN`."""
+        room = row["room_key"]
+        if row["kind"] == "ROOM":
+            self.rooms.append(room)
+            self.numbers[room] = row["name"]
+            return
+        nights = (row["first"].toordinal(), row["departure"].toordinal())
+        if row["kind"] == "SHUT":
+            self.shut.setdefault(room, []).append(nights)
+            return
+        holder = Holder(row["kind"], row["id"], row["number"], row["name"])
+        self.holders[holder.key] = holder
+        self.claims[holder.key] = Claim(holder.key, *nights, room, row["fixed"])
+        self.had[holder.key] = room
+
+    def homeless(self, *kinds: str) -> set[str]:
+        """Who has no room: of all, or of these kinds."""
+        none = {one.key for one in self.claims.values() if one.room is None}
+        return {key for key in none if not kinds or self.holders[key].kind in kinds}
+
+    def take(self, placed: Mapping[str, int]) -> None:
+        """Go on from these rooms; nothing is written."""
+        for key, room in placed.items():
+            self.claims[key] = replace(self.claims[key], room=room)
+
+    def settle(self, optional: Collection[str]) -> tuple[dict[str, int], list[str]]:
+        """Who gets which room, and who of the optional ones none.
+
+        Refuses with `SOLD_OUT` when somebody else would have none, with
+        `UNDECIDED` when nobody knows.
+        """
+        try:
+            found = assign_most(self.rooms, self.shut, list(self.claims.values()), optional)
+        except UndecidedError:
+            raise refusal(UNDECIDED) from None
+        if found is None:
+            raise refusal("SOLD_OUT")
+        return found
+
+    def moves(self, placed: Mapping[str, int]) -> list[tuple[Holder, int | None]]:
+        """Who changes the room, and into which; None for out of it."""
+        return [
+            (self.holders[key], placed.get(key))
+            for key, had in self.had.items()
+            if had != placed.get(key)
+        ]
+
+
+def claim_key(kind: str, holder_id: UUID, number: int = 0) -> str:
+    """Names the claim of a room of a reservation, or of a lock."""
+    return f"{kind}/{holder_id}/{number}"
+
+
+async def load(connection: Connection, tenant_id: str, room_type_id: str) -> Plan:
+    """The type as it is; the caller holds its row."""
+    type_key = (tenant_id, room_type_id)
+    row = await connection.fetchrow(SELECT_TODAY, *type_key)
+    assert row is not None, "the row of the type is locked"
+    plan = Plan(*type_key, today=row["today"], pinned=row["pinned"])
+    for one in await connection.fetch(SELECT_PLAN, *type_key, plan.today):
+        plan.add(one)
+    return plan
+
+
+async def write(connection: Connection, plan: Plan, placed: Mapping[str, int]) -> None:
+    """Everybody into the room that was found."""
+    moves = plan.moves(placed)
+    if not moves:
+        return
+    stays = [(one, room) for one, room in moves if one.kind == STAY]
+    locks = [(one, room) for one, room in moves if one.kind == LOCK]
+    await connection.execute(
+        MOVE,
+        plan.tenant_id,
+        [one.holder_id for one, _ in stays],
+        [one.number for one, _ in stays],
+        [room for _, room in stays],
+        [one.holder_id for one, _ in locks],
+        [room for _, room in locks],
+    )
+
+
+async def settle(
+    connection: Connection, tenant_id: str, room_type_id: str, fresh: Collection[str]
+) -> None:
+    """Near pins: rooms for all of the type, those of `fresh` for the first time.
+
+    Refuses with `SOLD_OUT` or `UNDECIDED`. Whoever was sold a room that is not
+    there, before, gets one if that costs nobody else one.
+    """
+    plan = await load(connection, tenant_id, room_type_id)
+    if plan.pinned:
+        placed, _ = plan.settle(plan.homeless() - set(fresh))
+        await write(connection, plan, placed)
+
+
+async def settle_reservation(
+    connection: Connection, tenant_id: str, reservation_id: UUID, stay_numbers: Sequence[int]
+) -> bool:
+    """`settle` for each type of a reservation that has just taken its rooms; whether any was."""
+    fresh = [claim_key(STAY, reservation_id, number) for number in stay_numbers]
+    pinned = await connection.fetch(SELECT_PINNED_TYPES, tenant_id, reservation_id)
+    for row in pinned:
+        await settle(connection, tenant_id, row["room_type_id"], fresh)
+    return bool(pinned)
