@@ -14,7 +14,7 @@ from cli.plain import PlainError, from_plain, to_plain
 
 OUTPUT_ONLY = ("state", "create_time", "update_time", "etag")
 # Everything else is what `UpdateTenant` changes.
-FIXED = (*OUTPUT_ONLY, "tenant_id", "numbers")
+FIXED = (*OUTPUT_ONLY, "tenant_id", "numbers", "identifiers")
 CHANGEABLE = tuple(one.name for one in Tenant.DESCRIPTOR.fields if one.name not in FIXED)
 
 

@@ -13,6 +13,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 from cli import hotel_file
 from cli.asking import SECONDS, Act, asks, pages
 from cli.places import UsageError
+from meshkit.phones import phone_key
 
 _EPILOG = """examples:
   conserje tenant create --from hotel.yaml
@@ -89,8 +90,8 @@ def _edit(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     before = _get(stub, options.tenant_id)
     if wanted.tenant_id != before.tenant_id:
         raise UsageError(f"{options.file} is about {wanted.tenant_id or 'no hotel'}")
-    if _numbers(wanted) != _numbers(before):
-        raise UsageError("numbers are changed by `conserje number`, not by a file")
+    if _numbers(wanted) != _numbers(before) or _found_by(wanted) != _found_by(before):
+        raise UsageError("numbers and identifiers are changed by `conserje number`, not by a file")
     found = list(hotel_file.differences(before, wanted))
     for _, lines in found:
         yield from lines
@@ -137,6 +138,13 @@ def _delete(stub: Any, options: argparse.Namespace) -> Iterator[str]:
 
 def _numbers(tenant: Tenant) -> list[bytes]:
     return sorted(number.SerializeToString() for number in tenant.numbers)
+
+
+def _found_by(tenant: Tenant) -> set[tuple[int, str]]:
+    """What it is found by, in the forms that the service knows."""
+    return {
+        (one.kind, phone_key(one.value) or one.value.strip().lower()) for one in tenant.identifiers
+    }
 
 
 def _get(stub: Any, tenant_id: str) -> Tenant:

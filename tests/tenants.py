@@ -21,6 +21,7 @@ class Resolving(TenantServiceServicer):
     ListTenants = CreateTenant = UpdateTenant = GetTenant
     SuspendTenant = ActivateTenant = DeleteTenant = GetTenant
     AddNumber = RemoveNumber = GetTenant
+    AddIdentifier = MoveIdentifier = RemoveIdentifier = ListIdentifiers = GetTenant
 
 
 class Watched(Resolving):

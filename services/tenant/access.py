@@ -19,6 +19,10 @@ ACCESS: Access = {
         "DeleteTenant": (OPERATOR,),
         "AddNumber": (OPERATOR,),
         "RemoveNumber": (OPERATOR,),
+        "AddIdentifier": (OPERATOR,),
+        "MoveIdentifier": (OPERATOR,),
+        "RemoveIdentifier": (OPERATOR,),
+        "ListIdentifiers": (OPERATOR, READER),
     },
     # Operators write secrets and cannot read them; each kind is read by who uses it.
     "conserje.tenant.v1.CredentialService": {

@@ -18,6 +18,7 @@ from services.tenant.credentials.store import CredentialStore
 from services.tenant.credentials.vault import Vault
 from services.tenant.domain import Directory
 from services.tenant.hotels.store import HotelStore
+from services.tenant.identifiers.store import IdentifierStore
 from services.tenant.listener import Listener
 from services.tenant.metrics import TenantMetrics
 from services.tenant.refresh import Refresher
@@ -53,7 +54,14 @@ async def build(kit: Kit, settings: TenantSettings) -> None:
     kit.worker("listen", listener.run)
     kit.degraded("directory_changes", listener.problem)
     kit.ready("directory", directory.problem)
-    servicer = TenantServicer(directory, HotelStore(postgres), metrics, changes, refresher.look)
+    servicer = TenantServicer(
+        directory,
+        HotelStore(postgres),
+        IdentifierStore(postgres),
+        metrics,
+        changes,
+        refresher.look,
+    )
     kit.grpc(add_TenantServiceServicer_to_server, servicer, SERVICE)
 
 

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from meshkit.clock import Clock
 from meshkit.errors import FailedPrecondition, NotFound, Unavailable
+from services.tenant.identifiers.domain import Identifier
 
 RETRY_AFTER_SECONDS = 1.0
 
@@ -24,7 +25,10 @@ class TenantState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Number:
-    """A WhatsApp number and what must be known of the hotel behind it."""
+    """A WhatsApp number and what must be known of the hotel behind it.
+
+    The ids of number and account are "" where a hotel was found otherwise.
+    """
 
     phone_number_id: str
     whatsapp_business_account_id: str
@@ -36,6 +40,8 @@ class Number:
     language_codes: tuple[str, ...]
     currency_code: str
     version: int
+    shared: bool = False
+    """Some who write to it are guests of other hotels."""
 
     def memory(self) -> int:
         """Bytes that this number takes, with all that is its own."""
@@ -65,22 +71,48 @@ class Snapshot:
     active_tenant_count: int
     numbers: dict[str, Number]
     """By `phone_number_id`; not changed before another snapshot has taken its place."""
+    identifiers: dict[str, Number]
+    """By `Identifier.key`, just so; one for all that a hotel has."""
     memory: int
-    """Bytes that the numbers take, and the table that finds them."""
+    """Bytes that all this takes, and the tables that find it."""
 
     @classmethod
     def of(
-        cls, version: int, read_time: datetime, active_tenant_count: int, numbers: Iterable[Number]
+        cls,
+        version: int,
+        read_time: datetime,
+        active_tenant_count: int,
+        numbers: Iterable[Number],
+        identifiers: Iterable[tuple[Identifier, Number]] = (),
     ) -> Snapshot:
-        """A snapshot of these numbers."""
+        """A snapshot of these numbers and other identifiers."""
         by_id = {number.phone_number_id: number for number in numbers}
-        memory = sys.getsizeof(by_id) + sum(number.memory() for number in by_id.values())
-        return cls(version, read_time, active_tenant_count, by_id, memory)
+        by_key = {identifier.key: number for identifier, number in identifiers}
+        hotels = {id(number): number for number in by_key.values()}.values()
+        memory = sum(map(sys.getsizeof, (by_id, by_key, *by_key)))
+        memory += sum(number.memory() for number in (*by_id.values(), *hotels))
+        return cls(version, read_time, active_tenant_count, by_id, by_key, memory)
 
-    def resolve(self, phone_number_id: str, whatsapp_business_account_id: str) -> Number:
+    def find(self, identifier: Identifier) -> Number:
+        """Find the owner of an identifier, whatever his state.
+
+        Raises `NotFound` IDENTIFIER_UNKNOWN.
+        """
+        number = self.identifiers.get(identifier.key)
+        if number is None:
+            raise NotFound("IDENTIFIER_UNKNOWN", "No hotel owns this identifier.")
+        return number
+
+    def resolve(
+        self,
+        phone_number_id: str,
+        whatsapp_business_account_id: str,
+        guest: Identifier | None = None,
+    ) -> Number:
         """Find the owner of a number, whatever his state; "" as the account compares nothing.
 
-        Raises `NotFound` NUMBER_UNKNOWN and `FailedPrecondition` WABA_MISMATCH.
+        A shared number is the hotel's whose `guest` it is, if that is known. Raises `NotFound`
+        NUMBER_UNKNOWN and `FailedPrecondition` WABA_MISMATCH.
         """
         number = self.numbers.get(phone_number_id)
         if number is None:
@@ -89,6 +121,8 @@ class Snapshot:
             raise FailedPrecondition(
                 "WABA_MISMATCH", "The number belongs to another business account."
             )
+        if guest is not None and number.shared:
+            return self.identifiers.get(guest.key, number)
         return number
 
 

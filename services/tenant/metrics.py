@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -14,6 +15,15 @@ from services.tenant.domain import Directory, Snapshot
 RESOLUTION_BUCKETS = (0.00001, 0.00003, 0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1)
 # A version is read in a millisecond, ten thousand hotels in a few hundred.
 REFRESH_BUCKETS = (0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 5.0)
+
+
+@dataclass(slots=True)
+class Found:
+    """Hotels that were resolved together: what they were found by, or that they are not active."""
+
+    hits: int = 0
+    guests: int = 0
+    suspended: int = 0
 
 
 class TenantMetrics:
@@ -28,14 +38,17 @@ class TenantMetrics:
         )
         results = Counter(
             "tenant_resolution",
-            "Numbers resolved, by what came out. `suspended`: the hotel is not active.",
+            "Identifiers resolved, by what came out. `guest`: a shared number, by the guest; "
+            "`suspended`: the hotel is not active.",
             ["result"],
             registry=registry,
         )
         self._hits = results.labels("hit")
+        self._guests = results.labels("guest")
         self._suspended = results.labels("suspended")
         self._errors = {
             "NUMBER_UNKNOWN": results.labels("unknown"),
+            "IDENTIFIER_UNKNOWN": results.labels("unknown"),
             "WABA_MISMATCH": results.labels("waba_mismatch"),
         }
         self.refresh_latency = Histogram(
@@ -56,14 +69,16 @@ class TenantMetrics:
             registry=registry,
         ).set_function(lambda: changes.kept)
 
-    def count_found(self, active: int, found: int) -> None:
-        """Count numbers of hotels: `found` of them, `active` of these in use."""
-        self._hits.inc(active)
-        self._suspended.inc(found - active)
+    def count_found(self, found: Found) -> None:
+        """Count what was resolved."""
+        self._hits.inc(found.hits)
+        self._guests.inc(found.guests)
+        self._suspended.inc(found.suspended)
 
     def count_error(self, error: MeshError) -> None:
-        """Count a number that could not be resolved."""
-        self._errors[error.reason].inc()
+        """Count what could not be resolved; what made no sense is not counted."""
+        if (result := self._errors.get(error.reason)) is not None:
+            result.inc()
 
     def _watch(self, registry: CollectorRegistry, directory: Directory) -> None:
         gauges: dict[str, tuple[str, Callable[[Snapshot], float]]] = {
@@ -72,11 +87,11 @@ class TenantMetrics:
                 lambda snapshot: snapshot.active_tenant_count,
             ),
             "tenant_identifiers_cached": (
-                "WhatsApp numbers in memory.",
-                lambda snapshot: len(snapshot.numbers),
+                "WhatsApp numbers and other identifiers in memory.",
+                lambda snapshot: len(snapshot.numbers) + len(snapshot.identifiers),
             ),
             "tenant_directory_bytes": (
-                "Memory of the directory: its numbers and the table that finds them.",
+                "Memory of the directory: its identifiers and the tables that find them.",
                 lambda snapshot: snapshot.memory,
             ),
             "tenant_directory_version": (

@@ -99,6 +99,7 @@ class Refresher:
         self._reload_at = self._clock.monotonic() + _jittered(self._reload_seconds)
         if old is not None:
             await let_go(old.numbers)
+            await let_go(old.identifiers)
 
 
 def _jittered(seconds: float) -> float:

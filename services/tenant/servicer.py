@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
 import grpc
+import structlog
 from conserje.tenant.v1.tenant_pb2 import RoutingRecord
 from conserje.tenant.v1.tenant_pb2 import TenantState as TenantStateMessage
 from conserje.tenant.v1.tenant_service_pb2 import (
@@ -26,10 +27,17 @@ from services.tenant.changes import Change, Changes, Removed
 from services.tenant.domain import Directory, Number, Snapshot, TenantState
 from services.tenant.hotels.servicer import HotelServicer
 from services.tenant.hotels.store import HotelStore
-from services.tenant.metrics import TenantMetrics
+from services.tenant.identifiers.store import IdentifierStore
+from services.tenant.metrics import Found, TenantMetrics
+from services.tenant.questions import answer, is_guest
 
 SERVICE = "conserje.tenant.v1.TenantService"
 DOMAIN = "tenant.conserje"
+
+MOST_REPORTED = 100
+"""Pairs of number and account; whoever sends more of them is noticed by the first."""
+
+log = structlog.get_logger()
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Outcome = ResolveTenantResult | MeshError
@@ -42,12 +50,13 @@ class TenantServicer(HotelServicer):
         self,
         directory: Directory,
         hotels: HotelStore,
+        identifiers: IdentifierStore,
         metrics: TenantMetrics,
         changes: Changes,
         look: Callable[[], None],
     ) -> None:
         """`look` has the database asked for a newer directory soon."""
-        super().__init__(hotels)
+        super().__init__(hotels, identifiers)
         self._directory = directory
         self._metrics = metrics
         self._changes = changes
@@ -90,19 +99,23 @@ class TenantServicer(HotelServicer):
     def _resolve(self, items: Sequence[ResolveTenantRequest]) -> list[Outcome]:
         answers = self._current_answers()
         outcomes: list[Outcome] = []
-        hits = 0
+        found = Found()
         for item in items:
             try:
-                number = answers.snapshot.resolve(
-                    item.phone_number_id, item.whatsapp_business_account_id
-                )
+                number = answer(answers.snapshot, item)
             except MeshError as error:
                 self._metrics.count_error(error)
+                answers.report(item, error)
                 outcomes.append(error)
                 continue
-            hits += number.state is TenantState.ACTIVE
+            if number.state is not TenantState.ACTIVE:
+                found.suspended += 1
+            elif is_guest(item, number):
+                found.guests += 1
+            else:
+                found.hits += 1
             outcomes.append(answers.of(number))
-        self._metrics.count_found(hits, sum(not isinstance(one, MeshError) for one in outcomes))
+        self._metrics.count_found(found)
         return outcomes
 
     def _current_answers(self) -> _Answers:
@@ -116,20 +129,31 @@ class _Answers:
     """The messages about one snapshot, made when first asked for and then shared.
 
     Making one takes ten times as long as copying it into a batch. There is at
-    most one for each number of the snapshot.
+    most one for each number of the snapshot, and one for each of its hotels.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self._made: dict[str, ResolveTenantResult] = {}
+        self._made: dict[tuple[str, str], ResolveTenantResult] = {}
+        self._reported: set[tuple[str, str]] = set()
 
     def of(self, number: Number) -> ResolveTenantResult:
         """The message about `number`; not to be changed."""
-        made = self._made.get(number.phone_number_id)
+        key = (number.phone_number_id, number.tenant_id)
+        made = self._made.get(key)
         if made is None:
             made = ResolveTenantResult(value=_to_response(number, self.snapshot))
-            self._made[number.phone_number_id] = made
+            self._made[key] = made
         return made
+
+    def report(self, asked: ResolveTenantRequest, error: MeshError) -> None:
+        """Log a number that was seen under an account not its own, once for each snapshot."""
+        pair = (asked.phone_number_id, asked.whatsapp_business_account_id)
+        if error.reason != "WABA_MISMATCH" or pair in self._reported:
+            return
+        if len(self._reported) < MOST_REPORTED:
+            self._reported.add(pair)
+            log.warning("number under another account", phone_number_id=pair[0], account_id=pair[1])
 
 
 def _to_message(part: Part[Change], snapshot: Snapshot) -> WatchTenantsResponse:
@@ -163,4 +187,5 @@ def _to_record(number: Number) -> RoutingRecord:
         language_codes=number.language_codes,
         currency_code=number.currency_code,
         version=number.version,
+        shared=number.shared,
     )

@@ -11,10 +11,11 @@ import asyncpg
 from meshkit.errors import Unavailable
 from meshkit.postgres import Postgres
 from services.tenant.domain import Number, Snapshot, TenantState
+from services.tenant.identifiers.domain import Identifier, Kind
 
-# One statement, so that hotels, numbers and version are of one moment. The
-# joins keep the one row of `directory` when there is no hotel, and a hotel
-# that has no number.
+# One statement, so that hotels, what they are found by and the version are of
+# one moment. The joins keep the one row of `directory` when there is no hotel,
+# and a hotel that is found by nothing. A number has no `kind`.
 SELECT_DIRECTORY = """
 SELECT directory.version AS directory_version,
        statement_timestamp() AS read_time,
@@ -26,11 +27,18 @@ SELECT directory.version AS directory_version,
        tenant.language_codes,
        tenant.currency_code,
        tenant.version,
-       whatsapp_number.phone_number_id,
-       whatsapp_number.whatsapp_business_account_id
+       found.kind,
+       found.value,
+       found.whatsapp_business_account_id,
+       found.shared
 FROM directory
 LEFT JOIN tenant ON true
-LEFT JOIN whatsapp_number ON whatsapp_number.tenant_id = tenant.tenant_id
+LEFT JOIN (
+  SELECT tenant_id, NULL AS kind, phone_number_id AS value, whatsapp_business_account_id, shared
+  FROM whatsapp_number
+  UNION ALL
+  SELECT tenant_id, kind, value, '', false FROM identifier
+) AS found ON found.tenant_id = tenant.tenant_id
 """
 
 SELECT_VERSION = "SELECT version FROM directory"
@@ -70,8 +78,11 @@ class _Building:
     """A snapshot that is put together slice by slice."""
 
     def __init__(self, known: Snapshot | None) -> None:
-        self._known = {} if known is None else known.numbers
+        self._known_numbers = {} if known is None else known.numbers
+        self._known_identifiers = {} if known is None else known.identifiers
         self._numbers: dict[str, Number] = {}
+        self._identifiers: dict[str, Number] = {}
+        self._hotels: dict[str, Number] = {}
         self._memory = 0
         self._active: set[str] = set()
         self._head: asyncpg.Record | None = None
@@ -82,15 +93,28 @@ class _Building:
         for row in rows:
             if row["state"] == TenantState.ACTIVE:
                 self._active.add(row["tenant_id"])
-            if row["phone_number_id"] is not None:
-                self._add(_number(row))
+            if row["kind"] is not None:
+                self._add_identifier(row)
+            elif row["value"] is not None:
+                number = _number(row, row["value"], row["whatsapp_business_account_id"])
+                known = self._known_numbers.get(number.phone_number_id)
+                self._numbers[number.phone_number_id] = self._kept(number, known)
 
-    def _add(self, number: Number) -> None:
+    def _add_identifier(self, row: asyncpg.Record) -> None:
+        key = Identifier(Kind(row["kind"]), row["value"]).key
+        hotel = self._hotels.get(row["tenant_id"])
+        if hotel is None:
+            known = self._known_identifiers.get(key)
+            hotel = self._kept(_number(row, "", ""), known)
+            self._hotels[row["tenant_id"]] = hotel
+        self._identifiers[key] = hotel
+        self._memory += sys.getsizeof(key)
+
+    def _kept(self, number: Number, known: Number | None) -> Number:
         # Sharing keeps one copy of most numbers in memory while two snapshots are.
-        known = self._known.get(number.phone_number_id)
         kept = known if known is not None and known == number else number
-        self._numbers[number.phone_number_id] = kept
         self._memory += kept.memory()
+        return kept
 
     def finish(self) -> Snapshot:
         """The snapshot, once all rows are in."""
@@ -100,14 +124,15 @@ class _Building:
             read_time=self._head["read_time"],
             active_tenant_count=len(self._active),
             numbers=self._numbers,
-            memory=sys.getsizeof(self._numbers) + self._memory,
+            identifiers=self._identifiers,
+            memory=sys.getsizeof(self._numbers) + sys.getsizeof(self._identifiers) + self._memory,
         )
 
 
-def _number(row: asyncpg.Record) -> Number:
+def _number(row: asyncpg.Record, phone_number_id: str, account_id: str) -> Number:
     return Number(
-        phone_number_id=row["phone_number_id"],
-        whatsapp_business_account_id=row["whatsapp_business_account_id"],
+        phone_number_id=phone_number_id,
+        whatsapp_business_account_id=account_id,
         tenant_id=row["tenant_id"],
         state=TenantState(row["state"]),
         display_name=row["display_name"],
@@ -116,4 +141,5 @@ def _number(row: asyncpg.Record) -> Number:
         language_codes=tuple(row["language_codes"]),
         currency_code=row["currency_code"],
         version=row["version"],
+        shared=row["shared"],
     )

@@ -10,8 +10,11 @@ from zoneinfo import ZoneInfo
 
 from meshkit.errors import Aborted, FailedPrecondition, InvalidArgument
 from services.tenant.domain import TenantState
+from services.tenant.identifiers.domain import Identifier
 
 MOST_NUMBERS = 100
+MOST_IDENTIFIERS = 100
+MOST_GUESTS = 10_000
 
 Settings = Mapping[str, Any]
 """JSON by the names of the contract's fields; `hotels.settings` knows what is in it."""
@@ -24,6 +27,7 @@ class HotelNumber:
     phone_number_id: str
     whatsapp_business_account_id: str
     display_phone_number: str
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,8 @@ class Draft:
     currency_code: str
     numbers: tuple[HotelNumber, ...]
     settings: Settings = field(default_factory=dict)
+    identifiers: tuple[Identifier, ...] = ()
+    """Without the guests, of whom there may be thousands."""
 
     def check(self, within: str = "tenant.") -> None:
         """Raise `InvalidArgument` for what the bounds of single fields do not say.
@@ -57,6 +63,8 @@ class Draft:
             raise InvalidArgument.field(f"{within}numbers", "must differ by phone_number_id")
         for index, number in enumerate(self.numbers):
             number_check(number, f"{within}numbers[{index}].")
+        if len(set(self.identifiers)) < len(self.identifiers):
+            raise InvalidArgument.field(f"{within}identifiers", "must differ")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,22 +26,18 @@ from conserje.tenant.v1.tenant_service_pb2 import (
     UpdateTenantRequest,
     UpdateTenantResponse,
 )
-from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceServicer
 
 from meshkit import pages
 from services.tenant.domain import TenantState
 from services.tenant.hotels import wire
 from services.tenant.hotels.domain import Hotel, number_check
-from services.tenant.hotels.store import HotelStore
+from services.tenant.identifiers.servicer import IdentifierServicer, is_operator
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class HotelServicer(TenantServiceServicer):
+class HotelServicer(IdentifierServicer):
     """The part of `TenantService` that reads and changes hotels."""
-
-    def __init__(self, hotels: HotelStore) -> None:
-        self._hotels = hotels
 
     async def GetTenant(self, request: GetTenantRequest, context: Context) -> GetTenantResponse:
         """One hotel."""
@@ -65,7 +61,9 @@ class HotelServicer(TenantServiceServicer):
         """A new hotel."""
         draft = wire.to_draft(request.tenant)
         draft.check()
-        hotel = await self._hotels.create(UUID(request.request_id), draft)
+        hotel = await self._hotels.create(
+            UUID(request.request_id), draft, tell_owner=is_operator(context)
+        )
         return CreateTenantResponse(tenant=wire.from_hotel(hotel))
 
     async def UpdateTenant(
@@ -105,7 +103,9 @@ class HotelServicer(TenantServiceServicer):
         """One more number."""
         number = wire.to_number(request.number)
         number_check(number)
-        hotel = await self._hotels.add_number(request.tenant_id, number)
+        hotel = await self._hotels.add_number(
+            request.tenant_id, number, tell_owner=is_operator(context)
+        )
         return AddNumberResponse(tenant=wire.from_hotel(hotel))
 
     async def RemoveNumber(

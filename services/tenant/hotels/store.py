@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -14,6 +14,7 @@ from meshkit.errors import AlreadyExists, FailedPrecondition, NotFound
 from meshkit.postgres import Postgres
 from services.tenant.domain import TenantState
 from services.tenant.hotels.domain import MOST_NUMBERS, Draft, Hotel, HotelNumber
+from services.tenant.identifiers.domain import Identifier, Kind
 
 if TYPE_CHECKING:
     from meshkit.postgres import Connection
@@ -39,12 +40,19 @@ SELECT tenant.tenant_id,
          SELECT ROW(
            whatsapp_number.phone_number_id,
            whatsapp_number.whatsapp_business_account_id,
-           whatsapp_number.display_phone_number
+           whatsapp_number.display_phone_number,
+           whatsapp_number.shared
          )
          FROM whatsapp_number
          WHERE whatsapp_number.tenant_id = tenant.tenant_id
          ORDER BY whatsapp_number.phone_number_id
-       ) AS numbers
+       ) AS numbers,
+       ARRAY(
+         SELECT ROW(identifier.kind, identifier.value)
+         FROM identifier
+         WHERE identifier.tenant_id = tenant.tenant_id AND identifier.kind <> 'GUEST_PHONE'
+         ORDER BY identifier.kind, identifier.value
+       ) AS identifiers
 FROM tenant
 """
 
@@ -68,19 +76,26 @@ WHERE tenant_id = $1
 
 INSERT_NUMBER = """
 INSERT INTO whatsapp_number (
-  tenant_id, phone_number_id, whatsapp_business_account_id, display_phone_number
-) VALUES ($1, $2, $3, $4)
-ON CONFLICT (phone_number_id) DO NOTHING
-RETURNING phone_number_id
+  tenant_id, phone_number_id, whatsapp_business_account_id, display_phone_number, shared
+) VALUES ($1, $2, $3, $4, $5)
 """
 
+NUMBER_OWNER = "SELECT tenant_id FROM whatsapp_number WHERE phone_number_id = $1"
+
 DELETE_NUMBER = "DELETE FROM whatsapp_number WHERE tenant_id = $1 AND phone_number_id = $2"
+
+INSERT_IDENTIFIER = "INSERT INTO identifier (tenant_id, kind, value) VALUES ($1, $2, $3)"
+
+IDENTIFIER_OWNER = "SELECT tenant_id FROM identifier WHERE kind = $1 AND value = $2"
 
 Change = Callable[[Hotel], Hotel]
 
 
 class HotelStore:
-    """Reads and changes hotels. A method that names a hotel touches no other."""
+    """Reads and changes hotels. A method that names a hotel touches no other.
+
+    What another hotel has already is refused, and whose it is only said with `tell_owner`.
+    """
 
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
@@ -93,83 +108,110 @@ class HotelStore:
         """Up to `count` hotels whose ids come after `after`."""
         return [_hotel(row) for row in await self._postgres.fetch(SELECT_HOTELS, after, count)]
 
-    async def create(self, request_id: UUID, draft: Draft) -> Hotel:
-        """A new hotel with its numbers, or the one that this request has made before.
+    async def create(self, request_id: UUID, draft: Draft, *, tell_owner: bool = False) -> Hotel:
+        """A new hotel with what it is found by, or the one that this request has made before.
 
-        Raises `AlreadyExists` TENANT_EXISTS and NUMBER_TAKEN.
+        Raises `AlreadyExists` TENANT_EXISTS, NUMBER_TAKEN and IDENTIFIER_TAKEN.
         """
-        async with self._changing() as connection:
+        async with changing(self._postgres) as connection:
             there = await connection.fetchrow(SELECT_HOTEL, draft.tenant_id)
             if there is None:
                 await connection.execute(INSERT_HOTEL, *_decided(draft), request_id)
-                await _insert_numbers(connection, draft.tenant_id, draft.numbers)
+                for number in draft.numbers:
+                    await _insert_number(connection, draft.tenant_id, number, tell_owner)
+                for identifier in draft.identifiers:
+                    await insert_identifier(connection, draft.tenant_id, identifier, tell_owner)
             elif there["create_request_id"] != request_id:
                 raise AlreadyExists("TENANT_EXISTS", "There is a hotel with this id.")
-            return await _read(connection, draft.tenant_id)
+            return await read(connection, draft.tenant_id)
 
     async def change(self, tenant_id: str, change: Change) -> Hotel:
         """Store what `change` makes of the hotel, numbers aside; nobody else changes it meanwhile.
 
         What comes back as it was is not written. Raises `NotFound` TENANT_UNKNOWN.
         """
-        async with self._changing() as connection:
-            before = await _read(connection, tenant_id)
+        async with changing(self._postgres) as connection:
+            before = await read(connection, tenant_id)
             after = change(before)
             if after == before:
                 return before
             await connection.execute(UPDATE_HOTEL, *_decided(after.draft), after.state)
-            return await _read(connection, tenant_id)
+            return await read(connection, tenant_id)
 
-    async def add_number(self, tenant_id: str, number: HotelNumber) -> Hotel:
+    async def add_number(
+        self, tenant_id: str, number: HotelNumber, *, tell_owner: bool = False
+    ) -> Hotel:
         """The hotel with the number.
 
         Raises `NotFound` TENANT_UNKNOWN, `AlreadyExists` NUMBER_TAKEN and
         `FailedPrecondition` TOO_MANY_NUMBERS.
         """
-        async with self._changing() as connection:
-            before = await _read(connection, tenant_id)
+        async with changing(self._postgres) as connection:
+            before = await read(connection, tenant_id)
             if number in before.draft.numbers:
                 return before
             if len(before.draft.numbers) >= MOST_NUMBERS:
                 raise FailedPrecondition("TOO_MANY_NUMBERS", f"It has {MOST_NUMBERS} already.")
-            await _insert_numbers(connection, tenant_id, [number])
-            return await _read(connection, tenant_id)
+            await _insert_number(connection, tenant_id, number, tell_owner)
+            return await read(connection, tenant_id)
 
     async def remove_number(self, tenant_id: str, phone_number_id: str) -> Hotel:
         """The hotel without the number; raises `NotFound` TENANT_UNKNOWN and NUMBER_UNKNOWN."""
-        async with self._changing() as connection:
-            await _read(connection, tenant_id)
+        async with changing(self._postgres) as connection:
+            await read(connection, tenant_id)
             if await connection.execute(DELETE_NUMBER, tenant_id, phone_number_id) == "DELETE 0":
                 raise NotFound("NUMBER_UNKNOWN", "The hotel has no such number.")
-            return await _read(connection, tenant_id)
-
-    @asynccontextmanager
-    async def _changing(self) -> AsyncIterator[Connection]:
-        async with self._postgres.transaction() as connection:
-            await connection.execute(LOCK_DIRECTORY)
-            yield connection
+            return await read(connection, tenant_id)
 
 
-async def _insert_numbers(
-    connection: Connection, tenant_id: str, numbers: Iterable[HotelNumber]
+@asynccontextmanager
+async def changing(postgres: Postgres) -> AsyncIterator[Connection]:
+    """A transaction in which nobody else changes anything that hotels are found by."""
+    async with postgres.transaction() as connection:
+        await connection.execute(LOCK_DIRECTORY)
+        yield connection
+
+
+async def insert_identifier(
+    connection: Connection, tenant_id: str, identifier: Identifier, tell_owner: bool
 ) -> None:
-    for number in numbers:
-        inserted = await connection.fetchval(
-            INSERT_NUMBER,
-            tenant_id,
-            number.phone_number_id,
-            number.whatsapp_business_account_id,
-            number.display_phone_number,
+    """Give it to a hotel; raises `AlreadyExists` IDENTIFIER_TAKEN."""
+    owner = await connection.fetchval(IDENTIFIER_OWNER, identifier.kind, identifier.value)
+    if owner is not None:
+        told = {"tenant_id": owner} if tell_owner else {}
+        raise AlreadyExists(
+            "IDENTIFIER_TAKEN",
+            "A hotel has this identifier already.",
+            kind=identifier.kind,
+            **told,
         )
-        if inserted is None:
-            raise AlreadyExists(
-                "NUMBER_TAKEN",
-                "A hotel has this number already.",
-                phone_number_id=number.phone_number_id,
-            )
+    await connection.execute(INSERT_IDENTIFIER, tenant_id, identifier.kind, identifier.value)
 
 
-async def _read(connection: Connection, tenant_id: str) -> Hotel:
+async def _insert_number(
+    connection: Connection, tenant_id: str, number: HotelNumber, tell_owner: bool
+) -> None:
+    owner = await connection.fetchval(NUMBER_OWNER, number.phone_number_id)
+    if owner is not None:
+        told = {"tenant_id": owner} if tell_owner else {}
+        raise AlreadyExists(
+            "NUMBER_TAKEN",
+            "A hotel has this number already.",
+            phone_number_id=number.phone_number_id,
+            **told,
+        )
+    await connection.execute(
+        INSERT_NUMBER,
+        tenant_id,
+        number.phone_number_id,
+        number.whatsapp_business_account_id,
+        number.display_phone_number,
+        number.shared,
+    )
+
+
+async def read(connection: Connection, tenant_id: str) -> Hotel:
+    """One hotel, within a change; raises `NotFound` TENANT_UNKNOWN."""
     return _known(await connection.fetchrow(SELECT_HOTEL, tenant_id))
 
 
@@ -201,6 +243,7 @@ def _hotel(row: asyncpg.Record) -> Hotel:
         currency_code=row["currency_code"],
         numbers=tuple(HotelNumber(*number) for number in row["numbers"]),
         settings=json.loads(row["settings"]),
+        identifiers=tuple(Identifier(Kind(kind), value) for kind, value in row["identifiers"]),
     )
     return Hotel(
         draft=draft,

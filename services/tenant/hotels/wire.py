@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from conserje.tenant.v1.identifier_pb2 import Identifier as IdentifierMessage
+from conserje.tenant.v1.identifier_pb2 import IdentifierKind
 from conserje.tenant.v1.tenant_pb2 import Tenant, WhatsAppNumber
 from conserje.tenant.v1.tenant_pb2 import TenantState as TenantStateMessage
 from conserje.tenant.v1.tenant_service_pb2 import UpdateTenantRequest
@@ -14,6 +16,7 @@ from meshkit.errors import InvalidArgument, Violation
 from meshkit.validation import validate
 from services.tenant.hotels.domain import Draft, Hotel, HotelNumber
 from services.tenant.hotels.settings import FIELDS, add_settings, to_settings
+from services.tenant.identifiers.domain import Identifier, Kind
 
 PAGE_BYTES = 4 * 1024 * 1024
 """A page of hotels with long settings is shorter; a message may have 8 MiB."""
@@ -36,7 +39,30 @@ def to_draft(tenant: Tenant) -> Draft:
         currency_code=tenant.currency_code,
         numbers=tuple(map(to_number, tenant.numbers)),
         settings=to_settings(tenant),
+        identifiers=tuple(
+            _to_identifier_of_hotel(one, f"tenant.identifiers[{index}].")
+            for index, one in enumerate(tenant.identifiers)
+        ),
     )
+
+
+def to_identifier(message: IdentifierMessage, within: str = "identifier.") -> Identifier:
+    """What somebody wrote; raises `InvalidArgument` for a value that is none of its kind."""
+    kind = Kind(IdentifierKind.Name(message.kind).removeprefix("IDENTIFIER_KIND_"))
+    return Identifier.of(kind, message.value, f"{within}value")
+
+
+def from_identifier(identifier: Identifier) -> IdentifierMessage:
+    """It, in the form that it is stored in."""
+    kind = IdentifierKind.Value(f"IDENTIFIER_KIND_{identifier.kind}")
+    return IdentifierMessage(kind=kind, value=identifier.value)
+
+
+def _to_identifier_of_hotel(message: IdentifierMessage, within: str) -> Identifier:
+    identifier = to_identifier(message, within)
+    if identifier.kind is Kind.GUEST_PHONE:
+        raise InvalidArgument.field(f"{within}kind", "guests are added by AddIdentifier")
+    return identifier
 
 
 def to_number(number: WhatsAppNumber) -> HotelNumber:
@@ -45,6 +71,7 @@ def to_number(number: WhatsAppNumber) -> HotelNumber:
         phone_number_id=number.phone_number_id,
         whatsapp_business_account_id=number.whatsapp_business_account_id,
         display_phone_number=number.display_phone_number,
+        shared=number.shared,
     )
 
 
@@ -65,6 +92,7 @@ def from_draft(draft: Draft) -> Tenant:
             phone_number_id=number.phone_number_id,
             whatsapp_business_account_id=number.whatsapp_business_account_id,
             display_phone_number=number.display_phone_number,
+            shared=number.shared,
         )
         for number in draft.numbers
     ]
@@ -76,6 +104,7 @@ def from_draft(draft: Draft) -> Tenant:
         language_codes=draft.language_codes,
         currency_code=draft.currency_code,
         numbers=numbers,
+        identifiers=map(from_identifier, draft.identifiers),
     )
     add_settings(tenant, draft.settings)
     return tenant

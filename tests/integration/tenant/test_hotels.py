@@ -11,6 +11,8 @@ import asyncpg
 import grpc
 import pytest
 from conserje.tenant.v1 import tenant_service_pb2 as pb
+from conserje.tenant.v1.identifier_pb2 import IDENTIFIER_KIND_EMAIL
+from conserje.tenant.v1.identifier_pb2 import Identifier as IdentifierMessage
 from conserje.tenant.v1.tenant_pb2 import (
     TENANT_STATE_ACTIVE,
     TENANT_STATE_DELETED,
@@ -28,6 +30,8 @@ from meshkit.status import from_rpc_error
 from sandbox.databases import DatabaseUrls
 from services.tenant.hotels.domain import Hotel, HotelNumber
 from services.tenant.hotels.store import HotelStore
+from services.tenant.identifiers.domain import Identifier, Kind
+from services.tenant.identifiers.store import IdentifierStore
 from tests.integration.tenant.test_serving import serving, until
 from tests.unit.tenant.settings import everything
 
@@ -35,7 +39,8 @@ SERVICE = "conserje.tenant.v1.TenantService"
 MIRADOR, LUNA = "hotel-mirador", "posada-luna"
 MIRADORS_NUMBER = "100000000000001"
 EVERYTHING = (
-    "SELECT (SELECT array_agg(t) FROM tenant t), (SELECT array_agg(w) FROM whatsapp_number w)"
+    "SELECT (SELECT array_agg(t) FROM tenant t), (SELECT array_agg(w) FROM whatsapp_number w),"
+    " (SELECT array_agg(i) FROM identifier i)"
 )
 
 
@@ -318,6 +323,18 @@ async def test_a_list_has_every_hotel_once_whatever_its_pages(stub: Any) -> None
     assert isinstance(await refused(stub.ListTenants(request)), InvalidArgument)
 
 
+MIRADORS_EMAIL = IdentifierMessage(kind=IDENTIFIER_KIND_EMAIL, value="Front@Mirador.example")
+GIVE_MIRADOR_ITS_EMAIL = """
+INSERT INTO identifier (tenant_id, kind, value)
+VALUES ('hotel-mirador', 'EMAIL', 'front@mirador.example');
+INSERT INTO tenant
+  (tenant_id, display_name, time_zone, default_language_code, language_codes, currency_code)
+VALUES ('third', 'Third', 'UTC', 'es', '{es}', 'EUR')
+"""
+REFUSALS = (
+    *("TENANT_UNKNOWN", "NUMBER_TAKEN", "NUMBER_UNKNOWN"),
+    *("IDENTIFIER_TAKEN", "IDENTIFIER_UNKNOWN"),
+)
 OTHERS: dict[str, Message] = {
     "GetTenant": pb.GetTenantRequest(tenant_id="nobody"),
     "UpdateTenant": pb.UpdateTenantRequest(
@@ -330,6 +347,12 @@ OTHERS: dict[str, Message] = {
     "DeleteTenant": pb.DeleteTenantRequest(tenant_id="nobody"),
     "AddNumber": pb.AddNumberRequest(tenant_id=LUNA, number=number(MIRADORS_NUMBER)),
     "RemoveNumber": pb.RemoveNumberRequest(tenant_id=LUNA, phone_number_id=MIRADORS_NUMBER),
+    "AddIdentifier": pb.AddIdentifierRequest(tenant_id=LUNA, identifier=MIRADORS_EMAIL),
+    "MoveIdentifier": pb.MoveIdentifierRequest(
+        tenant_id=LUNA, identifier=MIRADORS_EMAIL, to_tenant_id="third"
+    ),
+    "RemoveIdentifier": pb.RemoveIdentifierRequest(tenant_id=LUNA, identifier=MIRADORS_EMAIL),
+    "ListIdentifiers": pb.ListIdentifiersRequest(tenant_id="nobody"),
 }
 OF_NO_TENANT = {
     "ResolveTenant",
@@ -349,9 +372,10 @@ def test_no_method_was_left_out_of_the_walk() -> None:
 async def test_no_method_gives_or_changes_what_is_another_hotels(
     stub: Any, admin: asyncpg.Connection, method: str
 ) -> None:
+    await admin.execute(GIVE_MIRADOR_ITS_EMAIL)
     before = await admin.fetchrow(EVERYTHING)
     error = await refused(getattr(stub, method)(OTHERS[method]))
-    assert error.reason in ("TENANT_UNKNOWN", "NUMBER_TAKEN", "NUMBER_UNKNOWN")
+    assert error.reason in REFUSALS
     assert await admin.fetchrow(EVERYTHING) == before
 
 
@@ -360,6 +384,12 @@ STORE: dict[str, Callable[[HotelStore], Any]] = {
     "change": lambda store: store.change("nobody", _never),
     "add_number": lambda store: store.add_number(LUNA, HotelNumber(MIRADORS_NUMBER, "1", "")),
     "remove_number": lambda store: store.remove_number(LUNA, MIRADORS_NUMBER),
+}
+ITS_EMAIL = Identifier(Kind.EMAIL, "front@mirador.example")
+IDENTIFIERS: dict[str, Callable[[IdentifierStore], Any]] = {
+    "add": lambda store: store.add(LUNA, ITS_EMAIL),
+    "move": lambda store: store.move(LUNA, ITS_EMAIL, "third"),
+    "remove": lambda store: store.remove(LUNA, ITS_EMAIL),
 }
 
 
@@ -370,13 +400,20 @@ def _never(hotel: Hotel) -> Hotel:
 def test_no_store_method_was_left_out_of_the_walk() -> None:
     offered = {name for name in vars(HotelStore) if not name.startswith("_")}
     assert offered == set(STORE) | {"list", "create"}
+    offered = {name for name in vars(IdentifierStore) if not name.startswith("_")}
+    assert offered == set(IDENTIFIERS) | {"list"}
 
 
-@pytest.mark.parametrize("method", sorted(STORE))
+@pytest.mark.parametrize("method", [*sorted(STORE), *sorted(IDENTIFIERS)])
 async def test_no_store_method_gives_or_changes_what_is_another_hotels(
-    hotels: HotelStore, admin: asyncpg.Connection, method: str
+    postgres: Postgres, hotels: HotelStore, admin: asyncpg.Connection, method: str
 ) -> None:
+    await admin.execute(GIVE_MIRADOR_ITS_EMAIL)
     before = await admin.fetchrow(EVERYTHING)
-    with pytest.raises(MeshError, match=r"TENANT_UNKNOWN|NUMBER_TAKEN|NUMBER_UNKNOWN"):
-        await STORE[method](hotels)
+    identifiers = IdentifierStore(postgres)
+    with pytest.raises(MeshError) as caught:
+        await (STORE[method](hotels) if method in STORE else IDENTIFIERS[method](identifiers))
+    assert caught.value.reason in REFUSALS
+    assert "mirador" not in str(caught.value.metadata)
     assert await admin.fetchrow(EVERYTHING) == before
+    assert await identifiers.list(LUNA, ("", ""), 9) == []

@@ -20,6 +20,7 @@ from sandbox.databases import DatabaseUrls
 from services.tenant.changes import Changes
 from services.tenant.domain import Directory
 from services.tenant.hotels.store import HotelStore
+from services.tenant.identifiers.store import IdentifierStore
 from services.tenant.metrics import TenantMetrics
 from services.tenant.refresh import Refresher
 from services.tenant.servicer import TenantServicer
@@ -139,7 +140,14 @@ async def test_a_flood_of_unknown_numbers_costs_no_statement(
     metrics = TenantMetrics(registry, directory, changes)
     refresher = refresher_of(postgres, directory, metrics, clock)
     await refresher.refresh()
-    servicer = TenantServicer(directory, HotelStore(postgres), metrics, changes, refresher.look)
+    servicer = TenantServicer(
+        directory,
+        HotelStore(postgres),
+        IdentifierStore(postgres),
+        metrics,
+        changes,
+        refresher.look,
+    )
     before = postgres.statements
     for start in range(0, 100 * 256, 256):
         items = [ResolveTenantRequest(phone_number_id=f"9{start + n}") for n in range(256)]

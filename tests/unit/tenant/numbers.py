@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from services.tenant.domain import Number, Snapshot, TenantState
+from services.tenant.identifiers.domain import Identifier, Kind
 
 READ_TIME = datetime(2026, 3, 1, 12, 30, 15, tzinfo=UTC)
 
@@ -33,10 +34,24 @@ DELETED = replace(
 )
 
 
+SHARED = replace(MIRADOR, phone_number_id="100000000000004", tenant_id="platform", shared=True)
+MIRADOR_ITSELF = replace(MIRADOR, phone_number_id="", whatsapp_business_account_id="")
+"""As it is found by anything but a number of its own."""
+IDENTIFIERS = [
+    (Identifier(kind, value), MIRADOR_ITSELF)
+    for kind, value in (
+        (Kind.WHATSAPP_PHONE, "+525512345678"),
+        (Kind.EMAIL, "front@mirador.example"),
+        (Kind.WHATSAPP_BUSINESS_ACCOUNT, "200000000000001"),
+        (Kind.GUEST_PHONE, "+5511982345678"),
+    )
+]
+
+
 def snapshot(
-    numbers: Iterable[Number] = (MIRADOR, SUSPENDED, DELETED), version: int = 7
+    numbers: Iterable[Number] = (MIRADOR, SUSPENDED, DELETED, SHARED), version: int = 7
 ) -> Snapshot:
-    """A snapshot of these numbers."""
+    """A snapshot of these numbers, and of all that finds the first hotel."""
     numbers = tuple(numbers)
     active = {number.tenant_id for number in numbers if number.state is TenantState.ACTIVE}
-    return Snapshot.of(version, READ_TIME, len(active), numbers)
+    return Snapshot.of(version, READ_TIME, len(active), numbers, IDENTIFIERS)

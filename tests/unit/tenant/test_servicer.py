@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 import pytest
+import structlog.testing
 from conserje.tenant.v1.tenant_pb2 import TENANT_STATE_ACTIVE, RoutingRecord
 from conserje.tenant.v1.tenant_service_pb2 import (
     BatchResolveTenantsRequest,
@@ -17,14 +18,23 @@ from google.rpc.status_pb2 import Status
 from prometheus_client import CollectorRegistry
 
 from meshkit.clock import FakeClock
-from meshkit.errors import InvalidArgument, NotFound, Unavailable
+from meshkit.errors import FailedPrecondition, InvalidArgument, MeshError, NotFound, Unavailable
 from meshkit.postgres import Postgres
 from services.tenant.changes import Changes
 from services.tenant.domain import Directory
 from services.tenant.hotels.store import HotelStore
+from services.tenant.identifiers.store import IdentifierStore
 from services.tenant.metrics import TenantMetrics
 from services.tenant.servicer import TenantServicer
-from tests.unit.tenant.numbers import DELETED, MIRADOR, READ_TIME, SUSPENDED, snapshot
+from tests.unit.tenant.numbers import (
+    DELETED,
+    IDENTIFIERS,
+    MIRADOR,
+    READ_TIME,
+    SHARED,
+    SUSPENDED,
+    snapshot,
+)
 
 NO_CONTEXT = cast(Any, None)
 
@@ -49,8 +59,9 @@ async def servicer(directory: Directory, registry: CollectorRegistry) -> TenantS
 def servicer_of(directory: Directory, registry: CollectorRegistry) -> TenantServicer:
     changes = Changes(directory)
     metrics = TenantMetrics(registry, directory, changes)
-    hotels = HotelStore(Postgres("postgresql://nowhere"))
-    return TenantServicer(directory, hotels, metrics, changes, lambda: None)
+    nowhere = Postgres("postgresql://nowhere")
+    hotels, identifiers = HotelStore(nowhere), IdentifierStore(nowhere)
+    return TenantServicer(directory, hotels, identifiers, metrics, changes, lambda: None)
 
 
 async def resolve(servicer: TenantServicer, number: str, waba: str = "") -> ResolveTenantResponse:
@@ -88,7 +99,92 @@ async def test_every_field_is_told(servicer: TenantServicer) -> None:
     )
     assert response.as_of.ToDatetime(READ_TIME.tzinfo) == READ_TIME
     # A field added to the contract must be filled.
+    response = await resolve(servicer, SHARED.phone_number_id)
     assert len(response.routing_record.ListFields()) == len(RoutingRecord.DESCRIPTOR.fields)
+
+
+async def resolved_by(servicer: TenantServicer, **asked: Any) -> str:
+    """The hotel that is found, or the reason why none is."""
+    try:
+        response = await servicer.ResolveTenant(ResolveTenantRequest(**asked), NO_CONTEXT)
+    except MeshError as error:
+        return error.reason
+    return response.routing_record.tenant_id
+
+
+async def test_a_hotel_is_found_by_whatever_it_is_known_by(
+    servicer: TenantServicer, registry: CollectorRegistry
+) -> None:
+    for asked, found in (
+        ({"whatsapp_phone": "+52 1 55 1234 5678"}, "hotel-mirador"),
+        ({"whatsapp_phone": "525512345678"}, "hotel-mirador"),
+        ({"email": "Front@Mirador.example"}, "hotel-mirador"),
+        ({"whatsapp_business_account_id": "200000000000001"}, "hotel-mirador"),
+        ({"guest_phone": "+55 11 8234 5678"}, "hotel-mirador"),
+        ({"whatsapp_phone": "+55 11 8234 5678"}, "IDENTIFIER_UNKNOWN"),
+        ({"email": "front@luna.example"}, "IDENTIFIER_UNKNOWN"),
+    ):
+        assert await resolved_by(servicer, **asked) == found
+    counted = {
+        result: registry.get_sample_value("tenant_resolution_total", {"result": result})
+        for result in ("hit", "guest", "unknown")
+    }
+    assert counted == {"hit": 4, "guest": 1, "unknown": 2}
+
+
+async def test_a_shared_number_is_the_hotels_whose_guest_writes(
+    servicer: TenantServicer, registry: CollectorRegistry
+) -> None:
+    shared, own = SHARED.phone_number_id, SUSPENDED.phone_number_id
+    for number, guest, found in (
+        (shared, "5511982345678", "hotel-mirador"),
+        (shared, "551182345678", "hotel-mirador"),
+        (shared, "551122345678", "platform"),
+        (shared, "", "platform"),
+        (own, "5511982345678", "posada-luna"),
+    ):
+        assert await resolved_by(servicer, phone_number_id=number, guest_phone=guest) == found
+    asked = ResolveTenantRequest(phone_number_id=shared, guest_phone="5511982345678")
+    response = await servicer.ResolveTenant(asked, NO_CONTEXT)
+    assert response.routing_record.phone_number_id == ""
+    counted = registry.get_sample_value("tenant_resolution_total", {"result": "guest"})
+    assert counted == 3
+
+
+@pytest.mark.parametrize(
+    ("asked", "field"),
+    [
+        ({}, "phone_number_id"),
+        ({"phone_number_id": "1", "email": "a@b.mx"}, "phone_number_id"),
+        ({"whatsapp_phone": "+34600112233", "email": "a@b.mx"}, "whatsapp_phone"),
+        ({"whatsapp_business_account_id": "1", "guest_phone": "+34600112233"}, "phone_number_id"),
+        ({"whatsapp_phone": "600 11 22 33"}, "whatsapp_phone"),
+        ({"email": "nobody"}, "email"),
+        ({"phone_number_id": "1", "guest_phone": "1"}, "guest_phone"),
+    ],
+)
+async def test_what_is_not_one_identifier_is_refused_with_the_field_named(
+    servicer: TenantServicer, asked: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(InvalidArgument) as caught:
+        await servicer.ResolveTenant(ResolveTenantRequest(**asked), NO_CONTEXT)
+    assert [one.field for one in caught.value.violations] == [field]
+
+
+async def test_a_number_under_another_account_is_reported_once_for_each_snapshot(
+    servicer: TenantServicer, directory: Directory
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        for _ in range(3):
+            with pytest.raises(FailedPrecondition):
+                await resolve(servicer, MIRADOR.phone_number_id, "9")
+        with pytest.raises(NotFound):
+            await resolve(servicer, "404", "9")
+        directory.replace(snapshot(version=8))
+        with pytest.raises(FailedPrecondition):
+            await resolve(servicer, MIRADOR.phone_number_id, "9")
+    told = [(one["phone_number_id"], one["account_id"]) for one in logs]
+    assert told == [(MIRADOR.phone_number_id, "9")] * 2
 
 
 async def test_an_unknown_number_is_not_found(servicer: TenantServicer) -> None:
@@ -161,7 +257,7 @@ async def test_a_new_snapshot_answers_from_then_on(
     with pytest.raises(NotFound):
         await resolve(servicer, MIRADOR.phone_number_id)
     gauges = ("tenants_active", "tenant_identifiers_cached", "tenant_directory_version")
-    assert [registry.get_sample_value(name) for name in gauges] == [0, 1, 8]
+    assert [registry.get_sample_value(name) for name in gauges] == [0, 1 + len(IDENTIFIERS), 8]
     bytes_told = registry.get_sample_value("tenant_directory_bytes")
     assert bytes_told == directory.snapshot.memory > DELETED.memory()
 

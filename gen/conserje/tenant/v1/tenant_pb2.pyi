@@ -4,6 +4,7 @@ isort:skip_file
 Who the hotels of an installation are."""
 
 from collections import abc as _abc
+from conserje.tenant.v1 import identifier_pb2 as _identifier_pb2
 from conserje.tenant.v1 import settings_pb2 as _settings_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -72,6 +73,7 @@ class RoutingRecord(_message.Message):
     LANGUAGE_CODES_FIELD_NUMBER: _builtins.int
     CURRENCY_CODE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
+    SHARED_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """The hotel, an opaque id such as `hotel-mirador`. Always set."""
     phone_number_id: _builtins.str
@@ -94,6 +96,10 @@ class RoutingRecord(_message.Message):
     """The ISO 4217 currency of the hotel's prices."""
     version: _builtins.int
     """Raised by every change of the hotel; a copy with a lower one is older."""
+    shared: _builtins.bool
+    """A guest whose own number is an identifier of a hotel is that hotel's: ask
+    with `guest_phone` whose.
+    """
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The BCP 47 languages the hotel answers in, the default one included."""
@@ -111,10 +117,11 @@ class RoutingRecord(_message.Message):
         language_codes: _abc.Iterable[_builtins.str] | None = ...,
         currency_code: _builtins.str = ...,
         version: _builtins.int = ...,
+        shared: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "default_language_code", b"default_language_code", "display_name", b"display_name", "language_codes", b"language_codes", "phone_number_id", b"phone_number_id", "state", b"state", "tenant_id", b"tenant_id", "time_zone", b"time_zone", "version", b"version", "whatsapp_business_account_id", b"whatsapp_business_account_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "default_language_code", b"default_language_code", "display_name", b"display_name", "language_codes", b"language_codes", "phone_number_id", b"phone_number_id", "shared", b"shared", "state", b"state", "tenant_id", b"tenant_id", "time_zone", b"time_zone", "version", b"version", "whatsapp_business_account_id", b"whatsapp_business_account_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -151,6 +158,7 @@ class Tenant(_message.Message):
     FEATURE_FLAGS_FIELD_NUMBER: _builtins.int
     PMS_CONNECTION_FIELD_NUMBER: _builtins.int
     SUSPENSION_POLICY_FIELD_NUMBER: _builtins.int
+    IDENTIFIERS_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """An opaque id such as `hotel-mirador`, chosen when it is created and never
     changed: a lower-case letter or digit, then up to 63 of those and dashes.
@@ -247,6 +255,13 @@ class Tenant(_message.Message):
     def suspension_policy(self) -> _settings_pb2.SuspensionPolicy:
         """What is said while it is suspended. Absent: nothing."""
 
+    @_builtins.property
+    def identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_identifier_pb2.Identifier]:
+        """What else the hotel is found by, its guests aside: up to 100. Read when it is
+        created; afterwards changed by `AddIdentifier`, `MoveIdentifier` and
+        `RemoveIdentifier`.
+        """
+
     def __init__(
         self,
         *,
@@ -275,10 +290,11 @@ class Tenant(_message.Message):
         feature_flags: _settings_pb2.FeatureFlags | None = ...,
         pms_connection: _settings_pb2.PmsConnection | None = ...,
         suspension_policy: _settings_pb2.SuspensionPolicy | None = ...,
+        identifiers: _abc.Iterable[_identifier_pb2.Identifier] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "cancellation_policy", b"cancellation_policy", "create_time", b"create_time", "deposit_rule", b"deposit_rule", "feature_flags", b"feature_flags", "late_checkout_rule", b"late_checkout_rule", "lock_period", b"lock_period", "pms_connection", b"pms_connection", "suspension_policy", b"suspension_policy", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "cancellation_policy", b"cancellation_policy", "check_in_time", b"check_in_time", "check_out_time", b"check_out_time", "create_time", b"create_time", "currency_code", b"currency_code", "default_language_code", b"default_language_code", "deposit_rule", b"deposit_rule", "display_name", b"display_name", "etag", b"etag", "feature_flags", b"feature_flags", "info_texts", b"info_texts", "language_codes", b"language_codes", "late_checkout_rule", b"late_checkout_rule", "lock_period", b"lock_period", "numbers", b"numbers", "pms_connection", b"pms_connection", "room_photos", b"room_photos", "staff_contacts", b"staff_contacts", "state", b"state", "suspension_policy", b"suspension_policy", "tenant_id", b"tenant_id", "time_zone", b"time_zone", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "cancellation_policy", b"cancellation_policy", "check_in_time", b"check_in_time", "check_out_time", b"check_out_time", "create_time", b"create_time", "currency_code", b"currency_code", "default_language_code", b"default_language_code", "deposit_rule", b"deposit_rule", "display_name", b"display_name", "etag", b"etag", "feature_flags", b"feature_flags", "identifiers", b"identifiers", "info_texts", b"info_texts", "language_codes", b"language_codes", "late_checkout_rule", b"late_checkout_rule", "lock_period", b"lock_period", "numbers", b"numbers", "pms_connection", b"pms_connection", "room_photos", b"room_photos", "staff_contacts", b"staff_contacts", "state", b"state", "suspension_policy", b"suspension_policy", "tenant_id", b"tenant_id", "time_zone", b"time_zone", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -293,6 +309,7 @@ class WhatsAppNumber(_message.Message):
     PHONE_NUMBER_ID_FIELD_NUMBER: _builtins.int
     WHATSAPP_BUSINESS_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_PHONE_NUMBER_FIELD_NUMBER: _builtins.int
+    SHARED_FIELD_NUMBER: _builtins.int
     phone_number_id: _builtins.str
     """Meta's id of the number: 1 to 32 digits. One hotel has it at most."""
     whatsapp_business_account_id: _builtins.str
@@ -301,16 +318,21 @@ class WhatsAppNumber(_message.Message):
     """The number as the hotel prints it: up to 32 characters, empty when it is
     not printed.
     """
+    shared: _builtins.bool
+    """Several hotels are written to at this number: a guest whose own number is an
+    identifier of a hotel is that hotel's, everybody else is the owner's.
+    """
     def __init__(
         self,
         *,
         phone_number_id: _builtins.str = ...,
         whatsapp_business_account_id: _builtins.str = ...,
         display_phone_number: _builtins.str = ...,
+        shared: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_phone_number", b"display_phone_number", "phone_number_id", b"phone_number_id", "whatsapp_business_account_id", b"whatsapp_business_account_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_phone_number", b"display_phone_number", "phone_number_id", b"phone_number_id", "shared", b"shared", "whatsapp_business_account_id", b"whatsapp_business_account_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

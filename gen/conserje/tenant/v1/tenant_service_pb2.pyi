@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from conserje.tenant.v1 import identifier_pb2 as _identifier_pb2
 from conserje.tenant.v1 import tenant_pb2 as _tenant_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import duration_pb2 as _duration_pb2
@@ -25,19 +26,36 @@ DESCRIPTOR: _descriptor.FileDescriptor
 
 @_typing.final
 class ResolveTenantRequest(_message.Message):
-    """The request of `ResolveTenant`, and one item of `BatchResolveTenants`."""
+    """The request of `ResolveTenant`, and one item of `BatchResolveTenants`. It
+    names one identifier: a number, or another one.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
     PHONE_NUMBER_ID_FIELD_NUMBER: _builtins.int
     WHATSAPP_BUSINESS_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    WHATSAPP_PHONE_FIELD_NUMBER: _builtins.int
+    EMAIL_FIELD_NUMBER: _builtins.int
+    GUEST_PHONE_FIELD_NUMBER: _builtins.int
     TIME_REMAINING_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     phone_number_id: _builtins.str
-    """Meta's id of the number that was written to. Required: 1 to 32 digits."""
+    """Meta's id of the number that was written to: up to 32 digits."""
     whatsapp_business_account_id: _builtins.str
-    """The business account the item came under. Optional: up to 32 digits;
-    absent, the account is not compared.
+    """The business account: up to 32 digits. With `phone_number_id` the one that
+    the item came under, which is not compared when absent; else it is what is
+    asked for.
+    """
+    whatsapp_phone: _builtins.str
+    """A WhatsApp business number with its country, however it is written: up to 64
+    characters.
+    """
+    email: _builtins.str
+    """An e-mail address: up to 254 characters."""
+    guest_phone: _builtins.str
+    """A guest's number with its country, however it is written: up to 64
+    characters. With the `phone_number_id` of a shared number it says which of
+    its hotels is meant; with that of any other it changes nothing.
     """
     traceparent: _builtins.str
     """The W3C trace context of this item. Only read in a batch; may be empty."""
@@ -52,12 +70,15 @@ class ResolveTenantRequest(_message.Message):
         *,
         phone_number_id: _builtins.str = ...,
         whatsapp_business_account_id: _builtins.str = ...,
+        whatsapp_phone: _builtins.str = ...,
+        email: _builtins.str = ...,
+        guest_phone: _builtins.str = ...,
         time_remaining: _duration_pb2.Duration | None = ...,
         traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["time_remaining", b"time_remaining"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["phone_number_id", b"phone_number_id", "time_remaining", b"time_remaining", "traceparent", b"traceparent", "whatsapp_business_account_id", b"whatsapp_business_account_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "guest_phone", b"guest_phone", "phone_number_id", b"phone_number_id", "time_remaining", b"time_remaining", "traceparent", b"traceparent", "whatsapp_business_account_id", b"whatsapp_business_account_id", "whatsapp_phone", b"whatsapp_phone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -73,7 +94,9 @@ class ResolveTenantResponse(_message.Message):
     AS_OF_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def routing_record(self) -> _tenant_pb2.RoutingRecord:
-        """The owner of the number, whatever its state."""
+        """The owner, whatever its state. Unless a number was asked for that is its
+        own, it says nothing of one.
+        """
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
@@ -725,3 +748,221 @@ class RemoveNumberResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RemoveNumberResponse: _TypeAlias = RemoveNumberResponse  # noqa: Y015
+
+@_typing.final
+class AddIdentifierRequest(_message.Message):
+    """The request of `AddIdentifier`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    IDENTIFIER_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    @_builtins.property
+    def identifier(self) -> _identifier_pb2.Identifier:
+        """The identifier. Required."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        identifier: _identifier_pb2.Identifier | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["identifier", b"identifier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identifier", b"identifier", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddIdentifierRequest: _TypeAlias = AddIdentifierRequest  # noqa: Y015
+
+@_typing.final
+class AddIdentifierResponse(_message.Message):
+    """The answer of `AddIdentifier`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tenant(self) -> _tenant_pb2.Tenant:
+        """The hotel with the identifier."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _tenant_pb2.Tenant | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AddIdentifierResponse: _TypeAlias = AddIdentifierResponse  # noqa: Y015
+
+@_typing.final
+class MoveIdentifierRequest(_message.Message):
+    """The request of `MoveIdentifier`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    IDENTIFIER_FIELD_NUMBER: _builtins.int
+    TO_TENANT_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel that has it. Required."""
+    to_tenant_id: _builtins.str
+    """The hotel that is to have it. Required."""
+    @_builtins.property
+    def identifier(self) -> _identifier_pb2.Identifier:
+        """The identifier. Required."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        identifier: _identifier_pb2.Identifier | None = ...,
+        to_tenant_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["identifier", b"identifier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identifier", b"identifier", "tenant_id", b"tenant_id", "to_tenant_id", b"to_tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MoveIdentifierRequest: _TypeAlias = MoveIdentifierRequest  # noqa: Y015
+
+@_typing.final
+class MoveIdentifierResponse(_message.Message):
+    """The answer of `MoveIdentifier`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tenant(self) -> _tenant_pb2.Tenant:
+        """The hotel that has it now."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _tenant_pb2.Tenant | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MoveIdentifierResponse: _TypeAlias = MoveIdentifierResponse  # noqa: Y015
+
+@_typing.final
+class RemoveIdentifierRequest(_message.Message):
+    """The request of `RemoveIdentifier`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    IDENTIFIER_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    @_builtins.property
+    def identifier(self) -> _identifier_pb2.Identifier:
+        """The identifier. Required."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        identifier: _identifier_pb2.Identifier | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["identifier", b"identifier"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identifier", b"identifier", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveIdentifierRequest: _TypeAlias = RemoveIdentifierRequest  # noqa: Y015
+
+@_typing.final
+class RemoveIdentifierResponse(_message.Message):
+    """The answer of `RemoveIdentifier`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tenant(self) -> _tenant_pb2.Tenant:
+        """The hotel without the identifier."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _tenant_pb2.Tenant | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveIdentifierResponse: _TypeAlias = RemoveIdentifierResponse  # noqa: Y015
+
+@_typing.final
+class ListIdentifiersRequest(_message.Message):
+    """The request of `ListIdentifiers`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    page_size: _builtins.int
+    """How many to send at most: 0 means 50; above 200 means 200."""
+    page_token: _builtins.str
+    """Where to go on: the `next_page_token` of the page before, or empty."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListIdentifiersRequest: _TypeAlias = ListIdentifiersRequest  # noqa: Y015
+
+@_typing.final
+class ListIdentifiersResponse(_message.Message):
+    """The answer of `ListIdentifiers`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    IDENTIFIERS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty after the last page."""
+    @_builtins.property
+    def identifiers(self) -> _containers.RepeatedCompositeFieldContainer[_identifier_pb2.Identifier]:
+        """The identifiers, ordered by kind and value."""
+
+    def __init__(
+        self,
+        *,
+        identifiers: _abc.Iterable[_identifier_pb2.Identifier] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["identifiers", b"identifiers", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListIdentifiersResponse: _TypeAlias = ListIdentifiersResponse  # noqa: Y015

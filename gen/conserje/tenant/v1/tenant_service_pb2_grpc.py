@@ -97,6 +97,26 @@ class TenantServiceStub:
                 request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.RemoveNumberRequest.SerializeToString,
                 response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.RemoveNumberResponse.FromString,
                 _registered_method=True)
+        self.AddIdentifier = channel.unary_unary(
+                '/conserje.tenant.v1.TenantService/AddIdentifier',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddIdentifierRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddIdentifierResponse.FromString,
+                _registered_method=True)
+        self.MoveIdentifier = channel.unary_unary(
+                '/conserje.tenant.v1.TenantService/MoveIdentifier',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.MoveIdentifierRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.MoveIdentifierResponse.FromString,
+                _registered_method=True)
+        self.RemoveIdentifier = channel.unary_unary(
+                '/conserje.tenant.v1.TenantService/RemoveIdentifier',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.RemoveIdentifierRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.RemoveIdentifierResponse.FromString,
+                _registered_method=True)
+        self.ListIdentifiers = channel.unary_unary(
+                '/conserje.tenant.v1.TenantService/ListIdentifiers',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ListIdentifiersRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ListIdentifiersResponse.FromString,
+                _registered_method=True)
 
 
 class TenantServiceServicer:
@@ -106,10 +126,12 @@ class TenantServiceServicer:
     """
 
     def ResolveTenant(self, request, context):
-        """The hotel that owns a number.
+        """The hotel that owns a number or another identifier.
 
         Errors:
+        - INVALID_ARGUMENT: it is not one identifier, or one that cannot be.
         - NOT_FOUND `NUMBER_UNKNOWN`: no hotel owns the number.
+        - NOT_FOUND `IDENTIFIER_UNKNOWN`: no hotel owns the other identifier.
         - FAILED_PRECONDITION `WABA_MISMATCH`: the number belongs to a hotel, but
         not under the business account that was named.
         - UNAVAILABLE `DIRECTORY_NOT_LOADED`: the process has not loaded its first
@@ -170,7 +192,8 @@ class TenantServiceServicer:
         Errors:
         - ALREADY_EXISTS `TENANT_EXISTS`: the id is taken.
         - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has one of the numbers; metadata
-        `phone_number_id`. Which hotel is not said.
+        `phone_number_id`, and for operators `tenant_id`: which hotel.
+        - ALREADY_EXISTS `IDENTIFIER_TAKEN`: as with `AddIdentifier`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -226,8 +249,9 @@ class TenantServiceServicer:
 
         Errors:
         - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
-        - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has it, this one under another
-        account or another one; metadata `phone_number_id`. Which is not said.
+        - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has it, this one otherwise or
+        another one; metadata `phone_number_id`, and for operators `tenant_id`:
+        which hotel.
         - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the hotel has 100.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -241,6 +265,58 @@ class TenantServiceServicer:
         Errors:
         - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
         - NOT_FOUND `NUMBER_UNKNOWN`: the hotel has no such number.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddIdentifier(self, request, context):
+        """Gives a hotel an identifier. Nothing happens when it has it already.
+
+        Errors:
+        - INVALID_ARGUMENT: the value is none of its kind.
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        - ALREADY_EXISTS `IDENTIFIER_TAKEN`: another hotel has it; metadata `kind`,
+        and for operators `tenant_id`: which hotel.
+        - FAILED_PRECONDITION `TOO_MANY_IDENTIFIERS`: the hotel has 100, or 10,000
+        guests.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def MoveIdentifier(self, request, context):
+        """Takes an identifier from one hotel and gives it to another, at once. Nothing
+        happens when that one has it already.
+
+        Errors:
+        - INVALID_ARGUMENT: the value is none of its kind.
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel; metadata `tenant_id`.
+        - NOT_FOUND `IDENTIFIER_UNKNOWN`: the hotel has no such identifier.
+        - FAILED_PRECONDITION `TOO_MANY_IDENTIFIERS`: the other has 100, or 10,000
+        guests.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveIdentifier(self, request, context):
+        """Takes an identifier from a hotel: nobody is found by it afterwards.
+
+        Errors:
+        - INVALID_ARGUMENT: the value is none of its kind.
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        - NOT_FOUND `IDENTIFIER_UNKNOWN`: the hotel has no such identifier.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListIdentifiers(self, request, context):
+        """The identifiers of a hotel, its guests among them, a page at a time.
+
+        Errors:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -308,6 +384,26 @@ def add_TenantServiceServicer_to_server(servicer, server):
                     servicer.RemoveNumber,
                     request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.RemoveNumberRequest.FromString,
                     response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.RemoveNumberResponse.SerializeToString,
+            ),
+            'AddIdentifier': grpc.unary_unary_rpc_method_handler(
+                    servicer.AddIdentifier,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddIdentifierRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddIdentifierResponse.SerializeToString,
+            ),
+            'MoveIdentifier': grpc.unary_unary_rpc_method_handler(
+                    servicer.MoveIdentifier,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.MoveIdentifierRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.MoveIdentifierResponse.SerializeToString,
+            ),
+            'RemoveIdentifier': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveIdentifier,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.RemoveIdentifierRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.RemoveIdentifierResponse.SerializeToString,
+            ),
+            'ListIdentifiers': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListIdentifiers,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ListIdentifiersRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ListIdentifiersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -637,6 +733,114 @@ class TenantService:
             '/conserje.tenant.v1.TenantService/RemoveNumber',
             conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.RemoveNumberRequest.SerializeToString,
             conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.RemoveNumberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddIdentifier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.TenantService/AddIdentifier',
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddIdentifierRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddIdentifierResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MoveIdentifier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.TenantService/MoveIdentifier',
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.MoveIdentifierRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.MoveIdentifierResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveIdentifier(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.TenantService/RemoveIdentifier',
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.RemoveIdentifierRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.RemoveIdentifierResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListIdentifiers(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.TenantService/ListIdentifiers',
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ListIdentifiersRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ListIdentifiersResponse.FromString,
             options,
             channel_credentials,
             insecure,

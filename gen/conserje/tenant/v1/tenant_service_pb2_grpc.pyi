@@ -37,10 +37,12 @@ class TenantServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> TenantServiceAsyncStub: ...
     ResolveTenant: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.ResolveTenantRequest, _tenant_service_pb2.ResolveTenantResponse]
-    """The hotel that owns a number.
+    """The hotel that owns a number or another identifier.
 
     Errors:
+    - INVALID_ARGUMENT: it is not one identifier, or one that cannot be.
     - NOT_FOUND `NUMBER_UNKNOWN`: no hotel owns the number.
+    - NOT_FOUND `IDENTIFIER_UNKNOWN`: no hotel owns the other identifier.
     - FAILED_PRECONDITION `WABA_MISMATCH`: the number belongs to a hotel, but
       not under the business account that was named.
     - UNAVAILABLE `DIRECTORY_NOT_LOADED`: the process has not loaded its first
@@ -80,7 +82,8 @@ class TenantServiceStub:
     Errors:
     - ALREADY_EXISTS `TENANT_EXISTS`: the id is taken.
     - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has one of the numbers; metadata
-      `phone_number_id`. Which hotel is not said.
+      `phone_number_id`, and for operators `tenant_id`: which hotel.
+    - ALREADY_EXISTS `IDENTIFIER_TAKEN`: as with `AddIdentifier`.
     """
     UpdateTenant: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.UpdateTenantRequest, _tenant_service_pb2.UpdateTenantResponse]
     """Changes the fields that `update_mask` names.
@@ -116,8 +119,9 @@ class TenantServiceStub:
 
     Errors:
     - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
-    - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has it, this one under another
-      account or another one; metadata `phone_number_id`. Which is not said.
+    - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has it, this one otherwise or
+      another one; metadata `phone_number_id`, and for operators `tenant_id`:
+      which hotel.
     - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the hotel has 100.
     """
     RemoveNumber: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.RemoveNumberRequest, _tenant_service_pb2.RemoveNumberResponse]
@@ -127,6 +131,42 @@ class TenantServiceStub:
     Errors:
     - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
     - NOT_FOUND `NUMBER_UNKNOWN`: the hotel has no such number.
+    """
+    AddIdentifier: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.AddIdentifierRequest, _tenant_service_pb2.AddIdentifierResponse]
+    """Gives a hotel an identifier. Nothing happens when it has it already.
+
+    Errors:
+    - INVALID_ARGUMENT: the value is none of its kind.
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    - ALREADY_EXISTS `IDENTIFIER_TAKEN`: another hotel has it; metadata `kind`,
+      and for operators `tenant_id`: which hotel.
+    - FAILED_PRECONDITION `TOO_MANY_IDENTIFIERS`: the hotel has 100, or 10,000
+      guests.
+    """
+    MoveIdentifier: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.MoveIdentifierRequest, _tenant_service_pb2.MoveIdentifierResponse]
+    """Takes an identifier from one hotel and gives it to another, at once. Nothing
+    happens when that one has it already.
+
+    Errors:
+    - INVALID_ARGUMENT: the value is none of its kind.
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel; metadata `tenant_id`.
+    - NOT_FOUND `IDENTIFIER_UNKNOWN`: the hotel has no such identifier.
+    - FAILED_PRECONDITION `TOO_MANY_IDENTIFIERS`: the other has 100, or 10,000
+      guests.
+    """
+    RemoveIdentifier: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.RemoveIdentifierRequest, _tenant_service_pb2.RemoveIdentifierResponse]
+    """Takes an identifier from a hotel: nobody is found by it afterwards.
+
+    Errors:
+    - INVALID_ARGUMENT: the value is none of its kind.
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    - NOT_FOUND `IDENTIFIER_UNKNOWN`: the hotel has no such identifier.
+    """
+    ListIdentifiers: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.ListIdentifiersRequest, _tenant_service_pb2.ListIdentifiersResponse]
+    """The identifiers of a hotel, its guests among them, a page at a time.
+
+    Errors:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
     """
 
 @_typing.type_check_only
@@ -138,10 +178,12 @@ class TenantServiceAsyncStub(TenantServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     ResolveTenant: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.ResolveTenantRequest, _tenant_service_pb2.ResolveTenantResponse]  # type: ignore[assignment]
-    """The hotel that owns a number.
+    """The hotel that owns a number or another identifier.
 
     Errors:
+    - INVALID_ARGUMENT: it is not one identifier, or one that cannot be.
     - NOT_FOUND `NUMBER_UNKNOWN`: no hotel owns the number.
+    - NOT_FOUND `IDENTIFIER_UNKNOWN`: no hotel owns the other identifier.
     - FAILED_PRECONDITION `WABA_MISMATCH`: the number belongs to a hotel, but
       not under the business account that was named.
     - UNAVAILABLE `DIRECTORY_NOT_LOADED`: the process has not loaded its first
@@ -181,7 +223,8 @@ class TenantServiceAsyncStub(TenantServiceStub):
     Errors:
     - ALREADY_EXISTS `TENANT_EXISTS`: the id is taken.
     - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has one of the numbers; metadata
-      `phone_number_id`. Which hotel is not said.
+      `phone_number_id`, and for operators `tenant_id`: which hotel.
+    - ALREADY_EXISTS `IDENTIFIER_TAKEN`: as with `AddIdentifier`.
     """
     UpdateTenant: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.UpdateTenantRequest, _tenant_service_pb2.UpdateTenantResponse]  # type: ignore[assignment]
     """Changes the fields that `update_mask` names.
@@ -217,8 +260,9 @@ class TenantServiceAsyncStub(TenantServiceStub):
 
     Errors:
     - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
-    - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has it, this one under another
-      account or another one; metadata `phone_number_id`. Which is not said.
+    - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has it, this one otherwise or
+      another one; metadata `phone_number_id`, and for operators `tenant_id`:
+      which hotel.
     - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the hotel has 100.
     """
     RemoveNumber: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.RemoveNumberRequest, _tenant_service_pb2.RemoveNumberResponse]  # type: ignore[assignment]
@@ -228,6 +272,42 @@ class TenantServiceAsyncStub(TenantServiceStub):
     Errors:
     - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
     - NOT_FOUND `NUMBER_UNKNOWN`: the hotel has no such number.
+    """
+    AddIdentifier: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.AddIdentifierRequest, _tenant_service_pb2.AddIdentifierResponse]  # type: ignore[assignment]
+    """Gives a hotel an identifier. Nothing happens when it has it already.
+
+    Errors:
+    - INVALID_ARGUMENT: the value is none of its kind.
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    - ALREADY_EXISTS `IDENTIFIER_TAKEN`: another hotel has it; metadata `kind`,
+      and for operators `tenant_id`: which hotel.
+    - FAILED_PRECONDITION `TOO_MANY_IDENTIFIERS`: the hotel has 100, or 10,000
+      guests.
+    """
+    MoveIdentifier: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.MoveIdentifierRequest, _tenant_service_pb2.MoveIdentifierResponse]  # type: ignore[assignment]
+    """Takes an identifier from one hotel and gives it to another, at once. Nothing
+    happens when that one has it already.
+
+    Errors:
+    - INVALID_ARGUMENT: the value is none of its kind.
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel; metadata `tenant_id`.
+    - NOT_FOUND `IDENTIFIER_UNKNOWN`: the hotel has no such identifier.
+    - FAILED_PRECONDITION `TOO_MANY_IDENTIFIERS`: the other has 100, or 10,000
+      guests.
+    """
+    RemoveIdentifier: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.RemoveIdentifierRequest, _tenant_service_pb2.RemoveIdentifierResponse]  # type: ignore[assignment]
+    """Takes an identifier from a hotel: nobody is found by it afterwards.
+
+    Errors:
+    - INVALID_ARGUMENT: the value is none of its kind.
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    - NOT_FOUND `IDENTIFIER_UNKNOWN`: the hotel has no such identifier.
+    """
+    ListIdentifiers: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.ListIdentifiersRequest, _tenant_service_pb2.ListIdentifiersResponse]  # type: ignore[assignment]
+    """The identifiers of a hotel, its guests among them, a page at a time.
+
+    Errors:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
     """
 
 class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -242,10 +322,12 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _tenant_service_pb2.ResolveTenantRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_tenant_service_pb2.ResolveTenantResponse, _abc.Awaitable[_tenant_service_pb2.ResolveTenantResponse]]:
-        """The hotel that owns a number.
+        """The hotel that owns a number or another identifier.
 
         Errors:
+        - INVALID_ARGUMENT: it is not one identifier, or one that cannot be.
         - NOT_FOUND `NUMBER_UNKNOWN`: no hotel owns the number.
+        - NOT_FOUND `IDENTIFIER_UNKNOWN`: no hotel owns the other identifier.
         - FAILED_PRECONDITION `WABA_MISMATCH`: the number belongs to a hotel, but
           not under the business account that was named.
         - UNAVAILABLE `DIRECTORY_NOT_LOADED`: the process has not loaded its first
@@ -315,7 +397,8 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - ALREADY_EXISTS `TENANT_EXISTS`: the id is taken.
         - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has one of the numbers; metadata
-          `phone_number_id`. Which hotel is not said.
+          `phone_number_id`, and for operators `tenant_id`: which hotel.
+        - ALREADY_EXISTS `IDENTIFIER_TAKEN`: as with `AddIdentifier`.
         """
 
     @_abc_1.abstractmethod
@@ -381,8 +464,9 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
-        - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has it, this one under another
-          account or another one; metadata `phone_number_id`. Which is not said.
+        - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has it, this one otherwise or
+          another one; metadata `phone_number_id`, and for operators `tenant_id`:
+          which hotel.
         - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the hotel has 100.
         """
 
@@ -398,6 +482,66 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
         - NOT_FOUND `NUMBER_UNKNOWN`: the hotel has no such number.
+        """
+
+    @_abc_1.abstractmethod
+    def AddIdentifier(
+        self,
+        request: _tenant_service_pb2.AddIdentifierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenant_service_pb2.AddIdentifierResponse, _abc.Awaitable[_tenant_service_pb2.AddIdentifierResponse]]:
+        """Gives a hotel an identifier. Nothing happens when it has it already.
+
+        Errors:
+        - INVALID_ARGUMENT: the value is none of its kind.
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        - ALREADY_EXISTS `IDENTIFIER_TAKEN`: another hotel has it; metadata `kind`,
+          and for operators `tenant_id`: which hotel.
+        - FAILED_PRECONDITION `TOO_MANY_IDENTIFIERS`: the hotel has 100, or 10,000
+          guests.
+        """
+
+    @_abc_1.abstractmethod
+    def MoveIdentifier(
+        self,
+        request: _tenant_service_pb2.MoveIdentifierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenant_service_pb2.MoveIdentifierResponse, _abc.Awaitable[_tenant_service_pb2.MoveIdentifierResponse]]:
+        """Takes an identifier from one hotel and gives it to another, at once. Nothing
+        happens when that one has it already.
+
+        Errors:
+        - INVALID_ARGUMENT: the value is none of its kind.
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel; metadata `tenant_id`.
+        - NOT_FOUND `IDENTIFIER_UNKNOWN`: the hotel has no such identifier.
+        - FAILED_PRECONDITION `TOO_MANY_IDENTIFIERS`: the other has 100, or 10,000
+          guests.
+        """
+
+    @_abc_1.abstractmethod
+    def RemoveIdentifier(
+        self,
+        request: _tenant_service_pb2.RemoveIdentifierRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenant_service_pb2.RemoveIdentifierResponse, _abc.Awaitable[_tenant_service_pb2.RemoveIdentifierResponse]]:
+        """Takes an identifier from a hotel: nobody is found by it afterwards.
+
+        Errors:
+        - INVALID_ARGUMENT: the value is none of its kind.
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        - NOT_FOUND `IDENTIFIER_UNKNOWN`: the hotel has no such identifier.
+        """
+
+    @_abc_1.abstractmethod
+    def ListIdentifiers(
+        self,
+        request: _tenant_service_pb2.ListIdentifiersRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenant_service_pb2.ListIdentifiersResponse, _abc.Awaitable[_tenant_service_pb2.ListIdentifiersResponse]]:
+        """The identifiers of a hotel, its guests among them, a page at a time.
+
+        Errors:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
         """
 
 def add_TenantServiceServicer_to_server(servicer: TenantServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
