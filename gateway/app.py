@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from functools import partial
 
 from aiohttp import web
@@ -11,12 +11,14 @@ from conserje.messaging.v1.messaging_service_pb2 import (
     IngestEventRequest,
 )
 from conserje.messaging.v1.messaging_service_pb2_grpc import MessagingServiceStub
+from conserje.tenant.v1.credential_service_pb2_grpc import CredentialServiceStub
 from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 
 from copies.directory import Directory
 from gateway import problems
+from gateway.apps import App, StoredApps
 from gateway.metrics import GatewayMetrics
-from gateway.settings import GatewaySettings, as_keys
+from gateway.settings import APP_NAME, GatewaySettings, as_keys
 from gateway.webhook import MAX_BODY, PATH, Webhook
 from meshkit.coalesce import CoalescerMetrics, Limits, rpc_coalescer
 from meshkit.kit import Kit
@@ -29,11 +31,10 @@ async def build(kit: Kit, settings: GatewaySettings) -> None:
     stub = kit.channel("messaging", settings.target_messaging, retries=True).stub(
         MessagingServiceStub
     )
+    tenant = kit.channel("tenant", settings.target_tenant)
+    watches = WatchMetrics(kit.registry)
     directory = Directory(
-        kit.channel("tenant", settings.target_tenant).stub(TenantServiceStub),
-        clock=kit.clock,
-        registry=kit.registry,
-        watches=WatchMetrics(kit.registry),
+        tenant.stub(TenantServiceStub), clock=kit.clock, registry=kit.registry, watches=watches
     )
     kit.worker("directory", directory.run)
     kit.degraded("directory", directory.problem)
@@ -56,28 +57,71 @@ async def build(kit: Kit, settings: GatewaySettings) -> None:
         metrics=GatewayMetrics(kit.registry),
         clock=kit.clock,
     )
-    unnamed = webhook(
-        secrets=settings.secrets(), verify_token=settings.verify_token.get_secret_value()
+    addresses = Addresses(webhook, settings)
+    stored = StoredApps(
+        tenant.stub(CredentialServiceStub),
+        clock=kit.clock,
+        registry=kit.registry,
+        watches=watches,
+        changed=addresses.be_stored,
     )
-    named = {
-        app.name: webhook(
-            secrets=as_keys(app.app_secrets), verify_token=app.verify_token.get_secret_value()
+    kit.worker("apps", stored.run)
+    kit.worker("app changes", stored.follow)
+    kit.degraded("stored_apps", stored.problem)
+    _tell_what_is_missing(kit, settings, stored)
+    kit.http(application(addresses), settings.http_listen)
+
+
+class Addresses:
+    """A webhook for each app: those of the environment, and those that are stored.
+
+    What the environment says of an app holds, whatever is stored under its name: it is there
+    from the start, and nobody changes it from afar.
+    """
+
+    def __init__(self, webhook: Callable[..., Webhook], settings: GatewaySettings) -> None:
+        self._webhook = webhook
+        self.unnamed = webhook(
+            secrets=settings.secrets(), verify_token=settings.verify_token.get_secret_value()
         )
-        for app in settings.apps
-    }
-    _tell_what_is_missing(kit, settings)
-    kit.http(application(unnamed, named), settings.http_listen)
+        self._named = {
+            app.name: webhook(
+                secrets=as_keys(app.app_secrets),
+                verify_token=app.verify_token.get_secret_value(),
+            )
+            for app in settings.apps
+        }
+        self._stored: Mapping[str, Webhook] | None = None
+        self._unknown_yet = webhook(secrets=(), verify_token="")
+
+    def be_stored(self, apps: Mapping[str, App]) -> None:
+        """These are stored now, and no others."""
+        self._stored = {
+            name: self._webhook(secrets=app.secrets, verify_token=app.verify_token)
+            for name, app in apps.items()
+        }
+
+    def find(self, name: str) -> Webhook | None:
+        """The webhook of an app; None when there is none.
+
+        Before it is known which apps are stored, one that may be takes nothing and says so.
+        """
+        if (named := self._named.get(name)) is not None:
+            return named
+        if self._stored is not None:
+            return self._stored.get(name)
+        return self._unknown_yet if APP_NAME.fullmatch(name) else None
 
 
-def application(unnamed: Webhook, named: Mapping[str, Webhook]) -> web.Application:
+def application(addresses: Addresses) -> web.Application:
     """The HTTP application: an address for each app and nothing else."""
 
     async def handle_named(request: web.Request) -> web.Response:
-        webhook = named.get(request.match_info["app"])
+        webhook = addresses.find(request.match_info["app"])
         return problems.not_found() if webhook is None else await webhook.handle(request)
 
     app = web.Application(client_max_size=MAX_BODY)
-    app.router.add_route("*", PATH, unnamed.handle)
+    app.router.add_route("*", PATH, addresses.unnamed.handle)
     app.router.add_route("*", PATH + "/{app}", handle_named)
     app.router.add_route("*", "/{rest:.*}", _nothing)
     return app
@@ -98,21 +142,28 @@ def owner_of(directory: Directory, item: IngestEventRequest) -> str:
     return number if record is None else record.tenant_id
 
 
-def _tell_what_is_missing(kit: Kit, settings: GatewaySettings) -> None:
+def _tell_what_is_missing(kit: Kit, settings: GatewaySettings, stored: StoredApps) -> None:
     """Ready with the secret of any app; an app that lacks something is told beside."""
     some_secret = settings.app_secrets or [app for app in settings.apps if app.app_secrets]
-    kit.ready("app_secrets", lambda: _missing(some_secret, "APP_SECRETS"))
+    kit.ready("app_secrets", lambda: None if some_secret else stored.nothing_known())
     if settings.app_secrets or not settings.apps:
-        kit.degraded("verify_token", lambda: _missing(settings.verify_token, "VERIFY_TOKEN"))
+        kit.degraded("verify_token", lambda: _missing_token(settings))
     incomplete = [app.name for app in settings.apps if not (app.app_secrets and app.verify_token)]
-    kit.degraded("apps", lambda: _incomplete(incomplete))
+    kit.degraded("apps", lambda: _incomplete([*incomplete, *stored.unusable()]))
+    named = {app.name for app in settings.apps}
+    kit.degraded("apps_said_twice", lambda: _said_twice(named & stored.names))
 
 
-def _missing(secret: object, field: str) -> str | None:
-    return None if secret else f"CONSERJE_GATEWAY_{field} is not set."
+def _missing_token(settings: GatewaySettings) -> str | None:
+    return None if settings.verify_token else "CONSERJE_GATEWAY_VERIFY_TOKEN is not set."
 
 
 def _incomplete(names: Sequence[str]) -> str | None:
+    return f"There is no secret or no verify token for {', '.join(names)}." if names else None
+
+
+def _said_twice(names: Set[str]) -> str | None:
+    """Nothing is wrong, but who changes what is stored should know that it does not count."""
     if not names:
         return None
-    return f"CONSERJE_GATEWAY_APPS has no secret or no token for {', '.join(names)}."
+    return f"CONSERJE_GATEWAY_APPS holds, not what is stored, for {', '.join(sorted(names))}."

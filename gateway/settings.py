@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
 from meshkit.config import Listen, MessagingTarget, Settings, TenantTarget
 
+APP_NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
+"""The last part of an app's address."""
 # An empty secret would let anybody sign.
 AppSecret = Annotated[SecretStr, Field(min_length=1)]
 
@@ -26,7 +29,7 @@ class AppSecrets(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")
+    name: str = Field(pattern=APP_NAME)
     app_secrets: tuple[AppSecret, ...] = ()
     verify_token: SecretStr = SecretStr("")
 
@@ -54,7 +57,8 @@ class GatewaySettings(MessagingTarget, TenantTarget, Settings):
         (),
         description=(
             "Further Meta apps, each with an address of its own, `/webhooks/whatsapp/<name>`: a"
-            ' JSON list of `{"name": …, "app_secrets": […], "verify_token": …}`.'
+            ' JSON list of `{"name": …, "app_secrets": […], "verify_token": …}`. They hold over'
+            " apps of the same name that `conserje app` has stored."
         ),
     )
 

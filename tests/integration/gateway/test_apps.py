@@ -56,7 +56,7 @@ async def test_no_app_signs_for_another(several: Gateway, path: str, secret: str
     assert several.messaging.arrived == 0
 
 
-@pytest.mark.parametrize("name", ["oeste", "NORTE", "norte/", "norte/sur", "%00", "..%2Fnorte"])
+@pytest.mark.parametrize("name", ["NORTE", "norte/", "norte/sur", "%00", "..%2Fnorte"])
 async def test_at_an_unknown_app_there_is_nothing(several: Gateway, name: str) -> None:
     path = f"{PATH}/{name}"
     for secret in (SECRET, "norte-new", "sur-secret"):
@@ -75,7 +75,7 @@ async def test_an_app_without_secrets_takes_nothing_and_is_told(make_gateway: Ma
         assert "Retry-After" in headers
     assert gateway.messaging.arrived == 0
     assert gateway.kit.health.is_ready()
-    assert "no token for sur" in str(gateway.kit.health.report())
+    assert "verify token for sur" in str(gateway.kit.health.report())
 
 
 async def test_the_app_without_a_name_may_be_missing(make_gateway: MakeGateway) -> None:

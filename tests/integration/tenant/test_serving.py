@@ -42,6 +42,11 @@ class Service:
         self.stub: Any = TenantServiceStub(channel)
         self.credentials: Any = CredentialServiceStub(channel)
 
+    @property
+    def target(self) -> str:
+        """Where it listens."""
+        return f"127.0.0.1:{self._kit.ports['grpc']}"
+
     async def resolve(self) -> ResolveTenantResponse:
         response: ResolveTenantResponse = await self.stub.ResolveTenant(MIRADOR, timeout=5)
         return response
