@@ -18,7 +18,7 @@ class Resolving(TenantServiceServicer):
     async def GetTenant(self, request: Any, context: Any) -> Any:
         raise Unimplemented("NOT_HERE")
 
-    ListTenants = CreateTenant = UpdateTenant = GetTenant
+    BatchGetTenantProfiles = ListTenants = CreateTenant = UpdateTenant = GetTenant
     SuspendTenant = ActivateTenant = DeleteTenant = GetTenant
     AddNumber = RemoveNumber = GetTenant
     AddIdentifier = MoveIdentifier = RemoveIdentifier = ListIdentifiers = GetTenant

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import asyncpg
 
 from sandbox.demo.hotels import HOTELS, DemoHotel
+from sandbox.demo.settings import SETTINGS
 
 UPSERT_TENANT = """
 INSERT INTO tenant (
-  tenant_id, display_name, time_zone, default_language_code, language_codes, currency_code
-) VALUES ($1, $2, $3, $4, $5, $6)
+  tenant_id, display_name, time_zone, default_language_code, language_codes, currency_code,
+  settings
+) VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb)
 ON CONFLICT (tenant_id) DO NOTHING
 """
 UPSERT_NUMBER = """
@@ -40,6 +44,7 @@ async def _load(connection: asyncpg.Connection[asyncpg.Record], hotel: DemoHotel
         hotel.language_codes[0],
         list(hotel.language_codes),
         hotel.currency_code,
+        json.dumps(SETTINGS[hotel.tenant_id], ensure_ascii=False),
     )
     await connection.execute(
         UPSERT_NUMBER,

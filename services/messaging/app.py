@@ -23,6 +23,7 @@ from services.messaging.inbox import Ingest
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.operations.servicer import MessagingOperationsServicer
 from services.messaging.outbox import OutboxWorker
+from services.messaging.profiles import ProfileMetrics, Profiles
 from services.messaging.rates import SendRates
 from services.messaging.servicer import MessagingServicer
 from services.messaging.settings import MessagingSettings
@@ -86,8 +87,9 @@ def _lead(
     metrics: MessagingMetrics,
     wakes: Wakes,
 ) -> None:
+    tenants = kit.channel("tenant", settings.target_tenant).stub(TenantServiceStub)
     directory = Directory(
-        kit.channel("tenant", settings.target_tenant).stub(TenantServiceStub),
+        tenants,
         clock=kit.clock,
         registry=kit.registry,
         watches=WatchMetrics(kit.registry),
@@ -97,7 +99,7 @@ def _lead(
         inbox=InboxStore(postgres),
         steps=StepStore(postgres),
         directory=directory,
-        talk=Talk(machine.advance, booking),
+        talk=Talk(machine.advance, booking, Profiles(tenants, ProfileMetrics(kit.registry))),
         clock=kit.clock,
         tracing=kit.telemetry,
         metrics=metrics,

@@ -47,6 +47,7 @@ class Owner:
             languages=record.language_codes,
             currency=record.currency_code,
             now=clock.now(),
+            version=record.version,
         )
 
 

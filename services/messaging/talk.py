@@ -1,7 +1,7 @@
 """One step of a conversation, from the event to all that is to be committed.
 
 Nothing is written here: the generator of `conversation.machine` is driven, its
-queries are answered by the booking service, and its decision becomes rows.
+queries are answered by the services that know, and its decision becomes rows.
 """
 
 from __future__ import annotations
@@ -10,15 +10,18 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
+from meshkit.errors import MeshError
+from meshkit.status import to_grpc_code
 from services.messaging import burst, clients
 from services.messaging.clients import Booking
 from services.messaging.conversation.decision import Decision
 from services.messaging.conversation.events import EffectAnswer, Event
 from services.messaging.conversation.hotel import Hotel
-from services.messaging.conversation.queries import Answer, Query
+from services.messaging.conversation.queries import Answer, AskProfile, Failed, Query
 from services.messaging.conversation.state import State
 from services.messaging.conversation.state_json import from_json, to_json
 from services.messaging.opaque import make_opaque
+from services.messaging.profiles import Profiles
 from services.messaging.store.inbox import Lease, PendingItem
 from services.messaging.store.steps import EffectDraft, EffectRow, OutboxDraft, Standing, Step
 from services.messaging.whatsapp.build import parts
@@ -66,11 +69,12 @@ class Cause:
 
 
 class Talk:
-    """Decides steps; knows the machine and the booking service, and no database."""
+    """Decides steps; knows the machine and whom to ask, and no database."""
 
-    def __init__(self, advance: Advance, booking: Booking) -> None:
+    def __init__(self, advance: Advance, booking: Booking, profiles: Profiles) -> None:
         self._advance = advance
         self._booking = booking
+        self._profiles = profiles
 
     async def step(
         self, lease: Lease, standing: Standing, cause: Cause, hotel: Hotel, traceparent: str
@@ -108,12 +112,21 @@ class Talk:
         try:
             query = next(steps)
             while True:
-                answer, read = await self._booking.search(hotel.tenant_id, query)
+                answer, read = await self._ask(query, hotel)
                 reads.append(read)
                 query = steps.send(answer)
         except StopIteration as end:
             decision: Decision = end.value
             return decision, reads
+
+    async def _ask(self, query: Query, hotel: Hotel) -> tuple[Answer, bytes]:
+        """The answer, and its bytes as they came (empty without one)."""
+        if not isinstance(query, AskProfile):
+            return await self._booking.search(hotel.tenant_id, query)
+        try:
+            return await self._profiles.get(hotel, query.language)
+        except MeshError as error:
+            return Failed(to_grpc_code(error).name, error.reason), b""
 
 
 def derived_id(tenant_id: str, mailbox_id: int, cause: Cause, what: str) -> UUID:

@@ -10,6 +10,7 @@ ACCESS: Access = {
         "ResolveTenant": (GATEWAY, MESSAGING, OPERATOR, READER),
         "BatchResolveTenants": (GATEWAY, MESSAGING, OPERATOR, READER),
         "WatchTenants": (GATEWAY, MESSAGING, OPERATOR, READER),
+        "BatchGetTenantProfiles": (MESSAGING, OPERATOR, READER),
         "GetTenant": (OPERATOR, READER),
         "ListTenants": (OPERATOR, READER),
         "CreateTenant": (OPERATOR,),

@@ -12,6 +12,8 @@ from meshkit.clock import Clock
 from meshkit.errors import FailedPrecondition, NotFound, Unavailable
 from services.tenant.identifiers.domain import Identifier
 
+DOMAIN = "tenant.conserje"
+"""Under which the reasons of this service's errors are told."""
 RETRY_AFTER_SECONDS = 1.0
 
 

@@ -24,7 +24,7 @@ from meshkit.batch import serve_batch
 from meshkit.errors import MeshError
 from meshkit.watch import NOTHING, Part
 from services.tenant.changes import Change, Changes, Removed
-from services.tenant.domain import Directory, Number, Snapshot, TenantState
+from services.tenant.domain import DOMAIN, Directory, Number, Snapshot, TenantState
 from services.tenant.hotels.servicer import HotelServicer
 from services.tenant.hotels.store import HotelStore
 from services.tenant.identifiers.store import IdentifierStore
@@ -32,7 +32,6 @@ from services.tenant.metrics import Found, TenantMetrics
 from services.tenant.questions import answer, is_guest
 
 SERVICE = "conserje.tenant.v1.TenantService"
-DOMAIN = "tenant.conserje"
 
 MOST_REPORTED = 100
 """Pairs of number and account; whoever sends more of them is noticed by the first."""

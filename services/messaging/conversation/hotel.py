@@ -17,6 +17,8 @@ class Hotel:
     languages: Sequence[str]
     currency: str
     now: datetime
+    version: int = 0
+    """Of all that the hotel has decided; what was read under a lower one may be outdated."""
 
     @property
     def today(self) -> date:

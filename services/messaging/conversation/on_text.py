@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from services.messaging.conversation import keeping, reserved, search
+from services.messaging.conversation import about, keeping, reserved, search
 from services.messaging.conversation.decision import Decision
 from services.messaging.conversation.state import (
     AfterRelease,
@@ -46,9 +46,12 @@ def on_text(turn: Turn, text: str) -> Steps:
     if meaning.guests.impossible:
         return search.bad_guests(_with_dates(turn, meaning))
     draft = merged(turn, meaning)
+    told = yield from about.answers(turn, meaning)
     if _differs(draft, turn.state.draft):
-        return (yield from restart(turn.but(draft=draft), _notes(turn, meaning)))
+        return (yield from restart(turn.but(draft=draft), (*told, *_notes(turn, meaning))))
     turn = turn.but(draft=draft)
+    if told and (meaning.is_question or not _rooms_named(turn, meaning)):
+        return (yield from about.tell(turn, told))
     if turn.state.lock is not None:
         decision = _with_lock(turn, turn.state.lock, meaning)
         if decision is not None:
@@ -60,7 +63,8 @@ def _about_reservations(turn: Turn, meaning: Meaning) -> bool:
     """Whether the text speaks of what is booked already; its dates then say which, not when."""
     if meaning.wants(Intent.CANCEL_RESERVATION):
         return bool(turn.coming) or turn.live_lock is None
-    return meaning.wants(Intent.SHOW_RESERVATION) and bool(turn.coming)
+    # `wifi code` is not the code of a reservation.
+    return meaning.wants(Intent.SHOW_RESERVATION) and bool(turn.coming) and not meaning.topics
 
 
 def _reservations(turn: Turn, meaning: Meaning) -> Decision:
@@ -302,7 +306,8 @@ def _lost(turn: Turn, meaning: Meaning) -> Steps:
         return (yield from search.proceed(turn, intro))
     hint = texts.HINT if turn.state.offer is None else texts.HINT_WITH_OFFER
     told = turn.voice.say(hint, example=turn.voice.example())
-    return turn.reply(Text(f"{_confusion(turn, meaning)} {told}"))
+    there = (yield from about.reception(turn)) if meaning.is_question else ""
+    return turn.reply(Text(" ".join(filter(None, (_confusion(turn, meaning), there, told)))))
 
 
 def _confusion(turn: Turn, meaning: Meaning) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from meshkit.money import Money
+from services.messaging.conversation.profile import Profile
 
 
 @dataclass(frozen=True)
@@ -65,5 +66,12 @@ class Failed:
     last_night: date | None = None
 
 
-Query = SearchAvailability
-Answer = Availability | Failed
+@dataclass(frozen=True)
+class AskProfile:
+    """What has the hotel said about itself? `language` is `es` or `en`."""
+
+    language: str
+
+
+Query = SearchAvailability | AskProfile
+Answer = Availability | Profile | Failed

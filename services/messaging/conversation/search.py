@@ -98,6 +98,7 @@ def _search(turn: Turn, stay: Stay, intro: Sequence[str]) -> Steps:
     answer = yield SearchAvailability(stay.check_in, stay.check_out, stay.adults, stay.children)
     if isinstance(answer, Failed):
         return _not_searched(turn, answer, intro)
+    assert isinstance(answer, Availability)
     free = _free(answer)
     if free:
         return _offer_free(turn, stay, answer, free, intro)

@@ -33,6 +33,11 @@ def short_day(value: date, language: str) -> str:
     return f"{weekday[:3]}, {month[:3]} {value.day}"
 
 
+def weekday(number: int, language: str) -> str:
+    """`lunes`, `Monday` for 0."""
+    return _WEEKDAYS[language].split()[number]
+
+
 def clock_time(value: datetime, language: str) -> str:
     """`15:40`, `3:40 PM`."""
     if language == "es":

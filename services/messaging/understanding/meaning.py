@@ -26,6 +26,28 @@ class Intent(Enum):
     THANKS = auto()
 
 
+class Topic(Enum):
+    """What of the hotel a guest may ask about; all but `HOURS` are the contract's `InfoTopic`."""
+
+    LOCATION = auto()
+    CHECK_IN = auto()
+    CHECK_OUT = auto()
+    HOURS = auto()
+    PARKING = auto()
+    WIFI = auto()
+    BREAKFAST = auto()
+    RESTAURANT = auto()
+    POOL = auto()
+    PETS = auto()
+    TRANSPORT = auto()
+    ACCESSIBILITY = auto()
+    LUGGAGE = auto()
+    PAYMENT = auto()
+    CHILDREN = auto()
+    CONTACT = auto()
+    FITNESS = auto()
+
+
 class DateProblem(Enum):
     """Why the dates that were named are no stay."""
 
@@ -77,14 +99,15 @@ class Meaning:
     """What was understood.
 
     `language` is what it is written in, `wanted_language` the one asked for; both
-    may be empty. `rooms` is how many were asked for, `number` a text that is one
-    number, `choice` the index of a row that was named by its place, `words` what
-    may name a room.
+    may be empty. `topics` are what of the hotel is named. `rooms` is how many were
+    asked for, `number` a text that is one number, `choice` the index of a row that
+    was named by its place, `words` what may name a room.
     """
 
     language: str = ""
     wanted_language: str = ""
     intents: frozenset[Intent] = frozenset()
+    topics: tuple[Topic, ...] = ()
     is_question: bool = False
     dates: Dates = Dates()
     guests: Guests = Guests()

@@ -2,7 +2,15 @@
 
 import re
 
-from services.messaging.understanding import guests, intents, language, mentions, rooms, stays
+from services.messaging.understanding import (
+    guests,
+    intents,
+    language,
+    mentions,
+    rooms,
+    stays,
+    topics,
+)
 from services.messaging.understanding.meaning import Context, Meaning
 from services.messaging.understanding.words import normal
 
@@ -20,6 +28,7 @@ def understand(text: str, context: Context) -> Meaning:
         language=language.written_in(text[:1000], plain),
         wanted_language=language.asked_for(plain),
         intents=intents.read(plain),
+        topics=topics.read(plain),
         is_question="?" in plain,
         dates=stays.read(found, context),
         guests=guests.read(found.rest, asked=context.asking_guests),

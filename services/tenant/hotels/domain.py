@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from meshkit.errors import Aborted, FailedPrecondition, InvalidArgument
+from meshkit.errors import Aborted, FailedPrecondition, InvalidArgument, NotFound
 from services.tenant.domain import TenantState
 from services.tenant.identifiers.domain import Identifier
 
@@ -101,6 +101,11 @@ class Hotel:
         """The hotel as an operator has decided; numbers are another matter."""
         draft.check()
         return replace(self, draft=draft)
+
+
+def unknown() -> NotFound:
+    """What is told of the id of no hotel."""
+    return NotFound("TENANT_UNKNOWN", "There is no such hotel.")
 
 
 def number_check(number: HotelNumber, within: str = "number.") -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
 import grpc
+from conserje.tenant.v1.tenant_pb2 import TenantProfile
 from conserje.tenant.v1.tenant_service_pb2 import (
     ActivateTenantRequest,
     ActivateTenantResponse,
     AddNumberRequest,
     AddNumberResponse,
+    BatchGetTenantProfilesRequest,
+    BatchGetTenantProfilesResponse,
     CreateTenantRequest,
     CreateTenantResponse,
     DeleteTenantRequest,
     DeleteTenantResponse,
+    GetTenantProfileRequest,
+    GetTenantProfileResult,
     GetTenantRequest,
     GetTenantResponse,
     ListTenantsRequest,
@@ -28,9 +34,12 @@ from conserje.tenant.v1.tenant_service_pb2 import (
 )
 
 from meshkit import pages
-from services.tenant.domain import TenantState
+from meshkit.batch import serve_batch, to_results
+from meshkit.errors import MeshError
+from services.tenant.domain import DOMAIN, TenantState
 from services.tenant.hotels import wire
-from services.tenant.hotels.domain import Hotel, number_check
+from services.tenant.hotels.domain import Hotel, number_check, unknown
+from services.tenant.hotels.profiles import profile_of
 from services.tenant.identifiers.servicer import IdentifierServicer, is_operator
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -38,6 +47,24 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 class HotelServicer(IdentifierServicer):
     """The part of `TenantService` that reads and changes hotels."""
+
+    async def BatchGetTenantProfiles(
+        self, request: BatchGetTenantProfilesRequest, context: Context
+    ) -> BatchGetTenantProfilesResponse:
+        """What guests may know of many hotels."""
+        outcomes = await serve_batch(request, self._profiles, DOMAIN)
+        return BatchGetTenantProfilesResponse(results=to_results(GetTenantProfileResult, outcomes))
+
+    async def _profiles(
+        self, items: Sequence[GetTenantProfileRequest]
+    ) -> list[TenantProfile | MeshError]:
+        found = await self._hotels.get_many({item.tenant_id for item in items})
+        return [
+            profile_of(found[item.tenant_id], item.language_code)
+            if item.tenant_id in found
+            else unknown()
+            for item in items
+        ]
 
     async def GetTenant(self, request: GetTenantRequest, context: Context) -> GetTenantResponse:
         """One hotel."""

@@ -46,7 +46,7 @@ FIELDS = (
 """Of `Tenant`: they are stored together."""
 LARGEST = 128 * 1024
 """Bytes of a hotel's settings as JSON; a thousand long texts would make lists too heavy."""
-DEFAULT_CHECK_OUT = "11:00"
+DEFAULT_CHECK_IN, DEFAULT_CHECK_OUT = "15:00", "11:00"
 HOUR = 3600
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -13,7 +13,7 @@ import asyncpg
 from meshkit.errors import AlreadyExists, FailedPrecondition, NotFound
 from meshkit.postgres import Postgres
 from services.tenant.domain import TenantState
-from services.tenant.hotels.domain import MOST_NUMBERS, Draft, Hotel, HotelNumber
+from services.tenant.hotels.domain import MOST_NUMBERS, Draft, Hotel, HotelNumber, unknown
 from services.tenant.identifiers.domain import Identifier, Kind
 
 if TYPE_CHECKING:
@@ -57,6 +57,8 @@ FROM tenant
 """
 
 SELECT_HOTEL = _SELECT + "WHERE tenant.tenant_id = $1"
+
+SELECT_NAMED_HOTELS = _SELECT + "WHERE tenant.tenant_id = ANY ($1::text[])"
 
 SELECT_HOTELS = _SELECT + "WHERE tenant.tenant_id > $1 ORDER BY tenant.tenant_id LIMIT $2"
 
@@ -103,6 +105,11 @@ class HotelStore:
     async def get(self, tenant_id: str) -> Hotel:
         """One hotel; raises `NotFound` TENANT_UNKNOWN."""
         return _known(await self._postgres.fetchrow(SELECT_HOTEL, tenant_id))
+
+    async def get_many(self, tenant_ids: Collection[str]) -> dict[str, Hotel]:
+        """Those of the hotels that there are, by their ids."""
+        rows = await self._postgres.fetch(SELECT_NAMED_HOTELS, list(tenant_ids))
+        return {row["tenant_id"]: _hotel(row) for row in rows}
 
     async def list(self, after: str, count: int) -> list[Hotel]:
         """Up to `count` hotels whose ids come after `after`."""
@@ -217,7 +224,7 @@ async def read(connection: Connection, tenant_id: str) -> Hotel:
 
 def _known(row: asyncpg.Record | None) -> Hotel:
     if row is None:
-        raise NotFound("TENANT_UNKNOWN", "There is no such hotel.")
+        raise unknown()
     return _hotel(row)
 
 

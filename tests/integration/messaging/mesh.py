@@ -29,7 +29,9 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 )
 from conserje.messaging.v1.messaging_service_pb2 import BatchIngestEventsRequest, IngestEventRequest
 from conserje.messaging.v1.messaging_service_pb2_grpc import MessagingServiceStub
+from conserje.tenant.v1.settings_pb2 import INFO_TOPIC_WIFI
 from conserje.tenant.v1.tenant_pb2 import TenantState
+from conserje.tenant.v1.tenant_service_pb2 import BatchGetTenantProfilesResponse
 from conserje.tenant.v1.tenant_service_pb2_grpc import (
     add_TenantServiceServicer_to_server,
 )
@@ -37,7 +39,7 @@ from pydantic import SecretStr
 
 from meshkit.clock import Clock
 from meshkit.config import SHARED
-from meshkit.errors import MeshError
+from meshkit.errors import MeshError, Unavailable
 from meshkit.kit import Kit
 from meshkit.metrics import new_registry
 from meshkit.postgres import Postgres
@@ -64,11 +66,28 @@ class Tenants(Watched):
 
     def __init__(self) -> None:
         super().__init__()
+        self.profiles_asked = 0
+        self.suspension_answer = ""
         self.add(NUMBER, TENANT)
 
     def be(self, state: TenantState.ValueType) -> None:
         """The one hotel is switched on or off."""
         self.add(NUMBER, TENANT, state)
+
+    async def BatchGetTenantProfiles(self, request: Any, context: Any) -> Any:
+        """The one hotel has wifi and says so, in the language that is asked for."""
+        self.profiles_asked += 1
+        if self.away:
+            raise Unavailable("DIRECTORY_NOT_LOADED")
+        response = BatchGetTenantProfilesResponse()
+        for item in request.items:
+            profile = response.results.add().value
+            profile.tenant_id, profile.version = item.tenant_id, self.version
+            profile.check_in_time, profile.check_out_time = "14:00", "12:00"
+            profile.suspension_answer = self.suspension_answer
+            text = {"es": "Hay wifi gratis.", "en": "There is free wifi."}[item.language_code]
+            profile.info_texts.add(topic=INFO_TOPIC_WIFI, language_code="es", text=text)
+        return response
 
 
 class Bookings(BookingServiceServicer):

@@ -26,7 +26,7 @@ from google.protobuf.message import Message
 from meshkit import contract
 from meshkit.errors import InvalidArgument, MeshError
 from meshkit.postgres import Postgres
-from meshkit.status import from_rpc_error
+from meshkit.status import from_rpc_error, from_status
 from sandbox.databases import DatabaseUrls
 from services.tenant.hotels.domain import Hotel, HotelNumber
 from services.tenant.hotels.store import HotelStore
@@ -323,6 +323,20 @@ async def test_a_list_has_every_hotel_once_whatever_its_pages(stub: Any) -> None
     assert isinstance(await refused(stub.ListTenants(request)), InvalidArgument)
 
 
+async def test_profiles_come_in_the_order_of_the_items_and_fail_alone(stub: Any) -> None:
+    made = (await stub.CreateTenant(creation(everything()))).tenant
+    asked = [("casa-verde", "en"), ("nobody", "es"), ("Not An Id", "es"), ("casa-verde", "es")]
+    request = pb.BatchGetTenantProfilesRequest(
+        items=[pb.GetTenantProfileRequest(tenant_id=one, language_code=code) for one, code in asked]
+    )
+    results = (await stub.BatchGetTenantProfiles(request)).results
+    texts = [result.value.info_texts[0].text for result in (results[0], results[3])]
+    assert texts == ["Network CasaVerde", "Red CasaVerde.\nClave: 1234"]
+    assert str(results[0].value.version) == made.etag
+    errors = [from_status(results[number].error) for number in (1, 2)]
+    assert [error.reason for error in errors] == ["TENANT_UNKNOWN", "INVALID_REQUEST"]
+
+
 MIRADORS_EMAIL = IdentifierMessage(kind=IDENTIFIER_KIND_EMAIL, value="Front@Mirador.example")
 GIVE_MIRADOR_ITS_EMAIL = """
 INSERT INTO identifier (tenant_id, kind, value)
@@ -361,11 +375,12 @@ OF_NO_TENANT = {
     "ListTenants",
     "CreateTenant",
 }
+OF_MANY_TENANTS = {"BatchGetTenantProfiles"}
 
 
 def test_no_method_was_left_out_of_the_walk() -> None:
     offered = {path.rpartition("/")[2] for path in contract.methods(SERVICE)}
-    assert offered == set(OTHERS) | OF_NO_TENANT
+    assert offered == set(OTHERS) | OF_NO_TENANT | OF_MANY_TENANTS
 
 
 @pytest.mark.parametrize("method", sorted(OTHERS))
@@ -377,6 +392,11 @@ async def test_no_method_gives_or_changes_what_is_another_hotels(
     error = await refused(getattr(stub, method)(OTHERS[method]))
     assert error.reason in REFUSALS
     assert await admin.fetchrow(EVERYTHING) == before
+
+
+async def test_no_batch_gives_what_is_another_hotels(hotels: HotelStore) -> None:
+    assert await hotels.get_many({"nobody", "hotel-mirado"}) == {}
+    assert set(await hotels.get_many({LUNA, "nobody"})) == {LUNA}
 
 
 STORE: dict[str, Callable[[HotelStore], Any]] = {
@@ -399,7 +419,7 @@ def _never(hotel: Hotel) -> Hotel:
 
 def test_no_store_method_was_left_out_of_the_walk() -> None:
     offered = {name for name in vars(HotelStore) if not name.startswith("_")}
-    assert offered == set(STORE) | {"list", "create"}
+    assert offered == set(STORE) | {"list", "create", "get_many"}
     offered = {name for name in vars(IdentifierStore) if not name.startswith("_")}
     assert offered == set(IDENTIFIERS) | {"list"}
 

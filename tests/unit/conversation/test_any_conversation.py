@@ -32,8 +32,10 @@ from services.messaging.conversation.outcomes import (
 )
 from services.messaging.conversation.queries import (
     Answer,
+    AskProfile,
     Availability,
     Failed,
+    Query,
     SearchAvailability,
 )
 from services.messaging.conversation.state_json import to_json
@@ -126,13 +128,16 @@ class Told:
         for ahead in range(15):
             self.day(today + timedelta(days=ahead))
 
-    def answer(self, query: SearchAvailability, answer: Answer) -> None:
+    def answer(self, query: Query, answer: Answer) -> None:
+        if isinstance(query, AskProfile):
+            return
         self.stay(query.check_in, query.check_out)
         self.guests(query.adults, query.children)
         if isinstance(answer, Failed):
             if answer.last_night:
                 self.day(answer.last_night)
             return
+        assert isinstance(answer, Availability)
         for offer in answer.room_types:
             self.price(offer.total, *offer.nightly)
             self.guests(offer.free_count, offer.max_guests)
@@ -192,8 +197,9 @@ class AnyGuest:
         self.chat.ask = self.search
         self.chat.do = self.do
 
-    def search(self, query: SearchAvailability) -> Answer:
-        answer = self.answers.pop() if self.answers else self.chat.desk.search(query)
+    def search(self, query: Query) -> Answer:
+        waiting = self.answers if isinstance(query, SearchAvailability) else []
+        answer = waiting.pop() if waiting else self.chat.desk.search(query)
         self.told.answer(query, answer)
         return answer
 

@@ -37,8 +37,10 @@ from services.messaging.conversation.outcomes import (
 from services.messaging.conversation.queries import (
     AlternativeStay,
     Answer,
+    AskProfile,
     Availability,
     Failed,
+    Query,
     RoomOffer,
     SearchAvailability,
 )
@@ -112,6 +114,7 @@ class FrontDesk:
         self.now = NOW
         self.penalty = 0
         self.deposit = 0
+        self.profile: Answer = Failed("UNAVAILABLE", "TENANT_AWAY")
         self.queries: list[SearchAvailability] = []
         self.commands: list[Command] = []
 
@@ -125,7 +128,9 @@ class FrontDesk:
                 lock.state = "EXPIRED"
                 lock.room.take(lock.nights, -1)
 
-    def search(self, query: SearchAvailability) -> Answer:
+    def search(self, query: Query) -> Answer:
+        if isinstance(query, AskProfile):
+            return self.profile
         self.queries.append(query)
         self.sweep()
         refused = self._refused(query.check_in, query.check_out)
@@ -276,7 +281,7 @@ class Chat:
         self.desk = desk or FrontDesk()
         self.hotel = hotel or mirador()
         self.state = State()
-        self.ask: Callable[[SearchAvailability], Answer] = self.desk.search
+        self.ask: Callable[[Query], Answer] = self.desk.search
         self.do: Callable[[Command], Outcome] = self.desk.do
         self.replies: list[Reply] = []
         self.answers: list[Answer] = []
@@ -314,7 +319,7 @@ class Chat:
         """One step, checked."""
         before, answers = self.state, []
 
-        def ask(query: SearchAvailability) -> Answer:
+        def ask(query: Query) -> Answer:
             answers.append(self.ask(query))
             return answers[-1]
 

@@ -4,10 +4,12 @@ import string
 
 import pytest
 
-from services.messaging.replies import limits, texts
+from services.messaging.replies import about_texts, limits, texts
 from services.messaging.replies.phrase import Phrase
 
-PHRASES = {name: value for name, value in vars(texts).items() if isinstance(value, Phrase)}
+SAID = {**vars(texts), **vars(about_texts)}
+PHRASES = {name: value for name, value in SAID.items() if isinstance(value, Phrase)}
+PHRASES |= {f"name of {topic.name}": name for topic, name in about_texts.NAMES.items()}
 
 
 def places(text: str) -> set[str]:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from meshkit.errors import InvalidArgument
 from meshkit.validation import validate
+from sandbox.demo.settings import SETTINGS
 from services.tenant.domain import TenantState
 from services.tenant.hotels import wire
 from services.tenant.hotels.domain import Hotel
@@ -187,3 +188,18 @@ def test_a_page_of_long_hotels_is_shorter() -> None:
     count = wire.PAGE_BYTES // heavy
     assert len(wire.page([hotel] * (count + 5), count + 3)) == count
     assert len(wire.page([hotel] * 5, 3)) == 3
+
+
+@pytest.mark.parametrize("demo", SETTINGS)
+def test_the_demo_hotels_have_settings_that_a_hotel_may_have(demo: str) -> None:
+    tenant = Tenant(
+        tenant_id=demo,
+        display_name=demo,
+        time_zone="Europe/Madrid",
+        default_language_code="es",
+        language_codes=["es"],
+        currency_code="EUR",
+    )
+    add_settings(tenant, SETTINGS[demo])
+    wire.check_bounds(tenant)
+    assert wire.to_draft(tenant).settings == SETTINGS[demo]

@@ -301,6 +301,78 @@ class Tenant(_message.Message):
 Global___Tenant: _TypeAlias = Tenant  # noqa: Y015
 
 @_typing.final
+class TenantProfile(_message.Message):
+    """What a hotel's guests may know of it, in one language."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    ADDRESS_FIELD_NUMBER: _builtins.int
+    BUSINESS_HOURS_FIELD_NUMBER: _builtins.int
+    CHECK_IN_TIME_FIELD_NUMBER: _builtins.int
+    CHECK_OUT_TIME_FIELD_NUMBER: _builtins.int
+    INFO_TEXTS_FIELD_NUMBER: _builtins.int
+    ROOM_PHOTOS_FIELD_NUMBER: _builtins.int
+    FEATURE_FLAGS_FIELD_NUMBER: _builtins.int
+    SUSPENSION_ANSWER_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel."""
+    version: _builtins.int
+    """The version of the hotel that this is of; a routing record with a higher one
+    is newer.
+    """
+    check_in_time: _builtins.str
+    """From when on guests may arrive, by the hotel's clocks: `HH:MM`."""
+    check_out_time: _builtins.str
+    """By when guests leave, by the hotel's clocks: `HH:MM`."""
+    suspension_answer: _builtins.str
+    """What is said while it is suspended, chosen like the texts. Empty: nothing."""
+    @_builtins.property
+    def address(self) -> _settings_pb2.Address:
+        """Where it is. Absent: not told."""
+
+    @_builtins.property
+    def business_hours(self) -> _settings_pb2.BusinessHours:
+        """When somebody is there for guests. Absent: not told."""
+
+    @_builtins.property
+    def info_texts(self) -> _containers.RepeatedCompositeFieldContainer[_settings_pb2.InfoText]:
+        """What guests are told when they ask: one text per topic, in the language
+        that was asked for where there is one, else in the hotel's, else in any.
+        """
+
+    @_builtins.property
+    def room_photos(self) -> _containers.RepeatedCompositeFieldContainer[_settings_pb2.RoomPhoto]:
+        """Photos of its rooms; each with one caption at most, chosen like the texts."""
+
+    @_builtins.property
+    def feature_flags(self) -> _settings_pb2.FeatureFlags:
+        """What is switched off."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        version: _builtins.int = ...,
+        address: _settings_pb2.Address | None = ...,
+        business_hours: _settings_pb2.BusinessHours | None = ...,
+        check_in_time: _builtins.str = ...,
+        check_out_time: _builtins.str = ...,
+        info_texts: _abc.Iterable[_settings_pb2.InfoText] | None = ...,
+        room_photos: _abc.Iterable[_settings_pb2.RoomPhoto] | None = ...,
+        feature_flags: _settings_pb2.FeatureFlags | None = ...,
+        suspension_answer: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "feature_flags", b"feature_flags"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "check_in_time", b"check_in_time", "check_out_time", b"check_out_time", "feature_flags", b"feature_flags", "info_texts", b"info_texts", "room_photos", b"room_photos", "suspension_answer", b"suspension_answer", "tenant_id", b"tenant_id", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TenantProfile: _TypeAlias = TenantProfile  # noqa: Y015
+
+@_typing.final
 class WhatsAppNumber(_message.Message):
     """A WhatsApp number of a hotel."""
 

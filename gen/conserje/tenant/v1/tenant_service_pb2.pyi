@@ -285,6 +285,124 @@ class WatchTenantsResponse(_message.Message):
 Global___WatchTenantsResponse: _TypeAlias = WatchTenantsResponse  # noqa: Y015
 
 @_typing.final
+class GetTenantProfileRequest(_message.Message):
+    """One item of `BatchGetTenantProfiles`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
+    TIME_REMAINING_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    language_code: _builtins.str
+    """The BCP 47 language of the texts. Empty: the hotel's."""
+    traceparent: _builtins.str
+    """The W3C trace context of this item. May be empty."""
+    @_builtins.property
+    def time_remaining(self) -> _duration_pb2.Duration:
+        """What is left of the caller's time for this item; absent, the deadline of the
+        batch holds.
+        """
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        language_code: _builtins.str = ...,
+        time_remaining: _duration_pb2.Duration | None = ...,
+        traceparent: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["time_remaining", b"time_remaining"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["language_code", b"language_code", "tenant_id", b"tenant_id", "time_remaining", b"time_remaining", "traceparent", b"traceparent"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTenantProfileRequest: _TypeAlias = GetTenantProfileRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetTenantProfilesRequest(_message.Message):
+    """The request of `BatchGetTenantProfiles`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___GetTenantProfileRequest]:
+        """The hotels: 1 to 256."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___GetTenantProfileRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetTenantProfilesRequest: _TypeAlias = BatchGetTenantProfilesRequest  # noqa: Y015
+
+@_typing.final
+class BatchGetTenantProfilesResponse(_message.Message):
+    """The answer of `BatchGetTenantProfiles`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___GetTenantProfileResult]:
+        """One result for each item, in the order of the items."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___GetTenantProfileResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchGetTenantProfilesResponse: _TypeAlias = BatchGetTenantProfilesResponse  # noqa: Y015
+
+@_typing.final
+class GetTenantProfileResult(_message.Message):
+    """What became of one item of `BatchGetTenantProfiles`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def value(self) -> _tenant_pb2.TenantProfile:
+        """The profile."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Why there is none."""
+
+    def __init__(
+        self,
+        *,
+        value: _tenant_pb2.TenantProfile | None = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "result", b"result", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "result", b"result", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["value", "error"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___GetTenantProfileResult: _TypeAlias = GetTenantProfileResult  # noqa: Y015
+
+@_typing.final
 class GetTenantRequest(_message.Message):
     """The request of `GetTenant`."""
 

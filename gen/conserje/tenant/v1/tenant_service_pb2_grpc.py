@@ -52,6 +52,11 @@ class TenantServiceStub:
                 request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.WatchTenantsRequest.SerializeToString,
                 response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.WatchTenantsResponse.FromString,
                 _registered_method=True)
+        self.BatchGetTenantProfiles = channel.unary_unary(
+                '/conserje.tenant.v1.TenantService/BatchGetTenantProfiles',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.BatchGetTenantProfilesRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.BatchGetTenantProfilesResponse.FromString,
+                _registered_method=True)
         self.GetTenant = channel.unary_unary(
                 '/conserje.tenant.v1.TenantService/GetTenant',
                 request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.GetTenantRequest.SerializeToString,
@@ -163,6 +168,17 @@ class TenantServiceServicer:
         long enough.
         - UNAVAILABLE `READER_TOO_SLOW`: no message was taken for 10 s.
         - RESOURCE_EXHAUSTED `TOO_MANY_STREAMS`: the server has 256 already.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchGetTenantProfiles(self, request, context):
+        """What guests may know of up to 256 hotels, whatever their state, as the
+        database has it now. Items fail alone; results are in the order of the items.
+
+        Errors, of an item:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -340,6 +356,11 @@ def add_TenantServiceServicer_to_server(servicer, server):
                     request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.WatchTenantsRequest.FromString,
                     response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.WatchTenantsResponse.SerializeToString,
             ),
+            'BatchGetTenantProfiles': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchGetTenantProfiles,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.BatchGetTenantProfilesRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.BatchGetTenantProfilesResponse.SerializeToString,
+            ),
             'GetTenant': grpc.unary_unary_rpc_method_handler(
                     servicer.GetTenant,
                     request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.GetTenantRequest.FromString,
@@ -490,6 +511,33 @@ class TenantService:
             '/conserje.tenant.v1.TenantService/WatchTenants',
             conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.WatchTenantsRequest.SerializeToString,
             conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.WatchTenantsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchGetTenantProfiles(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.TenantService/BatchGetTenantProfiles',
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.BatchGetTenantProfilesRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.BatchGetTenantProfilesResponse.FromString,
             options,
             channel_credentials,
             insecure,

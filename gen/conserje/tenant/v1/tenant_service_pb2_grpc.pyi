@@ -67,6 +67,13 @@ class TenantServiceStub:
     - UNAVAILABLE `READER_TOO_SLOW`: no message was taken for 10 s.
     - RESOURCE_EXHAUSTED `TOO_MANY_STREAMS`: the server has 256 already.
     """
+    BatchGetTenantProfiles: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.BatchGetTenantProfilesRequest, _tenant_service_pb2.BatchGetTenantProfilesResponse]
+    """What guests may know of up to 256 hotels, whatever their state, as the
+    database has it now. Items fail alone; results are in the order of the items.
+
+    Errors, of an item:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    """
     GetTenant: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.GetTenantRequest, _tenant_service_pb2.GetTenantResponse]
     """One hotel, whatever its state, as the database has it now.
 
@@ -207,6 +214,13 @@ class TenantServiceAsyncStub(TenantServiceStub):
       long enough.
     - UNAVAILABLE `READER_TOO_SLOW`: no message was taken for 10 s.
     - RESOURCE_EXHAUSTED `TOO_MANY_STREAMS`: the server has 256 already.
+    """
+    BatchGetTenantProfiles: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.BatchGetTenantProfilesRequest, _tenant_service_pb2.BatchGetTenantProfilesResponse]  # type: ignore[assignment]
+    """What guests may know of up to 256 hotels, whatever their state, as the
+    database has it now. Items fail alone; results are in the order of the items.
+
+    Errors, of an item:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
     """
     GetTenant: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.GetTenantRequest, _tenant_service_pb2.GetTenantResponse]  # type: ignore[assignment]
     """One hotel, whatever its state, as the database has it now.
@@ -363,6 +377,19 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
           long enough.
         - UNAVAILABLE `READER_TOO_SLOW`: no message was taken for 10 s.
         - RESOURCE_EXHAUSTED `TOO_MANY_STREAMS`: the server has 256 already.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchGetTenantProfiles(
+        self,
+        request: _tenant_service_pb2.BatchGetTenantProfilesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenant_service_pb2.BatchGetTenantProfilesResponse, _abc.Awaitable[_tenant_service_pb2.BatchGetTenantProfilesResponse]]:
+        """What guests may know of up to 256 hotels, whatever their state, as the
+        database has it now. Items fail alone; results are in the order of the items.
+
+        Errors, of an item:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
         """
 
     @_abc_1.abstractmethod

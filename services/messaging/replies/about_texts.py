@@ -1,0 +1,58 @@
+"""What guests are told about the hotel itself, in both languages side by side."""
+
+from services.messaging.replies.phrase import Phrase
+from services.messaging.understanding.meaning import Topic
+
+CHECK_IN_FROM = Phrase(es="La entrada es a partir de las {time}.", en="Check-in is from {time} on.")
+CHECK_OUT_BY = Phrase(es="La salida es hasta las {time}.", en="Check-out is until {time}.")
+ADDRESS = Phrase(es="Estamos en {address}.", en="We are at {address}.")
+MAP = Phrase(es="En el mapa: {link}", en="On the map: {link}")
+WEEK = Phrase(es="Horario de recepción:\n{lines}", en="Reception hours:\n{lines}")
+CLOSED_ON = Phrase(es="{days}: cerrado", en="{days}: closed")
+OPEN_ON = Phrase(es="{days}: {spans}", en="{days}: {spans}")
+DAY_AND_NIGHT = Phrase(es="día y noche", en="day and night")
+DAYS = Phrase(es="{first} a {last}", en="{first} to {last}")
+SPAN = Phrase(es="{start} a {end}", en="{start} to {end}")
+OPEN_ALWAYS = Phrase(
+    es="La recepción está abierta día y noche.", en="The reception is open day and night."
+)
+OPEN_UNTIL = Phrase(
+    es="La recepción está abierta hasta las {time}.", en="The reception is open until {time}."
+)
+OPENS_AT = Phrase(
+    es="La recepción está cerrada ahora; abre a las {time}.",
+    en="The reception is closed now; it opens at {time}.",
+)
+CLOSED_FOR_LONG = Phrase(
+    es="La recepción está cerrada por ahora.", en="The reception is closed for now."
+)
+NOT_TOLD = Phrase(
+    es="Sobre {topics} el hotel no me ha dado información: pregunta en recepción, por favor.",
+    en="The hotel gave me no information about {topics}: please ask the reception.",
+)
+AND = Phrase(es="{several} y {last}", en="{several} and {last}")
+CANNOT_LOOK_UP = Phrase(
+    es="Eso no lo puedo consultar ahora mismo: pregunta en recepción, por favor, o aquí otra vez "
+    "en un rato.",
+    en="I cannot look that up right now: please ask the reception, or me again in a while.",
+)
+
+NAMES = {
+    Topic.LOCATION: Phrase(es="la dirección", en="the address"),
+    Topic.CHECK_IN: Phrase(es="la entrada", en="check-in"),
+    Topic.CHECK_OUT: Phrase(es="la salida", en="check-out"),
+    Topic.HOURS: Phrase(es="el horario", en="the opening hours"),
+    Topic.PARKING: Phrase(es="el aparcamiento", en="parking"),
+    Topic.WIFI: Phrase(es="el wifi", en="the wifi"),
+    Topic.BREAKFAST: Phrase(es="el desayuno", en="breakfast"),
+    Topic.RESTAURANT: Phrase(es="el restaurante", en="the restaurant"),
+    Topic.POOL: Phrase(es="la piscina", en="the pool"),
+    Topic.PETS: Phrase(es="las mascotas", en="pets"),
+    Topic.TRANSPORT: Phrase(es="los traslados", en="transfers"),
+    Topic.ACCESSIBILITY: Phrase(es="la accesibilidad", en="accessibility"),
+    Topic.LUGGAGE: Phrase(es="el equipaje", en="luggage"),
+    Topic.PAYMENT: Phrase(es="las formas de pago", en="how to pay"),
+    Topic.CHILDREN: Phrase(es="las camas para niños", en="beds for children"),
+    Topic.CONTACT: Phrase(es="el contacto", en="how to reach them"),
+    Topic.FITNESS: Phrase(es="el gimnasio y el spa", en="the gym and the spa"),
+}

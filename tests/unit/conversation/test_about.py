@@ -1,0 +1,140 @@
+"""Questions about the hotel: answered in its own words, or honestly not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, time
+
+import pytest
+
+from services.messaging.conversation.hours import Hours, Span
+from services.messaging.conversation.profile import Profile
+from services.messaging.conversation.queries import Failed
+from services.messaging.replies.model import Buttons
+from services.messaging.understanding.meaning import Topic
+from tests.unit.conversation.world import Chat
+
+# The tests' now is Monday 2026-11-23, 11:00 in Madrid.
+DESK = Span(time(8), time(22))
+PROFILE = Profile(
+    check_in=time(14),
+    check_out=time(12),
+    address="Calle Mayor 1, 28013 Madrid",
+    coordinates=(40.4168, -3.7038),
+    hours=Hours("Europe/Madrid", dict.fromkeys(range(6), (DESK,)), {date(2026, 12, 8): ()}),
+    texts={
+        Topic.WIFI: "Red Mirador, clave en la llave.",
+        Topic.CHECK_IN: "Antes guardamos el equipaje.",
+        Topic.PARKING: "Garaje propio, 18 € al día.",
+    },
+)
+
+
+def chat(profile: object = PROFILE) -> Chat:
+    made = Chat()
+    made.desk.profile = profile  # type: ignore[assignment]
+    return made
+
+
+def body(chat: Chat, text: str) -> str:
+    return chat.writes(text).body
+
+
+def test_the_hotels_own_words_and_times_are_told() -> None:
+    assert body(chat(), "¿hay wifi?") == "Red Mirador, clave en la llave."
+    assert body(chat(), "¿a qué hora es el check-in?") == (
+        "La entrada es a partir de las 14:00. Antes guardamos el equipaje."
+    )
+    assert body(chat(), "check-out time?") == "Check-out is until 12:00 PM."
+
+
+def test_where_it_is_comes_with_a_map() -> None:
+    told = body(chat(), "¿dónde estáis?")
+    assert "Calle Mayor 1, 28013 Madrid" in told
+    assert "query=40.416800,-3.703800" in told
+
+
+def test_hours_are_told_for_now_and_for_the_week() -> None:
+    told = body(chat(), "¿qué horario tenéis?")
+    assert "abierta hasta las 22:00" in told
+    assert "• lunes a sábado: 08:00 a 22:00\n• domingo: cerrado" in told
+    assert "martes 8 de diciembre: cerrado" in told
+    late = chat()
+    late.later(hours=12)
+    assert "cerrada ahora; abre a las 08:00 del martes" in body(late, "¿estáis abiertos?")
+
+
+def test_several_questions_are_answered_in_one_message() -> None:
+    told = body(chat(), "Is there wifi and parking?")
+    assert told == "Red Mirador, clave en la llave.\n\nGaraje propio, 18 € al día."
+
+
+def test_what_the_hotel_did_not_say_is_not_invented() -> None:
+    told = body(chat(), "¿hay piscina o gimnasio?")
+    assert told == (
+        "Sobre la piscina y el gimnasio y el spa el hotel no me ha dado información: pregunta en "
+        "recepción, por favor. La recepción está abierta hasta las 22:00 (hora del hotel)."
+    )
+    quiet = replace(PROFILE, tells_hours=False)
+    assert "abierta" not in body(chat(quiet), "¿hay piscina?")
+
+
+def test_a_question_that_is_not_understood_goes_to_whoever_is_there() -> None:
+    told = body(chat(), "¿tocáis el piano?")
+    assert "pregunta en recepción" in told
+    assert "abierta hasta las 22:00" in told
+
+
+def test_a_hotel_that_does_not_want_it_sends_its_guests_to_the_reception() -> None:
+    told = body(chat(replace(PROFILE, answers_questions=False)), "¿hay wifi?")
+    assert "Red Mirador" not in told
+    assert "pregunta en recepción" in told
+
+
+def test_without_the_tenant_service_it_says_that_it_cannot_look() -> None:
+    told = body(chat(Failed("UNAVAILABLE", "CONNECTION_LOST")), "¿hay wifi?")
+    assert "no lo puedo consultar ahora mismo" in told
+
+
+@pytest.mark.parametrize("text", ["del 12 al 14 de diciembre para 2, ¿hay wifi?"])
+def test_a_question_beside_dates_is_answered_with_what_is_free(text: str) -> None:
+    guest = chat()
+    told = body(guest, text)
+    assert told.startswith("Red Mirador")
+    assert guest.state.offer is not None
+
+
+def test_a_question_does_not_lose_the_room_that_is_kept() -> None:
+    guest = chat()
+    guest.writes("una doble del 12 al 14 de diciembre para 2")
+    guest.writes("doble")
+    assert guest.state.lock is not None
+    reply = guest.writes("¿hay parking?")
+    assert isinstance(reply, Buttons)
+    assert reply.body.startswith("Garaje propio")
+    assert next(button.title for button in reply.buttons) == "Confirmar"
+    assert guest.state.lock is not None
+
+
+def test_a_question_goes_on_with_what_was_asked() -> None:
+    guest = chat()
+    guest.writes("quiero reservar")
+    told = body(guest, "¿hay wifi?")
+    assert told.startswith("Red Mirador")
+    assert "¿Qué día llegas" in told
+
+
+def test_the_wifis_code_is_not_the_code_of_a_booking() -> None:
+    guest = chat()
+    guest.writes("una doble del 12 al 14 de diciembre para 2")
+    guest.writes("doble")
+    guest.writes("confirmo")
+    assert guest.state.reservations
+    assert body(guest, "¿cuál es el código del wifi?") == "Red Mirador, clave en la llave."
+
+
+def test_dates_called_check_in_and_check_out_are_no_question() -> None:
+    guest = chat()
+    told = body(guest, "check in 12 dec, check out 14 dec, 2 people")
+    assert "Check-in is from" not in told
+    assert guest.state.offer is not None
