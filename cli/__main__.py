@@ -19,6 +19,7 @@ from cli import (
     reservation,
     room,
     sends,
+    template,
     tenant,
     token,
     trace,
@@ -70,6 +71,7 @@ def parser() -> argparse.ArgumentParser:
         quarantine,
         dead_letters,
         sends,
+        template,
         window,
     )
     for module in modules:

@@ -93,6 +93,11 @@ class Directory:
         """The record of a number; None when no hotel has it, as far as is known here."""
         return self._records.get(phone_number_id)
 
+    async def records(self) -> list[Record]:
+        """All of them, as they are now."""
+        await asyncio.sleep(0)
+        return list(self._records.values())
+
     def problem(self) -> str | None:
         """What is wrong with the copy; None while it follows."""
         if not self.loaded.is_set():

@@ -1,4 +1,4 @@
-"""The part that Meta documents: sends, marks, media."""
+"""The part that Meta documents: sends, marks, media, templates."""
 
 import asyncio
 import hmac
@@ -26,6 +26,7 @@ def routes() -> list[web.RouteDef]:
     return [
         web.post(version + "/{number_id}/messages", send),
         web.post(version + "/{number_id}/media", upload),
+        web.get(version + "/{waba_id}/message_templates", templates),
         web.get(version + "/{object_id}", describe),
         web.delete(version + "/{object_id}", delete),
         web.get("/whatsapp_business/attachments/{name}", download),
@@ -52,6 +53,8 @@ async def send(request: web.Request) -> web.StreamResponse:
         world.mark(number.phone_number_id, body)
         return web.json_response({"success": True})
     check_send(body)
+    if "template" in body:
+        world.templates.check(number.waba_id, body["template"])
     guest = "".join(recipient_of(body))
     fault = world.faults.take(number.phone_number_id, guest)
     if fault and fault.kind not in _ACCEPTED_FAULTS:
@@ -91,6 +94,16 @@ async def describe(request: web.Request) -> web.StreamResponse:
         return web.json_response(display)
     media = world.media.get(object_id, request.query.get("phone_number_id", ""))
     return web.json_response(_description(request, media))
+
+
+async def templates(request: web.Request) -> web.StreamResponse:
+    """A page of a business account's templates."""
+    world = request.app[WORLD]
+    _check_token(request, world)
+    waba_id = request.match_info["waba_id"]
+    world.account_number(waba_id)
+    address = str(request.url.with_query(None))
+    return web.json_response(world.templates.page(waba_id, request.query, address))
 
 
 async def delete(request: web.Request) -> web.StreamResponse:

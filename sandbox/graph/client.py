@@ -89,6 +89,14 @@ class GraphControl:
         """Adds business numbers: phone_number_id, waba_id, display_phone_number."""
         await self._ask("PUT", "/control/numbers", json=list(numbers))
 
+    async def set_templates(self, waba_id: str, templates: Sequence[dict[str, Any]]) -> None:
+        """The templates of an account: `name`, and `language`, `body`, `status` if not as usual."""
+        await self._ask("PUT", f"/control/templates/{waba_id}", json=list(templates))
+
+    async def change_template(self, waba_id: str, name: str, **changes: str) -> None:
+        """Changes `status`, `quality` or `category`, and tells the gateway."""
+        await self._ask("POST", f"/control/templates/{waba_id}/{name}", json=changes)
+
     async def add_media(self, phone_number_id: str, mime_type: str, data: bytes) -> dict[str, Any]:
         """Keeps a guest's file; returns what a message needs of it: id, mime_type, sha256."""
         query = {"phone_number_id": phone_number_id, "mime_type": mime_type}

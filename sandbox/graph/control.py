@@ -8,6 +8,8 @@ POST   /control/faults                see `sandbox.graph.faults`
 DELETE /control/faults
 POST   /control/media                 ?phone_number_id=&mime_type=  a file of a guest, raw
 PUT    /control/numbers               [{"phone_number_id", "waba_id", "display_phone_number"}]
+PUT    /control/templates/{waba_id}            [{"name", "language", "body", "status", …}]
+POST   /control/templates/{waba_id}/{name}     {"language", "status" | "quality" | "category"}
 PUT    /control/settings              {"webhook_url", "pair_limit"}
 GET    /control/report                counters, and why the last webhook was refused
 """
@@ -41,6 +43,8 @@ def routes() -> list[web.RouteDef]:
         web.delete("/control/faults", clear_faults),
         web.post("/control/media", add_media),
         web.put("/control/numbers", set_numbers),
+        web.put("/control/templates/{waba_id}", set_templates),
+        web.post("/control/templates/{waba_id}/{name}", change_template),
         web.put("/control/settings", change_settings),
         web.get("/control/report", report),
     ]
@@ -124,6 +128,23 @@ async def set_numbers(request: web.Request) -> web.Response:
     for fields in await _json(request, list):
         number = Number(**fields)
         request.app[WORLD].numbers[number.phone_number_id] = number
+    return web.json_response({})
+
+
+async def set_templates(request: web.Request) -> web.Response:
+    """The templates of an account, each with a `name` and what is not as usual."""
+    world = request.app[WORLD]
+    world.templates.set(request.match_info["waba_id"], await _json(request, list))
+    return web.json_response({})
+
+
+async def change_template(request: web.Request) -> web.Response:
+    """Changes one, and tells the gateway."""
+    world = request.app[WORLD]
+    account, name = request.match_info["waba_id"], request.match_info["name"]
+    asked = await _json(request, dict)
+    for field, value in world.templates.change(account, name, asked.pop("language", "es"), asked):
+        world.account_changes(account, field, value)
     return web.json_response({})
 
 

@@ -63,6 +63,7 @@ KINDS = {
     131062: Kind("Business-scoped user id is not allowed here"),
     132000: Kind("Template Param Count Mismatch"),
     132001: Kind("Template does not exist", 404),
+    132015: Kind("Template is Paused"),
     133004: Kind("Server is temporarily unavailable", 503),
     133010: Kind("Phone number not registered"),
 }

@@ -16,6 +16,7 @@ from sandbox.graph.records import Accepted, new_wamid
 from sandbox.graph.settings import Number
 
 SIGNATURE_HEADER = "X-Hub-Signature-256"
+_ARRAYS = ("messages", "statuses")
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Item:
 
     number: Number
     kind: str
-    """`messages` or `statuses`: the array it goes to."""
+    """`messages` or `statuses`: the array it goes to; else the account's field that changed."""
     content: dict[str, Any]
     contact: dict[str, Any] | None = None
     lane: str = ""
@@ -42,10 +43,15 @@ def envelope(items: Iterable[Item]) -> dict[str, Any]:
     """One webhook with all the items: an entry per account, a change per number."""
     by_account = sorted(items, key=lambda item: (item.number.waba_id, item.number.phone_number_id))
     entries = [
-        {"id": waba_id, "changes": [_change(of) for of in _by_number(list(entry_items))]}
+        {"id": waba_id, "time": int(time.time()), "changes": _changes(list(entry_items))}
         for waba_id, entry_items in groupby(by_account, key=attrgetter("number.waba_id"))
     ]
     return {"object": "whatsapp_business_account", "entry": entries}
+
+
+def account_item(number: Number, field: str, value: dict[str, Any]) -> Item:
+    """The news that a field of an account has changed; `number` is one of the account."""
+    return Item(number, field, value)
 
 
 def status_item(
@@ -111,6 +117,13 @@ def user_id_of(number: Number, wa_id: str) -> str:
     return f"XX.{int.from_bytes(digest[:7], 'big')}"
 
 
+def _changes(items: list[Item]) -> list[dict[str, Any]]:
+    talk = [item for item in items if item.kind in _ARRAYS]
+    rest = [item for item in items if item.kind not in _ARRAYS]
+    changed = [{"value": item.content, "field": item.kind} for item in rest]
+    return [*(_change(of) for of in _by_number(talk)), *changed]
+
+
 def _by_number(items: list[Item]) -> Iterable[list[Item]]:
     for _, group in groupby(items, key=attrgetter("number.phone_number_id")):
         yield list(group)
@@ -131,7 +144,7 @@ def _change(items: list[Item]) -> dict[str, Any]:
             contacts.setdefault(item.contact["user_id"], {}).update(item.contact)
     if contacts:
         value["contacts"] = list(contacts.values())
-    for kind in ("messages", "statuses"):
+    for kind in _ARRAYS:
         contents = [item.content for item in items if item.kind == kind]
         if contents:
             value[kind] = contents

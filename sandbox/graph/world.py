@@ -13,7 +13,8 @@ from sandbox.graph.media import MediaStore
 from sandbox.graph.pairs import PairLimit
 from sandbox.graph.records import Accepted, Ledger
 from sandbox.graph.settings import GraphSettings, Number
-from sandbox.graph.webhooks import Guest, Item, guest_item, status_item
+from sandbox.graph.templates import Templates
+from sandbox.graph.webhooks import Guest, Item, account_item, guest_item, status_item
 
 STATUSES = ("sent", "delivered", "read")
 KEEP_MARKS = 10_000
@@ -33,6 +34,7 @@ class World:
         self.faults = Faults()
         self.pairs = PairLimit(enabled=settings.pair_limit)
         self.media = MediaStore(settings.keep_media_bytes)
+        self.templates = Templates()
         self._resume(past)
 
     def number(self, phone_number_id: str) -> Number:
@@ -41,6 +43,17 @@ class World:
             return self.numbers[phone_number_id]
         except KeyError:
             raise no_such_object(phone_number_id) from None
+
+    def account_number(self, waba_id: str) -> Number:
+        """A number of the business account."""
+        for number in self.numbers.values():
+            if number.waba_id == waba_id:
+                return number
+        raise no_such_object(waba_id)
+
+    def account_changes(self, waba_id: str, field: str, value: dict[str, Any]) -> asyncio.Event:
+        """Tells the gateway of a change of an account."""
+        return self.courier.put(account_item(self.account_number(waba_id), field, value))
 
     def check_pair(self, phone_number_id: str, guest: str) -> None:
         """Refuses a send above the pair limit."""

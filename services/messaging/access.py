@@ -26,4 +26,9 @@ ACCESS: Access = {
         "GetWindowTemplate": (OPERATOR, READER),
         "SetWindowTemplate": (OPERATOR,),
     },
+    "conserje.messaging.v1.TemplateService": {
+        "ListTemplates": (OPERATOR, READER),
+        "SyncTemplates": (OPERATOR,),
+        "SendTemplate": (OPERATOR,),
+    },
 }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import aiohttp
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceStub
 from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
     add_MessagingOperationsServiceServicer_to_server,
@@ -9,6 +12,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 from conserje.messaging.v1.messaging_service_pb2_grpc import (
     add_MessagingServiceServicer_to_server,
 )
+from conserje.messaging.v1.template_service_pb2_grpc import add_TemplateServiceServicer_to_server
 from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 
 from copies.directory import Directory
@@ -19,6 +23,7 @@ from meshkit.watch import WatchMetrics
 from services.messaging.clients import Booking
 from services.messaging.conversation import machine
 from services.messaging.effects import EffectWorker
+from services.messaging.fields import FieldWorker
 from services.messaging.inbox import Ingest
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.operations.servicer import MessagingOperationsServicer
@@ -33,18 +38,26 @@ from services.messaging.store.effects import EffectStore
 from services.messaging.store.inbox import InboxStore
 from services.messaging.store.outbox import OutboxStore
 from services.messaging.store.steps import StepStore
+from services.messaging.store.templates import FieldStore, TemplateStore
 from services.messaging.store.trace import TraceStore
 from services.messaging.store.unknown import UnknownStore
 from services.messaging.store.window import WindowStore
 from services.messaging.talk import Talk
+from services.messaging.templates.catalogue import Catalogue, CatalogueWorker
+from services.messaging.templates.servicer import TemplateServicer
 from services.messaging.trace import Tracer
 from services.messaging.upkeep import Upkeep
 from services.messaging.wake import Wake
 from services.messaging.whatsapp.client import GraphClient
+from services.messaging.whatsapp.reader import GraphReader
 from services.messaging.windows.forms import Window
+
+if TYPE_CHECKING:
+    from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceAsyncStub
 
 SERVICE = "conserje.messaging.v1.MessagingService"
 OPERATIONS = "conserje.messaging.v1.MessagingOperationsService"
+TEMPLATES = "conserje.messaging.v1.TemplateService"
 SERVE, STEPS, SEND = MODES = ("serve", "steps", "send")
 
 
@@ -53,12 +66,46 @@ async def build(kit: Kit, settings: MessagingSettings) -> None:
     metrics = MessagingMetrics(kit.registry)
     postgres = await kit.postgres(settings.database_url)
     wakes = Wakes(arrived=Wake(), commands=Wake(), messages=Wake())
+    session = kit.http_session(
+        limit_per_host=settings.send_concurrency,
+        total_seconds=settings.graph_timeout_seconds,
+        read_seconds=settings.graph_timeout_seconds,
+    )
+    tenants = kit.channel("tenant", settings.target_tenant).stub(TenantServiceStub)
+    directory = _directory(kit, tenants)
+    catalogue = Catalogue(TemplateStore(postgres), _reader(session, settings), metrics)
     if SERVE in kit.modes:
         _serve(kit, postgres, metrics, wakes)
+        _serve_templates(kit, settings, postgres, catalogue, directory, wakes)
     if STEPS in kit.modes:
-        _lead(kit, settings, postgres, metrics, wakes)
+        profiles = Profiles(tenants, ProfileMetrics(kit.registry))
+        _lead(kit, settings, postgres, metrics, wakes, directory, profiles)
+        _read(kit, settings, postgres, metrics, catalogue, directory)
     if SEND in kit.modes:
-        _send(kit, settings, postgres, metrics, wakes)
+        _send(kit, settings, postgres, metrics, wakes, session)
+
+
+def _directory(kit: Kit, tenants: TenantServiceAsyncStub) -> Directory:
+    """Whose number is which; whoever only sends needs none."""
+    directory = Directory(
+        tenants,
+        clock=kit.clock,
+        registry=kit.registry,
+        watches=WatchMetrics(kit.registry),
+    )
+    if kit.modes & {SERVE, STEPS}:
+        kit.worker("directory", directory.run)
+        kit.degraded("directory", directory.problem)
+    return directory
+
+
+def _reader(session: aiohttp.ClientSession, settings: MessagingSettings) -> GraphReader:
+    return GraphReader(
+        session,
+        base_url=settings.graph_base_url,
+        version=settings.graph_version,
+        token=settings.graph_access_token,
+    )
 
 
 def _serve(kit: Kit, postgres: Postgres, metrics: MessagingMetrics, wakes: Wakes) -> None:
@@ -74,10 +121,49 @@ def _serve(kit: Kit, postgres: Postgres, metrics: MessagingMetrics, wakes: Wakes
         AsideStore(postgres),
         UnknownStore(postgres),
         WindowStore(postgres),
+        TemplateStore(postgres),
         arrived=wakes.arrived,
         messages=wakes.messages,
     )
     kit.grpc(add_MessagingOperationsServiceServicer_to_server, operations, OPERATIONS)
+
+
+def _serve_templates(
+    kit: Kit,
+    settings: MessagingSettings,
+    postgres: Postgres,
+    catalogue: Catalogue,
+    directory: Directory,
+    wakes: Wakes,
+) -> None:
+    servicer = TemplateServicer(
+        TemplateStore(postgres),
+        catalogue,
+        directory,
+        read_seconds=settings.template_seconds,
+        messages=wakes.messages,
+    )
+    kit.grpc(add_TemplateServiceServicer_to_server, servicer, TEMPLATES)
+
+
+def _read(
+    kit: Kit,
+    settings: MessagingSettings,
+    postgres: Postgres,
+    metrics: MessagingMetrics,
+    catalogue: Catalogue,
+    directory: Directory,
+) -> None:
+    worker = CatalogueWorker(
+        store=TemplateStore(postgres),
+        catalogue=catalogue,
+        directory=directory,
+        clock=kit.clock,
+        metrics=metrics,
+        settings=settings,
+    )
+    kit.worker("templates", worker.run)
+    kit.worker("fields", FieldWorker(FieldStore(postgres), metrics, settings).run)
 
 
 def _lead(
@@ -86,20 +172,15 @@ def _lead(
     postgres: Postgres,
     metrics: MessagingMetrics,
     wakes: Wakes,
+    directory: Directory,
+    profiles: Profiles,
 ) -> None:
-    tenants = kit.channel("tenant", settings.target_tenant).stub(TenantServiceStub)
-    directory = Directory(
-        tenants,
-        clock=kit.clock,
-        registry=kit.registry,
-        watches=WatchMetrics(kit.registry),
-    )
     booking = Booking(kit.channel("booking", settings.target_booking).stub(BookingServiceStub))
     steps = StepWorker(
         inbox=InboxStore(postgres),
         steps=StepStore(postgres),
         directory=directory,
-        talk=Talk(machine.advance, booking, Profiles(tenants, ProfileMetrics(kit.registry))),
+        talk=Talk(machine.advance, booking, profiles),
         clock=kit.clock,
         tracing=kit.telemetry,
         metrics=metrics,
@@ -115,8 +196,6 @@ def _lead(
         commands=wakes.commands,
         answered=wakes.arrived,
     )
-    kit.worker("directory", directory.run)
-    kit.degraded("directory", directory.problem)
     kit.worker("steps", steps.run)
     kit.worker("leases", steps.renew)
     kit.worker("effects", effects.run)
@@ -128,12 +207,8 @@ def _send(
     postgres: Postgres,
     metrics: MessagingMetrics,
     wakes: Wakes,
+    session: aiohttp.ClientSession,
 ) -> None:
-    session = kit.http_session(
-        limit_per_host=settings.send_concurrency,
-        total_seconds=settings.graph_timeout_seconds,
-        read_seconds=settings.graph_timeout_seconds,
-    )
     graph = GraphClient(
         session,
         base_url=settings.graph_base_url,
@@ -150,7 +225,7 @@ def _send(
     store = OutboxStore(postgres)
     outbox = OutboxWorker(
         store=store,
-        window=Window(store, WindowStore(postgres), metrics),
+        window=Window(store, WindowStore(postgres), TemplateStore(postgres), metrics),
         graph=graph,
         rates=SendRates(limiter, settings.number_messages_per_second),
         clock=kit.clock,

@@ -25,6 +25,12 @@ class MessagingMetrics:
         self._declare_inbox(registry)
         self._declare_steps(registry)
         self._declare_outbox(registry)
+        self.template_reads = Counter(
+            "template_reads",
+            "Readings of an account's templates from Meta: OK, GRAPH_REFUSED, GRAPH_AWAY.",
+            ["outcome"],
+            registry=registry,
+        )
         self.dependency_away = Counter(
             "dependency_away",
             "Times that something was away, by what.",

@@ -120,10 +120,11 @@ class OutboxWorker:
         settle = self._settings.settle_after_seconds
         expired = await self._store.expire(block=self._settings.settle_block_seconds, settle=settle)
         again = await self._store.settle(settle=settle)
+        released = await self._store.release_approved()
         self._paused_count = await self._store.paused_count()
         self._metrics.expired.inc(expired)
         self._metrics.resent.inc(again)
-        if again:
+        if again or released:
             self._messages.set()
 
     async def _claim(self, limit: int) -> list[Sending]:

@@ -87,6 +87,11 @@ class MessagingSettings(DatabaseSettings, RedisSettings, TenantTarget, BookingTa
     settle_block_seconds: float = Field(
         10.0, ge=0, description="How long later messages to that guest wait for the settling."
     )
+    template_seconds: float = Field(
+        6 * 3600.0,
+        ge=60,
+        description="How often an account's templates are read from Meta, besides webhooks.",
+    )
     pause_seconds: float = Field(
         60.0, gt=0, description="How long a number rests whose credentials or quality are refused."
     )

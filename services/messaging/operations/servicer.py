@@ -13,6 +13,7 @@ from meshkit.errors import FailedPrecondition, NotFound
 from meshkit.pages import page_size
 from services.messaging.operations.wire import timestamp
 from services.messaging.store.aside import AsideStore, DeadLetterRow, QuarantineRow
+from services.messaging.store.templates import TemplateStore
 from services.messaging.store.unknown import UnknownRow, UnknownStore
 from services.messaging.store.window import WindowStore
 from services.messaging.wake import Wake
@@ -31,6 +32,7 @@ class MessagingOperationsServicer(WindowRpcs):
         store: AsideStore,
         unknown: UnknownStore,
         windows: WindowStore,
+        templates: TemplateStore,
         *,
         arrived: Wake,
         messages: Wake,
@@ -38,6 +40,7 @@ class MessagingOperationsServicer(WindowRpcs):
         self._store = store
         self._unknown = unknown
         self._windows = windows
+        self._templates = templates
         self._arrived = arrived
         self._messages = messages
 

@@ -215,6 +215,15 @@ WHERE o.tenant_id = due.tenant_id AND o.outbox_id = due.outbox_id
 RETURNING o.state = 'PENDING' AS again
 """
 
+# What waits for Meta to approve the hotel's template, and it has.
+RELEASE_APPROVED = """
+UPDATE outbox o SET state = 'PENDING', due_time = now()
+WHERE o.state = 'HELD' AND o.error_detail = 'TEMPLATE_NOT_APPROVED' AND EXISTS (
+    SELECT FROM window_template w JOIN template t USING (tenant_id, name, language_code)
+    WHERE w.tenant_id = o.tenant_id AND t.status = 'APPROVED')
+RETURNING o.outbox_id
+"""
+
 PAUSE = """
 INSERT INTO number_pause (phone_number_id, pause_until, error_code)
 VALUES ($1, now() + $2::float8 * interval '1 second', $3)
@@ -294,6 +303,10 @@ class OutboxStore:
         """Decide on unknown ones whose time has come; how many go once more."""
         rows = await self._postgres.fetch(SETTLE, settle)
         return sum(row["again"] for row in rows)
+
+    async def release_approved(self) -> int:
+        """What waited for a template that Meta has approved by now goes; how many."""
+        return len(await self._postgres.fetch(RELEASE_APPROVED))
 
     async def pause(self, phone_number_id: str, seconds: float, code: int) -> None:
         """Let a number rest."""

@@ -46,9 +46,10 @@ class WindowTemplate:
 
 
 _WINDOW = """
-SELECT m.mailbox_id, m.phone_number_id, m.inbound_time, m.window_refused_time AS refused_time,
-       CASE WHEN m.window_refused_time IS NULL THEN m.inbound_time + interval '24 hours'
-       ELSE m.window_refused_time END AS close_time,
+SELECT m.mailbox_id, m.phone_number_id, nullif(m.inbound_time, '-infinity') AS inbound_time,
+       m.window_refused_time AS refused_time,
+       nullif(CASE WHEN m.window_refused_time IS NULL THEN m.inbound_time + interval '24 hours'
+       ELSE m.window_refused_time END, '-infinity') AS close_time,
        m.window_refused_time IS NULL
            AND coalesce(m.inbound_time > now() - interval '24 hours', false) AS open
 """

@@ -14,11 +14,14 @@ from typing import Any
 import orjson
 import structlog
 
+from meshkit.errors import InvalidArgument
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.opaque import make_opaque
 from services.messaging.replies import limits
 from services.messaging.store.outbox import OutboxStore, Sending
-from services.messaging.store.window import WindowStore, WindowTemplate
+from services.messaging.store.templates import TemplateStore
+from services.messaging.store.window import WindowStore
+from services.messaging.templates.model import APPROVED, Given, components_of, needs_of
 from services.messaging.whatsapp.build import parts
 from services.messaging.whatsapp.client import Refused
 from services.messaging.whatsapp.codes import WINDOW_CODE, Reaction
@@ -32,14 +35,23 @@ FINAL = (Reaction.NEVER, Reaction.LATER, Reaction.CHANGE_FORM)
 log = structlog.get_logger()
 
 
+class _NoFormError(Exception):
+    """Why a message has no form for a shut window."""
+
+
 class Window:
     """Says in which form a message leaves, and takes what WhatsApp says of the window."""
 
     def __init__(
-        self, outbox: OutboxStore, windows: WindowStore, metrics: MessagingMetrics
+        self,
+        outbox: OutboxStore,
+        windows: WindowStore,
+        templates: TemplateStore,
+        metrics: MessagingMetrics,
     ) -> None:
         self._outbox = outbox
         self._windows = windows
+        self._templates = templates
         self._metrics = metrics
 
     async def form(self, message: Sending) -> bytes | None:
@@ -48,17 +60,34 @@ class Window:
             return _own_body(message)
         if message.stands_for is not None:
             await self._outbox.shut(message)
-        template = await self._windows.template(message.tenant_id)
-        if template is None:
-            await self._hold(message, WINDOW_CODE, "NO_TEMPLATE")
-            return None
-        words = words_of(message.body)
-        if words is None or limits.width(words) > limits.TEMPLATE_BODY:
-            await self._hold(message, WINDOW_CODE, "NO_WORDS" if words is None else "TOO_LONG")
+        try:
+            body = await self._as_template(message)
+        except _NoFormError as why:
+            await self._hold(message, WINDOW_CODE, str(why))
             return None
         await self._outbox.send_as(message, "template")
         self._metrics.sends.labels("reformed").inc()
-        return _as_template(message, template, words)
+        return body
+
+    async def _as_template(self, message: Sending) -> bytes:
+        tenant_id = message.tenant_id
+        template = await self._windows.template(tenant_id)
+        if template is None:
+            raise _NoFormError("NO_TEMPLATE")
+        known = await self._templates.find(tenant_id, template.name, template.language_code)
+        if known is None or known.row.status != APPROVED:
+            raise _NoFormError("TEMPLATE_NOT_APPROVED")
+        words = words_of(message.body)
+        if words is None:
+            raise _NoFormError("NO_WORDS")
+        values = [value.replace(TEXT, words) for value in orjson.loads(template.parameters)]
+        needs = needs_of(known.row.components, known.row.parameter_format)
+        try:
+            components = components_of(needs, Given(body=values))
+        except InvalidArgument as error:
+            raise _NoFormError("TOO_LONG") from error
+        (part,) = parts(Template(template.name, template.language_code, components))
+        return part.body(make_opaque(tenant_id, message.outbox_id))
 
     async def took(self, message: Sending, refusal: Refused) -> bool:
         """Whether a refusal is about the window or the template; then it is dealt with."""
@@ -112,13 +141,3 @@ def _own_body(message: Sending) -> bytes:
     whole: dict[str, Any] = orjson.loads(message.body)
     whole["biz_opaque_callback_data"] = make_opaque(message.tenant_id, message.outbox_id)
     return orjson.dumps(whole)
-
-
-def _as_template(message: Sending, template: WindowTemplate, words: str) -> bytes:
-    parameters = [
-        {"type": "text", "text": value.replace(TEXT, words)}
-        for value in orjson.loads(template.parameters)
-    ]
-    body = {"type": "body", "parameters": parameters}
-    (part,) = parts(Template(template.name, template.language_code, [body]))
-    return part.body(make_opaque(message.tenant_id, message.outbox_id))

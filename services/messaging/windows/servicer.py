@@ -16,7 +16,9 @@ from meshkit.errors import FailedPrecondition, InvalidArgument, NotFound
 from meshkit.pages import page_size
 from meshkit.phones import whatsapp_key
 from services.messaging.operations.wire import timestamp
+from services.messaging.store.templates import TemplateStore
 from services.messaging.store.window import HeldRow, WindowRow, WindowStore, WindowTemplate
+from services.messaging.templates.model import Needs, needs_of
 from services.messaging.wake import Wake
 from services.messaging.windows.forms import TEXT
 
@@ -27,6 +29,7 @@ class WindowRpcs(MessagingOperationsServiceServicer):
     """Part of `conserje.messaging.v1.MessagingOperationsService`."""
 
     _windows: WindowStore
+    _templates: TemplateStore
     _messages: Wake
 
     async def GetWindow(
@@ -88,20 +91,36 @@ class WindowRpcs(MessagingOperationsServiceServicer):
         """Choose it, or none."""
         template = None
         if request.HasField("template"):
-            template = _chosen(request.template)
+            template = await self._chosen(request.tenant_id, request.template)
         await self._windows.set_template(request.tenant_id, template)
         self._messages.set()
         return pb.SetWindowTemplateResponse()
 
+    async def _chosen(self, tenant_id: str, template: pb.WindowTemplate) -> WindowTemplate:
+        """A template as it is stored; it has to tell what the message says."""
+        name, language = template.template_name, template.language_code
+        known = await self._templates.find(tenant_id, name, language)
+        if known is None:
+            raise NotFound("TEMPLATE_UNKNOWN", "The catalogue has no such template; is it synced?")
+        _check_fills(template, needs_of(known.row.components, known.row.parameter_format))
+        return WindowTemplate(name, language, orjson.dumps(list(template.parameters)))
 
-def _chosen(template: pb.WindowTemplate) -> WindowTemplate:
-    """A template as it is stored; it has to tell what the message says."""
+
+def _check_fills(template: pb.WindowTemplate, needs: Needs) -> None:
+    """The parameters fill the template, and one of them has the words of the message."""
+    if needs.header or needs.buttons:
+        raise InvalidArgument.field(
+            "template.template_name", "its header or a button needs what a message does not have"
+        )
+    if len(template.parameters) != len(needs.body):
+        raise InvalidArgument.field(
+            "template.parameters",
+            f"{len(needs.body)} are needed, {len(template.parameters)} were given",
+        )
     if sum(value.count(TEXT) for value in template.parameters) != 1:
         raise InvalidArgument.field(
             "template.parameters", f"one of them must hold {TEXT}, for the words of the message"
         )
-    parameters = orjson.dumps(list(template.parameters))
-    return WindowTemplate(template.template_name, template.language_code, parameters)
 
 
 def _template(row: WindowTemplate) -> pb.WindowTemplate:

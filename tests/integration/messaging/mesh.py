@@ -371,6 +371,10 @@ class Mesh:
     async def register(self, number: str, tenant_id: str) -> None:
         """A number becomes a hotel's, and the replicas started here know it."""
         self.tenants.add(number, tenant_id)
+        await self.until_told()
+
+    async def until_told(self) -> None:
+        """Wait until the replicas started here know whose each number is."""
         async with asyncio.timeout(DEADLINE):
             while any(_version_at(kit) != self.tenants.version for kit in self.kits):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)

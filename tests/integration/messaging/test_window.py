@@ -16,6 +16,7 @@ from services.messaging.whatsapp.codes import WINDOW_CODE
 from tests.integration.cli.conftest import Conserje
 from tests.integration.cli.conftest import conserje as conserje
 from tests.integration.messaging.mesh import NUMBER, TENANT, Mesh, status, text
+from tests.integration.messaging.templates import approved
 
 DAY = 86_400
 STATES = "SELECT state FROM outbox ORDER BY outbox_number"
@@ -46,6 +47,7 @@ async def held(mesh: Mesh, tenant: str = TENANT, **page: Any) -> list[pb.HeldSen
 
 
 async def choose(mesh: Mesh, *parameters: str) -> None:
+    await approved(mesh)
     request = pb.SetWindowTemplateRequest(tenant_id=TENANT)
     request.template.template_name, request.template.language_code = "respuesta", "es"
     request.template.parameters.extend(parameters or ("Hotel Mirador", "{text}"))
@@ -216,6 +218,20 @@ async def test_a_template_that_is_refused_loses_nothing(mesh: Mesh) -> None:
     assert first["type"] == "interactive"
 
 
+async def test_what_waits_for_metas_approval_goes_with_it(mesh: Mesh) -> None:
+    stub = await mesh.start("serve", "steps")
+    await choose(mesh)
+    await mesh.admin.execute("UPDATE template SET status = 'PAUSED'")
+    await mesh.say(stub, old())
+    await mesh.until_answered(1)
+    await mesh.start("send", settle_after_seconds=0.4)
+    await mesh.until("SELECT state = 'HELD' FROM outbox")
+    assert [send.reason for send in await held(mesh)] == ["TEMPLATE_NOT_APPROVED"]
+    await mesh.admin.execute("UPDATE template SET status = 'APPROVED'")
+    (sent,) = await mesh.accepted(1)
+    assert words(sent)
+
+
 async def test_what_no_template_can_tell_is_held(mesh: Mesh) -> None:
     stub = await mesh.start("serve", "steps")
     await choose(mesh)
@@ -224,7 +240,7 @@ async def test_what_no_template_can_tell_is_held(mesh: Mesh) -> None:
     rows = await mesh.admin.fetch("SELECT outbox_id FROM outbox ORDER BY outbox_number")
     bodies = [
         b'{"type":"image","image":{"id":"1"}}',
-        b'{"type":"text","text":{"body":"%s"}}' % (b"a" * 1025),
+        b'{"type":"text","text":{"body":"%s"}}' % (b"a" * 32_768),
     ]
     for row, body in zip(rows, bodies, strict=True):
         await mesh.admin.execute(
@@ -259,9 +275,19 @@ async def test_a_held_message_is_given_up_once(mesh: Mesh) -> None:
 
 async def test_a_template_that_tells_nothing_is_not_chosen(mesh: Mesh) -> None:
     await mesh.start("serve")
-    for parameters in (("hola",), ("{text}", "{text}")):
+    for parameters, word in (
+        (("hola", "adiós"), "{text}"),
+        (("{text}", "{text}"), "{text}"),
+        (("{text}",), "2 are needed, 1 were given"),
+    ):
         code, said = await refusal(choose(mesh, *parameters))
-        assert (code, "{text}" in said) == (grpc.StatusCode.INVALID_ARGUMENT, True)
+        assert (code, word in said) == (grpc.StatusCode.INVALID_ARGUMENT, True), said
+    await mesh.admin.execute("DELETE FROM template")
+    unknown = pb.SetWindowTemplateRequest(tenant_id=TENANT)
+    unknown.template.template_name, unknown.template.language_code = "respuesta", "es"
+    unknown.template.parameters.append("{text}")
+    code, _ = await refusal(mesh.operations().SetWindowTemplate(unknown))
+    assert code is grpc.StatusCode.NOT_FOUND
     assert await mesh.admin.fetchval("SELECT count(*) FROM window_template") == 0
 
 
@@ -278,6 +304,7 @@ async def test_the_command_shows_windows_and_what_waits(mesh: Mesh, conserje: Co
     assert (listed.code, "NO_TEMPLATE 131047" in listed.out) == (0, True), listed
     dropped = await conserje("sends", "drop", TENANT, listed.out.split()[0], *at)
     assert (dropped.code, dropped.err) == (0, "")
+    await approved(mesh, body="{{1}}")
     chosen = await conserje("window", "template", TENANT, "respuesta", *at)
     assert (chosen.code, chosen.out.split()) == (0, ["respuesta", "es", "{text}"]), chosen
     cleared = await conserje("window", "template", TENANT, "--none", *at)

@@ -753,9 +753,10 @@ class HeldSend(_message.Message):
     kind: _builtins.str
     """What it is, such as `text` or `interactive`."""
     reason: _builtins.str
-    """Why it waits: `NO_TEMPLATE` when the hotel has chosen none, `NO_WORDS` when
-    it is nothing that words can tell, `TOO_LONG` for a template,
-    `TEMPLATE_REFUSED` when WhatsApp did not take the template.
+    """Why it waits: `NO_TEMPLATE` when the hotel has chosen none,
+    `TEMPLATE_NOT_APPROVED` when Meta has not approved that, or not any more,
+    `NO_WORDS` when the message is nothing that words can tell, `TOO_LONG` for
+    the template, `TEMPLATE_REFUSED` when WhatsApp did not take it.
     """
     error_code: _builtins.int
     """Meta's code: 131047, or why the template was not taken."""

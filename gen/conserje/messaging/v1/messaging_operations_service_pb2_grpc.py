@@ -220,6 +220,10 @@ class MessagingOperationsServiceServicer:
 
     def SetWindowTemplate(self, request, context):
         """Chooses that template, or none. What is held is looked at again.
+
+        Errors:
+        - NOT_FOUND `TEMPLATE_UNKNOWN`: the catalogue has no such template in that
+        language.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -104,7 +104,12 @@ class MessagingOperationsServiceStub:
     shut.
     """
     SetWindowTemplate: _grpc.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.SetWindowTemplateRequest, _messaging_operations_service_pb2.SetWindowTemplateResponse]
-    """Chooses that template, or none. What is held is looked at again."""
+    """Chooses that template, or none. What is held is looked at again.
+
+    Errors:
+    - NOT_FOUND `TEMPLATE_UNKNOWN`: the catalogue has no such template in that
+      language.
+    """
 
 @_typing.type_check_only
 class MessagingOperationsServiceAsyncStub(MessagingOperationsServiceStub):
@@ -182,7 +187,12 @@ class MessagingOperationsServiceAsyncStub(MessagingOperationsServiceStub):
     shut.
     """
     SetWindowTemplate: _aio.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.SetWindowTemplateRequest, _messaging_operations_service_pb2.SetWindowTemplateResponse]  # type: ignore[assignment]
-    """Chooses that template, or none. What is held is looked at again."""
+    """Chooses that template, or none. What is held is looked at again.
+
+    Errors:
+    - NOT_FOUND `TEMPLATE_UNKNOWN`: the catalogue has no such template in that
+      language.
+    """
 
 class MessagingOperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     """What operators see and decide: items that are kept aside.
@@ -329,6 +339,11 @@ class MessagingOperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _messaging_operations_service_pb2.SetWindowTemplateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_messaging_operations_service_pb2.SetWindowTemplateResponse, _abc.Awaitable[_messaging_operations_service_pb2.SetWindowTemplateResponse]]:
-        """Chooses that template, or none. What is held is looked at again."""
+        """Chooses that template, or none. What is held is looked at again.
+
+        Errors:
+        - NOT_FOUND `TEMPLATE_UNKNOWN`: the catalogue has no such template in that
+          language.
+        """
 
 def add_MessagingOperationsServiceServicer_to_server(servicer: MessagingOperationsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

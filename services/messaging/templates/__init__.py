@@ -1,0 +1,1 @@
+"""Templates that Meta has approved: the catalogue, its synchronisation, sends of them."""

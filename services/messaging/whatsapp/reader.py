@@ -1,0 +1,81 @@
+"""What the Graph API tells about accounts and numbers: reads, page by page.
+
+Source: "WhatsApp Business Management API" of Meta. An account may be read 200
+times an hour, so nothing here is on a guest's way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import orjson
+from pydantic import SecretStr
+
+from meshkit.errors import FailedPrecondition, Unavailable
+from services.messaging.whatsapp.codes import Reaction, reaction_to
+
+TEMPLATE_FIELDS = (
+    "id,name,language,status,category,quality_score,rejected_reason,parameter_format,components"
+)
+PAGE = 100
+MOST_PAGES = 100
+"""An account has up to 6,000 templates; what goes on longer is a circle."""
+
+
+class GraphReader:
+    """Reads over the pooled session that sends."""
+
+    def __init__(
+        self, session: aiohttp.ClientSession, *, base_url: str, version: str, token: SecretStr
+    ) -> None:
+        self._session = session
+        self._base = f"{base_url.rstrip('/')}/{version}"
+        self._headers = {"Authorization": f"Bearer {token.get_secret_value()}"}
+
+    async def templates(self, account_id: str) -> AsyncIterator[list[dict[str, Any]]]:
+        """The templates of an account, a page at a time."""
+        asked = {"fields": TEMPLATE_FIELDS, "limit": str(PAGE)}
+        for _ in range(MOST_PAGES):
+            page = await self.get(f"{account_id}/message_templates", asked)
+            found = page.get("data")
+            yield [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
+            paging = page.get("paging")
+            if not isinstance(paging, dict) or not paging.get("next"):
+                return
+            after = paging.get("cursors", {}).get("after")
+            if not after or after == asked.get("after"):
+                return
+            asked["after"] = str(after)
+
+    async def get(self, path: str, params: dict[str, str]) -> dict[str, Any]:
+        """One object of the Graph API.
+
+        Raises `FailedPrecondition` GRAPH_REFUSED with Meta's code, `Unavailable`
+        GRAPH_AWAY when it does not answer or says that it cannot now.
+        """
+        url = f"{self._base}/{path}"
+        try:
+            async with self._session.get(url, params=params, headers=self._headers) as response:
+                return _object(response.status, await response.read())
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise Unavailable("GRAPH_AWAY", f"Meta: {type(error).__name__}") from error
+
+
+def _object(status: int, body: bytes) -> dict[str, Any]:
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        value = None
+    answer: dict[str, Any] = value if isinstance(value, dict) else {}
+    error = answer.get("error")
+    if isinstance(error, dict) and isinstance(error.get("code"), int):
+        if reaction_to(error) is Reaction.RETRY:
+            raise Unavailable("GRAPH_AWAY", f"Meta cannot now: code {error['code']}")
+        raise FailedPrecondition(
+            "GRAPH_REFUSED", f"Meta refuses: code {error['code']}", code=error["code"]
+        )
+    if status != 200 or value is None:
+        raise Unavailable("GRAPH_AWAY", f"Meta answered HTTP {status}")
+    return answer
