@@ -20,7 +20,7 @@ class Resolving(TenantServiceServicer):
 
     BatchGetTenantProfiles = ListTenants = CreateTenant = UpdateTenant = GetTenant
     SuspendTenant = ActivateTenant = DeleteTenant = GetTenant
-    AddNumber = RemoveNumber = GetTenant
+    AddNumber = MoveNumber = RemoveNumber = GetTenant
     AddIdentifier = MoveIdentifier = RemoveIdentifier = ListIdentifiers = GetTenant
 
 

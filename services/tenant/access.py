@@ -19,6 +19,7 @@ ACCESS: Access = {
         "ActivateTenant": (OPERATOR,),
         "DeleteTenant": (OPERATOR,),
         "AddNumber": (OPERATOR,),
+        "MoveNumber": (OPERATOR,),
         "RemoveNumber": (OPERATOR,),
         "AddIdentifier": (OPERATOR,),
         "MoveIdentifier": (OPERATOR,),

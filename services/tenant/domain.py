@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 from meshkit.clock import Clock
 from meshkit.errors import FailedPrecondition, NotFound, Unavailable
@@ -44,6 +45,10 @@ class Number:
     version: int
     shared: bool = False
     """Some who write to it are guests of other hotels."""
+    since_time: datetime | None = None
+    """What came before it is somebody else's; None: nobody else had it."""
+    until_time: datetime | None = None
+    """What comes from then on is somebody else's; None: it is the hotel's now."""
 
     def memory(self) -> int:
         """Bytes that this number takes, with all that is its own."""
@@ -59,6 +64,7 @@ class Number:
             *self.language_codes,
             self.currency_code,
             self.version,
+            *filter(None, (self.since_time, self.until_time)),
         )
         return sum(map(sys.getsizeof, own))
 
@@ -75,6 +81,8 @@ class Snapshot:
     """By `phone_number_id`; not changed before another snapshot has taken its place."""
     identifiers: dict[str, Number]
     """By `Identifier.key`, just so; one for all that a hotel has."""
+    past: dict[str, tuple[Number, ...]]
+    """Whose numbers were before, by `phone_number_id`, the first owner first."""
     memory: int
     """Bytes that all this takes, and the tables that find it."""
 
@@ -86,6 +94,7 @@ class Snapshot:
         active_tenant_count: int,
         numbers: Iterable[Number],
         identifiers: Iterable[tuple[Identifier, Number]] = (),
+        past: Mapping[str, tuple[Number, ...]] = MappingProxyType({}),
     ) -> Snapshot:
         """A snapshot of these numbers and other identifiers."""
         by_id = {number.phone_number_id: number for number in numbers}
@@ -93,7 +102,7 @@ class Snapshot:
         hotels = {id(number): number for number in by_key.values()}.values()
         memory = sum(map(sys.getsizeof, (by_id, by_key, *by_key)))
         memory += sum(number.memory() for number in (*by_id.values(), *hotels))
-        return cls(version, read_time, active_tenant_count, by_id, by_key, memory)
+        return cls(version, read_time, active_tenant_count, by_id, by_key, dict(past), memory)
 
     def find(self, identifier: Identifier) -> Number:
         """Find the owner of an identifier, whatever his state.
@@ -110,13 +119,15 @@ class Snapshot:
         phone_number_id: str,
         whatsapp_business_account_id: str,
         guest: Identifier | None = None,
+        arrive_time: datetime | None = None,
     ) -> Number:
         """Find the owner of a number, whatever his state; "" as the account compares nothing.
 
+        What came at `arrive_time` is his who had the number then or, if nobody had, got it next.
         A shared number is the hotel's whose `guest` it is, if that is known. Raises `NotFound`
         NUMBER_UNKNOWN and `FailedPrecondition` WABA_MISMATCH.
         """
-        number = self.numbers.get(phone_number_id)
+        number = self._owner(phone_number_id, arrive_time)
         if number is None:
             raise NotFound("NUMBER_UNKNOWN", "No hotel owns this number.")
         if whatsapp_business_account_id not in ("", number.whatsapp_business_account_id):
@@ -126,6 +137,13 @@ class Snapshot:
         if guest is not None and number.shared:
             return self.identifiers.get(guest.key, number)
         return number
+
+    def _owner(self, phone_number_id: str, arrive_time: datetime | None) -> Number | None:
+        if arrive_time is not None:
+            for number in self.past.get(phone_number_id, ()):
+                if number.until_time is not None and arrive_time < number.until_time:
+                    return number
+        return self.numbers.get(phone_number_id)
 
 
 class Directory:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 from conserje.tenant.v1.tenant_service_pb2 import ResolveTenantRequest
 
 from meshkit.errors import InvalidArgument
@@ -18,7 +20,8 @@ def answer(snapshot: Snapshot, asked: ResolveTenantRequest) -> Number:
     number, account = asked.phone_number_id, asked.whatsapp_business_account_id
     others = [one for one in (asked.whatsapp_phone, asked.email) if one]
     if number and not others:
-        return snapshot.resolve(number, account, _guest(asked) if asked.guest_phone else None)
+        guest = _guest(asked) if asked.guest_phone else None
+        return snapshot.resolve(number, account, guest, _arrived(asked))
     if number or len(others) > 1 or (others and (account or asked.guest_phone)):
         raise InvalidArgument.field(
             "phone_number_id" if number else "whatsapp_phone",
@@ -45,6 +48,15 @@ def _other(asked: ResolveTenantRequest) -> Identifier:
             Kind.WHATSAPP_BUSINESS_ACCOUNT, account, "whatsapp_business_account_id"
         )
     raise InvalidArgument.field("phone_number_id", "or one other identifier is required")
+
+
+def _arrived(asked: ResolveTenantRequest) -> datetime | None:
+    if not asked.HasField("arrive_time"):
+        return None
+    try:
+        return asked.arrive_time.ToDatetime(UTC)
+    except (ValueError, OverflowError):
+        raise InvalidArgument.field("arrive_time", "is no time") from None
 
 
 def _guest(asked: ResolveTenantRequest) -> Identifier:

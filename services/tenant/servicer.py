@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
 from typing import Any
 
 import grpc
@@ -128,17 +129,17 @@ class _Answers:
     """The messages about one snapshot, made when first asked for and then shared.
 
     Making one takes ten times as long as copying it into a batch. There is at
-    most one for each number of the snapshot, and one for each of its hotels.
+    most one for each number of the snapshot, each of its hotels and each owner of before.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
-        self._made: dict[tuple[str, str], ResolveTenantResult] = {}
+        self._made: dict[tuple[str, str, datetime | None], ResolveTenantResult] = {}
         self._reported: set[tuple[str, str]] = set()
 
     def of(self, number: Number) -> ResolveTenantResult:
         """The message about `number`; not to be changed."""
-        key = (number.phone_number_id, number.tenant_id)
+        key = (number.phone_number_id, number.tenant_id, number.until_time)
         made = self._made.get(key)
         if made is None:
             made = ResolveTenantResult(value=_to_response(number, self.snapshot))
@@ -171,11 +172,13 @@ def _to_message(part: Part[Change], snapshot: Snapshot) -> WatchTenantsResponse:
 def _to_response(number: Number, snapshot: Snapshot) -> ResolveTenantResponse:
     response = ResolveTenantResponse(routing_record=_to_record(number))
     response.as_of.FromDatetime(snapshot.read_time)
+    if number.until_time is not None:
+        response.until_time.FromDatetime(number.until_time)
     return response
 
 
 def _to_record(number: Number) -> RoutingRecord:
-    return RoutingRecord(
+    record = RoutingRecord(
         tenant_id=number.tenant_id,
         phone_number_id=number.phone_number_id,
         whatsapp_business_account_id=number.whatsapp_business_account_id,
@@ -188,3 +191,6 @@ def _to_record(number: Number) -> RoutingRecord:
         version=number.version,
         shared=number.shared,
     )
+    if number.since_time is not None:
+        record.since_time.FromDatetime(number.since_time)
+    return record

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from contextlib import aclosing
+from datetime import datetime
 
 import asyncpg
 
@@ -15,7 +16,8 @@ from services.tenant.identifiers.domain import Identifier, Kind
 
 # One statement, so that hotels, what they are found by and the version are of
 # one moment. The joins keep the one row of `directory` when there is no hotel,
-# and a hotel that is found by nothing. A number has no `kind`.
+# and a hotel that is found by nothing. A number that is the hotel's has no
+# `until_time`; other identifiers have a `kind`.
 SELECT_DIRECTORY = """
 SELECT directory.version AS directory_version,
        statement_timestamp() AS read_time,
@@ -30,14 +32,24 @@ SELECT directory.version AS directory_version,
        found.kind,
        found.value,
        found.whatsapp_business_account_id,
-       found.shared
+       found.shared,
+       found.since_time,
+       found.until_time
 FROM directory
 LEFT JOIN tenant ON true
 LEFT JOIN (
-  SELECT tenant_id, NULL AS kind, phone_number_id AS value, whatsapp_business_account_id, shared
+  SELECT tenant_id, NULL AS kind, phone_number_id AS value, whatsapp_business_account_id, shared,
+         past.since_time, NULL::timestamptz AS until_time
   FROM whatsapp_number
+  LEFT JOIN (
+    SELECT phone_number_id, max(until_time) AS since_time FROM past_number GROUP BY phone_number_id
+  ) AS past USING (phone_number_id)
   UNION ALL
-  SELECT tenant_id, kind, value, '', false FROM identifier
+  SELECT tenant_id, NULL, phone_number_id, whatsapp_business_account_id, shared,
+         lag(until_time) OVER (PARTITION BY phone_number_id ORDER BY until_time), until_time
+  FROM past_number
+  UNION ALL
+  SELECT tenant_id, kind, value, '', false, NULL, NULL FROM identifier
 ) AS found ON found.tenant_id = tenant.tenant_id
 """
 
@@ -83,6 +95,7 @@ class _Building:
         self._numbers: dict[str, Number] = {}
         self._identifiers: dict[str, Number] = {}
         self._hotels: dict[str, Number] = {}
+        self._past: dict[str, list[Number]] = {}
         self._memory = 0
         self._active: set[str] = set()
         self._head: asyncpg.Record | None = None
@@ -96,9 +109,14 @@ class _Building:
             if row["kind"] is not None:
                 self._add_identifier(row)
             elif row["value"] is not None:
-                number = _number(row, row["value"], row["whatsapp_business_account_id"])
-                known = self._known_numbers.get(number.phone_number_id)
-                self._numbers[number.phone_number_id] = self._kept(number, known)
+                self._add_number(_number(row, row["value"], row["whatsapp_business_account_id"]))
+
+    def _add_number(self, number: Number) -> None:
+        if number.until_time is not None:
+            self._past.setdefault(number.phone_number_id, []).append(self._kept(number, None))
+            return
+        known = self._known_numbers.get(number.phone_number_id)
+        self._numbers[number.phone_number_id] = self._kept(number, known)
 
     def _add_identifier(self, row: asyncpg.Record) -> None:
         key = Identifier(Kind(row["kind"]), row["value"]).key
@@ -119,14 +137,22 @@ class _Building:
     def finish(self) -> Snapshot:
         """The snapshot, once all rows are in."""
         assert self._head is not None, "the directory always has its row"
+        past = {key: tuple(sorted(owners, key=_until)) for key, owners in self._past.items()}
+        self._memory += sum(map(sys.getsizeof, past.values()))
         return Snapshot(
             version=self._head["directory_version"],
             read_time=self._head["read_time"],
             active_tenant_count=len(self._active),
             numbers=self._numbers,
             identifiers=self._identifiers,
-            memory=sys.getsizeof(self._numbers) + sys.getsizeof(self._identifiers) + self._memory,
+            past=past,
+            memory=sum(map(sys.getsizeof, (self._numbers, self._identifiers, past))) + self._memory,
         )
+
+
+def _until(past: Number) -> datetime:
+    assert past.until_time is not None, "it is over"
+    return past.until_time
 
 
 def _number(row: asyncpg.Record, phone_number_id: str, account_id: str) -> Number:
@@ -142,4 +168,6 @@ def _number(row: asyncpg.Record, phone_number_id: str, account_id: str) -> Numbe
         currency_code=row["currency_code"],
         version=row["version"],
         shared=row["shared"],
+        since_time=row["since_time"],
+        until_time=row["until_time"],
     )

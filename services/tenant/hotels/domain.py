@@ -83,6 +83,14 @@ class Hotel:
         """Another one with every change."""
         return str(self.version)
 
+    def has_number(self, phone_number_id: str, account_id: str) -> bool:
+        """Whether it is found by a number; an empty `account_id` is not compared."""
+        return any(
+            number.phone_number_id == phone_number_id
+            and account_id in ("", number.whatsapp_business_account_id)
+            for number in self.draft.numbers
+        )
+
     def need(self, etag: str) -> None:
         """Raise `Aborted` ETAG_MISMATCH unless `etag` is of this version, or empty."""
         if etag not in ("", self.etag):

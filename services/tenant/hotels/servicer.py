@@ -25,6 +25,8 @@ from conserje.tenant.v1.tenant_service_pb2 import (
     GetTenantResponse,
     ListTenantsRequest,
     ListTenantsResponse,
+    MoveNumberRequest,
+    MoveNumberResponse,
     RemoveNumberRequest,
     RemoveNumberResponse,
     SuspendTenantRequest,
@@ -134,6 +136,16 @@ class HotelServicer(IdentifierServicer):
             request.tenant_id, number, tell_owner=is_operator(context)
         )
         return AddNumberResponse(tenant=wire.from_hotel(hotel))
+
+    async def MoveNumber(self, request: MoveNumberRequest, context: Context) -> MoveNumberResponse:
+        """A number from one hotel to another."""
+        hotel = await self._hotels.move_number(
+            request.tenant_id,
+            request.phone_number_id,
+            request.to_tenant_id,
+            request.whatsapp_business_account_id,
+        )
+        return MoveNumberResponse(tenant=wire.from_hotel(hotel))
 
     async def RemoveNumber(
         self, request: RemoveNumberRequest, context: Context

@@ -84,6 +84,14 @@ INSERT INTO whatsapp_number (
 
 NUMBER_OWNER = "SELECT tenant_id FROM whatsapp_number WHERE phone_number_id = $1"
 
+# An empty account leaves it under the one it is under.
+MOVE_NUMBER = """
+UPDATE whatsapp_number
+SET tenant_id = $3,
+    whatsapp_business_account_id = coalesce(nullif($4, ''), whatsapp_business_account_id)
+WHERE tenant_id = $1 AND phone_number_id = $2
+"""
+
 DELETE_NUMBER = "DELETE FROM whatsapp_number WHERE tenant_id = $1 AND phone_number_id = $2"
 
 INSERT_IDENTIFIER = "INSERT INTO identifier (tenant_id, kind, value) VALUES ($1, $2, $3)"
@@ -157,17 +165,34 @@ class HotelStore:
             before = await read(connection, tenant_id)
             if number in before.draft.numbers:
                 return before
-            if len(before.draft.numbers) >= MOST_NUMBERS:
-                raise FailedPrecondition("TOO_MANY_NUMBERS", f"It has {MOST_NUMBERS} already.")
+            _need_room(before)
             await _insert_number(connection, tenant_id, number, tell_owner)
             return await read(connection, tenant_id)
+
+    async def move_number(
+        self, tenant_id: str, phone_number_id: str, to_tenant_id: str, account_id: str = ""
+    ) -> Hotel:
+        """The other hotel, which has the number now; "" leaves it under its account.
+
+        Raises `NotFound` TENANT_UNKNOWN and NUMBER_UNKNOWN, and `FailedPrecondition`
+        TOO_MANY_NUMBERS.
+        """
+        async with changing(self._postgres) as connection:
+            await read(connection, tenant_id)
+            before = await read(connection, to_tenant_id)
+            if before.has_number(phone_number_id, account_id):
+                return before
+            if tenant_id != to_tenant_id:
+                _need_room(before)
+            moved = (tenant_id, phone_number_id, to_tenant_id, account_id)
+            _need_one(await connection.execute(MOVE_NUMBER, *moved))
+            return await read(connection, to_tenant_id)
 
     async def remove_number(self, tenant_id: str, phone_number_id: str) -> Hotel:
         """The hotel without the number; raises `NotFound` TENANT_UNKNOWN and NUMBER_UNKNOWN."""
         async with changing(self._postgres) as connection:
             await read(connection, tenant_id)
-            if await connection.execute(DELETE_NUMBER, tenant_id, phone_number_id) == "DELETE 0":
-                raise NotFound("NUMBER_UNKNOWN", "The hotel has no such number.")
+            _need_one(await connection.execute(DELETE_NUMBER, tenant_id, phone_number_id))
             return await read(connection, tenant_id)
 
 
@@ -220,6 +245,16 @@ async def _insert_number(
 async def read(connection: Connection, tenant_id: str) -> Hotel:
     """One hotel, within a change; raises `NotFound` TENANT_UNKNOWN."""
     return _known(await connection.fetchrow(SELECT_HOTEL, tenant_id))
+
+
+def _need_room(hotel: Hotel) -> None:
+    if len(hotel.draft.numbers) >= MOST_NUMBERS:
+        raise FailedPrecondition("TOO_MANY_NUMBERS", f"It has {MOST_NUMBERS} already.")
+
+
+def _need_one(done: str) -> None:
+    if done.endswith(" 0"):
+        raise NotFound("NUMBER_UNKNOWN", "The hotel has no such number.")
 
 
 def _known(row: asyncpg.Record | None) -> Hotel:

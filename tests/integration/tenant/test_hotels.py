@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import uuid
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -286,6 +287,78 @@ async def test_a_number_comes_and_goes_and_is_never_two_hotels(stub: Any) -> Non
     assert (await stub.AddNumber(adding)).tenant.tenant_id == MIRADOR
 
 
+async def resolved(stub: Any, at: datetime | None = None, account: str = "") -> str:
+    """Whose the number is, or was when something came."""
+    request = pb.ResolveTenantRequest(
+        phone_number_id=MIRADORS_NUMBER, whatsapp_business_account_id=account
+    )
+    if at is not None:
+        request.arrive_time.FromDatetime(at)
+    try:
+        return str((await stub.ResolveTenant(request)).routing_record.tenant_id)
+    except grpc.aio.AioRpcError as error:
+        return from_rpc_error(error).reason
+
+
+async def test_a_number_moves_and_what_came_before_stays(
+    stub: Any, admin: asyncpg.Connection
+) -> None:
+    async def is_lunas() -> bool:
+        return await resolved(stub) == LUNA
+
+    before = await admin.fetchval("SELECT clock_timestamp()")
+    request = pb.MoveNumberRequest(
+        tenant_id=MIRADOR,
+        phone_number_id=MIRADORS_NUMBER,
+        to_tenant_id=LUNA,
+        whatsapp_business_account_id="77",
+    )
+    moved = (await stub.MoveNumber(request)).tenant
+    assert moved.tenant_id == LUNA
+    assert MIRADORS_NUMBER in {one.phone_number_id for one in moved.numbers}
+    assert (await stub.MoveNumber(request)).tenant == moved
+    assert MIRADORS_NUMBER not in str(await get(stub))
+    await until(is_lunas)
+    after = await admin.fetchval("SELECT clock_timestamp()")
+    assert await resolved(stub, before) == MIRADOR
+    assert await resolved(stub, before, "77") == "WABA_MISMATCH"
+    assert await resolved(stub, before, "200000000000001") == MIRADOR
+    assert await resolved(stub, after, "77") == await resolved(stub, None, "77") == LUNA
+    assert await resolved(stub, after, "200000000000001") == "WABA_MISMATCH"
+
+
+async def test_a_number_that_was_taken_away_keeps_what_came_before(
+    stub: Any, admin: asyncpg.Connection
+) -> None:
+    async def is_gone() -> bool:
+        return await resolved(stub) == "NUMBER_UNKNOWN"
+
+    async def is_lunas() -> bool:
+        return await resolved(stub) == LUNA
+
+    before = await admin.fetchval("SELECT clock_timestamp()")
+    removing = pb.RemoveNumberRequest(tenant_id=MIRADOR, phone_number_id=MIRADORS_NUMBER)
+    await stub.RemoveNumber(removing)
+    await until(is_gone)
+    between = await admin.fetchval("SELECT clock_timestamp()")
+    assert await resolved(stub, before) == MIRADOR
+    assert await resolved(stub, between) == "NUMBER_UNKNOWN"
+    await stub.AddNumber(pb.AddNumberRequest(tenant_id=LUNA, number=number(MIRADORS_NUMBER)))
+    await until(is_lunas)
+    assert await resolved(stub, before) == MIRADOR
+    assert await resolved(stub, between) == LUNA
+
+
+async def test_a_number_moves_to_no_hotel_that_has_a_hundred_or_is_none(stub: Any) -> None:
+    await stub.CreateTenant(creation(hotel("casa-azul", *map(str, range(1, 101)))))
+    for to, reason in (("casa-azul", "TOO_MANY_NUMBERS"), ("nobody", "TENANT_UNKNOWN")):
+        request = pb.MoveNumberRequest(
+            tenant_id=MIRADOR, phone_number_id=MIRADORS_NUMBER, to_tenant_id=to
+        )
+        assert (await refused(stub.MoveNumber(request))).reason == reason
+    assert await resolved(stub) == MIRADOR
+
+
 async def test_a_hotel_has_a_hundred_numbers_at_most(stub: Any) -> None:
     await stub.CreateTenant(creation(hotel("casa-azul", *map(str, range(1, 101)))))
     request = pb.AddNumberRequest(tenant_id="casa-azul", number=number("999"))
@@ -360,6 +433,9 @@ OTHERS: dict[str, Message] = {
     "ActivateTenant": pb.ActivateTenantRequest(tenant_id="nobody"),
     "DeleteTenant": pb.DeleteTenantRequest(tenant_id="nobody"),
     "AddNumber": pb.AddNumberRequest(tenant_id=LUNA, number=number(MIRADORS_NUMBER)),
+    "MoveNumber": pb.MoveNumberRequest(
+        tenant_id=LUNA, phone_number_id=MIRADORS_NUMBER, to_tenant_id="third"
+    ),
     "RemoveNumber": pb.RemoveNumberRequest(tenant_id=LUNA, phone_number_id=MIRADORS_NUMBER),
     "AddIdentifier": pb.AddIdentifierRequest(tenant_id=LUNA, identifier=MIRADORS_EMAIL),
     "MoveIdentifier": pb.MoveIdentifierRequest(
@@ -403,6 +479,7 @@ STORE: dict[str, Callable[[HotelStore], Any]] = {
     "get": lambda store: store.get("nobody"),
     "change": lambda store: store.change("nobody", _never),
     "add_number": lambda store: store.add_number(LUNA, HotelNumber(MIRADORS_NUMBER, "1", "")),
+    "move_number": lambda store: store.move_number(LUNA, MIRADORS_NUMBER, "third"),
     "remove_number": lambda store: store.remove_number(LUNA, MIRADORS_NUMBER),
 }
 ITS_EMAIL = Identifier(Kind.EMAIL, "front@mirador.example")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from services.tenant.domain import Number, Snapshot, TenantState
 from services.tenant.identifiers.domain import Identifier, Kind
@@ -34,7 +34,16 @@ DELETED = replace(
 )
 
 
-SHARED = replace(MIRADOR, phone_number_id="100000000000004", tenant_id="platform", shared=True)
+MOVED = READ_TIME - timedelta(days=1)
+SHARED = replace(
+    MIRADOR,
+    phone_number_id="100000000000004",
+    tenant_id="platform",
+    shared=True,
+    since_time=MOVED,
+)
+BEFORE = replace(SHARED, tenant_id="before", shared=False, since_time=None, until_time=MOVED)
+"""Who had the shared number before."""
 MIRADOR_ITSELF = replace(MIRADOR, phone_number_id="", whatsapp_business_account_id="")
 """As it is found by anything but a number of its own."""
 IDENTIFIERS = [
@@ -47,6 +56,8 @@ IDENTIFIERS = [
     )
 ]
 
+PAST = {BEFORE.phone_number_id: (BEFORE,)}
+
 
 def snapshot(
     numbers: Iterable[Number] = (MIRADOR, SUSPENDED, DELETED, SHARED), version: int = 7
@@ -54,4 +65,4 @@ def snapshot(
     """A snapshot of these numbers, and of all that finds the first hotel."""
     numbers = tuple(numbers)
     active = {number.tenant_id for number in numbers if number.state is TenantState.ACTIVE}
-    return Snapshot.of(version, READ_TIME, len(active), numbers, IDENTIFIERS)
+    return Snapshot.of(version, READ_TIME, len(active), numbers, IDENTIFIERS, PAST)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import timedelta
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from meshkit.clock import FakeClock
 from meshkit.errors import FailedPrecondition, MeshError, NotFound, Unavailable
-from services.tenant.domain import Directory, Number, TenantState
+from services.tenant.domain import Directory, Number, Snapshot, TenantState
 from tests.unit.tenant.numbers import DELETED, MIRADOR, READ_TIME, SUSPENDED, snapshot
 
 # Few ids, so that they meet.
@@ -54,6 +57,28 @@ def test_an_answer_is_the_owner_and_never_a_neighbour(
         assert found == owners[0]
     else:
         assert found == "WABA_MISMATCH"
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=5), st.integers(-1, 6), st.booleans())
+def test_an_item_is_the_hotels_that_had_the_number_or_got_it_next(
+    owners: list[str], hour: int, has_owner: bool
+) -> None:
+    """Of every hour but the first it is told when it began; the last owner has it still."""
+    hours = [READ_TIME + timedelta(hours=n) for n in range(len(owners))]
+    past = tuple(
+        replace(MIRADOR, tenant_id=owner, until_time=until)
+        for owner, until in zip(owners, hours, strict=True)
+    )
+    known = Snapshot.of(
+        1, READ_TIME, 1, [MIRADOR] if has_owner else [], (), {MIRADOR.phone_number_id: past}
+    )
+    expected = [*owners, MIRADOR.tenant_id if has_owner else "NUMBER_UNKNOWN"]
+    arrived = READ_TIME + timedelta(hours=hour)
+    try:
+        found = known.resolve(MIRADOR.phone_number_id, "", arrive_time=arrived).tenant_id
+    except NotFound as error:
+        found = error.reason
+    assert found == expected[min(max(hour + 1, 0), len(owners))]
 
 
 def test_errors_do_not_tell_whose_number_it_is() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, timedelta
 from typing import Any, cast
 
 import pytest
@@ -13,6 +14,7 @@ from conserje.tenant.v1.tenant_service_pb2 import (
     ResolveTenantRequest,
     ResolveTenantResponse,
 )
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from prometheus_client import CollectorRegistry
@@ -30,6 +32,7 @@ from tests.unit.tenant.numbers import (
     DELETED,
     IDENTIFIERS,
     MIRADOR,
+    MOVED,
     READ_TIME,
     SHARED,
     SUSPENDED,
@@ -151,6 +154,25 @@ async def test_a_shared_number_is_the_hotels_whose_guest_writes(
     assert counted == 3
 
 
+async def test_a_number_that_moved_is_whose_it_was_when_the_item_came(
+    servicer: TenantServicer,
+) -> None:
+    for at, found in (
+        (MOVED - timedelta(days=9), "before"),
+        (MOVED - timedelta(microseconds=1), "before"),
+        (MOVED, "platform"),
+        (MOVED + timedelta(days=9), "platform"),
+    ):
+        asked = ResolveTenantRequest(phone_number_id=SHARED.phone_number_id)
+        asked.arrive_time.FromDatetime(at)
+        response = await servicer.ResolveTenant(asked, NO_CONTEXT)
+        record, is_over = response.routing_record, response.HasField("until_time")
+        assert (record.tenant_id, is_over) == (found, found == "before")
+        assert record.HasField("since_time") is not is_over
+        told = response.until_time if is_over else record.since_time
+        assert told.ToDatetime(UTC) == MOVED
+
+
 @pytest.mark.parametrize(
     ("asked", "field"),
     [
@@ -160,6 +182,7 @@ async def test_a_shared_number_is_the_hotels_whose_guest_writes(
         ({"whatsapp_business_account_id": "1", "guest_phone": "+34600112233"}, "phone_number_id"),
         ({"whatsapp_phone": "600 11 22 33"}, "whatsapp_phone"),
         ({"email": "nobody"}, "email"),
+        ({"phone_number_id": "1", "arrive_time": Timestamp(seconds=2**60)}, "arrive_time"),
         ({"phone_number_id": "1", "guest_phone": "1"}, "guest_phone"),
     ],
 )

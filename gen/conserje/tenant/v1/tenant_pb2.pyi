@@ -74,6 +74,7 @@ class RoutingRecord(_message.Message):
     CURRENCY_CODE_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     SHARED_FIELD_NUMBER: _builtins.int
+    SINCE_TIME_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """The hotel, an opaque id such as `hotel-mirador`. Always set."""
     phone_number_id: _builtins.str
@@ -104,6 +105,12 @@ class RoutingRecord(_message.Message):
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The BCP 47 languages the hotel answers in, the default one included."""
 
+    @_builtins.property
+    def since_time(self) -> _timestamp_pb2.Timestamp:
+        """Since when the number is this hotel's, under this account: who looks at what
+        has arrived before asks with `arrive_time`. Absent: it was nobody else's.
+        """
+
     def __init__(
         self,
         *,
@@ -118,10 +125,11 @@ class RoutingRecord(_message.Message):
         currency_code: _builtins.str = ...,
         version: _builtins.int = ...,
         shared: _builtins.bool = ...,
+        since_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "default_language_code", b"default_language_code", "display_name", b"display_name", "language_codes", b"language_codes", "phone_number_id", b"phone_number_id", "shared", b"shared", "state", b"state", "tenant_id", b"tenant_id", "time_zone", b"time_zone", "version", b"version", "whatsapp_business_account_id", b"whatsapp_business_account_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "default_language_code", b"default_language_code", "display_name", b"display_name", "language_codes", b"language_codes", "phone_number_id", b"phone_number_id", "shared", b"shared", "since_time", b"since_time", "state", b"state", "tenant_id", b"tenant_id", "time_zone", b"time_zone", "version", b"version", "whatsapp_business_account_id", b"whatsapp_business_account_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

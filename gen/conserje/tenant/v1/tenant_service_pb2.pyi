@@ -37,6 +37,7 @@ class ResolveTenantRequest(_message.Message):
     WHATSAPP_PHONE_FIELD_NUMBER: _builtins.int
     EMAIL_FIELD_NUMBER: _builtins.int
     GUEST_PHONE_FIELD_NUMBER: _builtins.int
+    ARRIVE_TIME_FIELD_NUMBER: _builtins.int
     TIME_REMAINING_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     phone_number_id: _builtins.str
@@ -60,6 +61,12 @@ class ResolveTenantRequest(_message.Message):
     traceparent: _builtins.str
     """The W3C trace context of this item. Only read in a batch; may be empty."""
     @_builtins.property
+    def arrive_time(self) -> _timestamp_pb2.Timestamp:
+        """When the item came that was sent to `phone_number_id`: it is the hotel's that
+        had the number then, or, when nobody had it, got it next. Absent means now.
+        """
+
+    @_builtins.property
     def time_remaining(self) -> _duration_pb2.Duration:
         """What is left of the caller's time for this item. Only read in a batch;
         absent, the deadline of the batch holds.
@@ -73,12 +80,13 @@ class ResolveTenantRequest(_message.Message):
         whatsapp_phone: _builtins.str = ...,
         email: _builtins.str = ...,
         guest_phone: _builtins.str = ...,
+        arrive_time: _timestamp_pb2.Timestamp | None = ...,
         time_remaining: _duration_pb2.Duration | None = ...,
         traceparent: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["time_remaining", b"time_remaining"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrive_time", b"arrive_time", "time_remaining", b"time_remaining"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["email", b"email", "guest_phone", b"guest_phone", "phone_number_id", b"phone_number_id", "time_remaining", b"time_remaining", "traceparent", b"traceparent", "whatsapp_business_account_id", b"whatsapp_business_account_id", "whatsapp_phone", b"whatsapp_phone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrive_time", b"arrive_time", "email", b"email", "guest_phone", b"guest_phone", "phone_number_id", b"phone_number_id", "time_remaining", b"time_remaining", "traceparent", b"traceparent", "whatsapp_business_account_id", b"whatsapp_business_account_id", "whatsapp_phone", b"whatsapp_phone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -92,6 +100,7 @@ class ResolveTenantResponse(_message.Message):
 
     ROUTING_RECORD_FIELD_NUMBER: _builtins.int
     AS_OF_FIELD_NUMBER: _builtins.int
+    UNTIL_TIME_FIELD_NUMBER: _builtins.int
     @_builtins.property
     def routing_record(self) -> _tenant_pb2.RoutingRecord:
         """The owner, whatever its state. Unless a number was asked for that is its
@@ -102,15 +111,20 @@ class ResolveTenantResponse(_message.Message):
     def as_of(self) -> _timestamp_pb2.Timestamp:
         """When the snapshot that answered was read from the database."""
 
+    @_builtins.property
+    def until_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when the number was this hotel's. Absent: it is."""
+
     def __init__(
         self,
         *,
         routing_record: _tenant_pb2.RoutingRecord | None = ...,
         as_of: _timestamp_pb2.Timestamp | None = ...,
+        until_time: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "routing_record", b"routing_record"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "routing_record", b"routing_record", "until_time", b"until_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "routing_record", b"routing_record"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["as_of", b"as_of", "routing_record", b"routing_record", "until_time", b"until_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -816,6 +830,66 @@ class AddNumberResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AddNumberResponse: _TypeAlias = AddNumberResponse  # noqa: Y015
+
+@_typing.final
+class MoveNumberRequest(_message.Message):
+    """The request of `MoveNumber`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    PHONE_NUMBER_ID_FIELD_NUMBER: _builtins.int
+    TO_TENANT_ID_FIELD_NUMBER: _builtins.int
+    WHATSAPP_BUSINESS_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel that has it. Required."""
+    phone_number_id: _builtins.str
+    """Meta's id of the number: 1 to 32 digits. Required."""
+    to_tenant_id: _builtins.str
+    """The hotel that is to have it. Required."""
+    whatsapp_business_account_id: _builtins.str
+    """The business account it is under from then on: up to 32 digits. Empty: the
+    same as before.
+    """
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        phone_number_id: _builtins.str = ...,
+        to_tenant_id: _builtins.str = ...,
+        whatsapp_business_account_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["phone_number_id", b"phone_number_id", "tenant_id", b"tenant_id", "to_tenant_id", b"to_tenant_id", "whatsapp_business_account_id", b"whatsapp_business_account_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MoveNumberRequest: _TypeAlias = MoveNumberRequest  # noqa: Y015
+
+@_typing.final
+class MoveNumberResponse(_message.Message):
+    """The answer of `MoveNumber`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tenant(self) -> _tenant_pb2.Tenant:
+        """The hotel that has it now."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _tenant_pb2.Tenant | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___MoveNumberResponse: _TypeAlias = MoveNumberResponse  # noqa: Y015
 
 @_typing.final
 class RemoveNumberRequest(_message.Message):

@@ -97,6 +97,11 @@ class TenantServiceStub:
                 request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddNumberRequest.SerializeToString,
                 response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddNumberResponse.FromString,
                 _registered_method=True)
+        self.MoveNumber = channel.unary_unary(
+                '/conserje.tenant.v1.TenantService/MoveNumber',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.MoveNumberRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.MoveNumberResponse.FromString,
+                _registered_method=True)
         self.RemoveNumber = channel.unary_unary(
                 '/conserje.tenant.v1.TenantService/RemoveNumber',
                 request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.RemoveNumberRequest.SerializeToString,
@@ -274,6 +279,20 @@ class TenantServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def MoveNumber(self, request, context):
+        """Takes a number from one hotel and gives it to another, at once. What has
+        arrived until then stays with the first, which also answers it. Nothing
+        happens when the other one has it just so already.
+
+        Errors:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        - NOT_FOUND `NUMBER_UNKNOWN`: the hotel has no such number.
+        - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the other hotel has 100.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RemoveNumber(self, request, context):
         """Takes a number from a hotel: what is written to it afterwards is no
         hotel's.
@@ -400,6 +419,11 @@ def add_TenantServiceServicer_to_server(servicer, server):
                     servicer.AddNumber,
                     request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddNumberRequest.FromString,
                     response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddNumberResponse.SerializeToString,
+            ),
+            'MoveNumber': grpc.unary_unary_rpc_method_handler(
+                    servicer.MoveNumber,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.MoveNumberRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.MoveNumberResponse.SerializeToString,
             ),
             'RemoveNumber': grpc.unary_unary_rpc_method_handler(
                     servicer.RemoveNumber,
@@ -754,6 +778,33 @@ class TenantService:
             '/conserje.tenant.v1.TenantService/AddNumber',
             conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddNumberRequest.SerializeToString,
             conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddNumberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def MoveNumber(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.TenantService/MoveNumber',
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.MoveNumberRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.MoveNumberResponse.FromString,
             options,
             channel_credentials,
             insecure,

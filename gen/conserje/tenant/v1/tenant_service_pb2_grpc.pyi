@@ -131,6 +131,16 @@ class TenantServiceStub:
       which hotel.
     - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the hotel has 100.
     """
+    MoveNumber: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.MoveNumberRequest, _tenant_service_pb2.MoveNumberResponse]
+    """Takes a number from one hotel and gives it to another, at once. What has
+    arrived until then stays with the first, which also answers it. Nothing
+    happens when the other one has it just so already.
+
+    Errors:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    - NOT_FOUND `NUMBER_UNKNOWN`: the hotel has no such number.
+    - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the other hotel has 100.
+    """
     RemoveNumber: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.RemoveNumberRequest, _tenant_service_pb2.RemoveNumberResponse]
     """Takes a number from a hotel: what is written to it afterwards is no
     hotel's.
@@ -278,6 +288,16 @@ class TenantServiceAsyncStub(TenantServiceStub):
       another one; metadata `phone_number_id`, and for operators `tenant_id`:
       which hotel.
     - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the hotel has 100.
+    """
+    MoveNumber: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.MoveNumberRequest, _tenant_service_pb2.MoveNumberResponse]  # type: ignore[assignment]
+    """Takes a number from one hotel and gives it to another, at once. What has
+    arrived until then stays with the first, which also answers it. Nothing
+    happens when the other one has it just so already.
+
+    Errors:
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    - NOT_FOUND `NUMBER_UNKNOWN`: the hotel has no such number.
+    - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the other hotel has 100.
     """
     RemoveNumber: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.RemoveNumberRequest, _tenant_service_pb2.RemoveNumberResponse]  # type: ignore[assignment]
     """Takes a number from a hotel: what is written to it afterwards is no
@@ -495,6 +515,22 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
           another one; metadata `phone_number_id`, and for operators `tenant_id`:
           which hotel.
         - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the hotel has 100.
+        """
+
+    @_abc_1.abstractmethod
+    def MoveNumber(
+        self,
+        request: _tenant_service_pb2.MoveNumberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenant_service_pb2.MoveNumberResponse, _abc.Awaitable[_tenant_service_pb2.MoveNumberResponse]]:
+        """Takes a number from one hotel and gives it to another, at once. What has
+        arrived until then stays with the first, which also answers it. Nothing
+        happens when the other one has it just so already.
+
+        Errors:
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        - NOT_FOUND `NUMBER_UNKNOWN`: the hotel has no such number.
+        - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the other hotel has 100.
         """
 
     @_abc_1.abstractmethod
