@@ -34,6 +34,12 @@ ACCESS: Access = {
         "RejectDeposit": (OPERATOR,),
         "WatchReservations": (MESSAGING, OPERATOR, READER),
     },
+    "conserje.booking.v1.PmsService": {
+        "GetPmsConnection": (OPERATOR, READER),
+        "SetPmsConnection": (OPERATOR,),
+        "DeletePmsConnection": (OPERATOR,),
+        "CheckPms": (OPERATOR, READER),
+    },
     "conserje.booking.v1.InventoryService": {
         "GetInventory": (OPERATOR, READER),
         "ImportInventory": (OPERATOR,),

@@ -4,18 +4,30 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 from conserje.booking.v1.booking_service_pb2_grpc import add_BookingServiceServicer_to_server
 from conserje.booking.v1.inventory_service_pb2_grpc import add_InventoryServiceServicer_to_server
+from conserje.booking.v1.pms_service_pb2_grpc import add_PmsServiceServicer_to_server
 from conserje.booking.v1.room_service_pb2_grpc import add_RoomServiceServicer_to_server
 
 from meshkit.errors import Unavailable
 from meshkit.kit import Kit
+from meshkit.postgres import Postgres
+from meshkit.rate_limit import RateLimiter, RateLimitMetrics
 from meshkit.waiting import set_within
 from services.booking.cache import AvailabilityCache
 from services.booking.inventory.servicer import InventoryServicer
 from services.booking.inventory.store import InventoryStore
 from services.booking.metrics import BookingMetrics
+from services.booking.pms.breaker import Breakers
+from services.booking.pms.connections import Connections
+from services.booking.pms.http import Hosts
+from services.booking.pms.metrics import PmsMetrics
+from services.booking.pms.saga import Patience, Saga
+from services.booking.pms.servicer import PmsServicer
+from services.booking.pms.store import PmsStore
+from services.booking.pms.worker import PmsWorker
 from services.booking.reservations.stream import ReservationStream
 from services.booking.rooms.servicer import RoomServicer
 from services.booking.rooms.store import RoomStore
@@ -24,7 +36,11 @@ from services.booking.servicer import BookingServicer
 from services.booking.settings import BookingSettings
 from services.booking.store import BookingStore
 
+if TYPE_CHECKING:
+    from redis.asyncio import Redis
+
 SERVICE = "conserje.booking.v1.BookingService"
+PMS_SERVICE = "conserje.booking.v1.PmsService"
 INVENTORY_SERVICE = "conserje.booking.v1.InventoryService"
 ROOM_SERVICE = "conserje.booking.v1.RoomService"
 
@@ -34,14 +50,16 @@ async def build(kit: Kit, settings: BookingSettings) -> None:
     metrics = BookingMetrics(kit.registry)
     postgres = await kit.postgres(settings.database_url)
     store = BookingStore(postgres, metrics)
+    redis = kit.redis(settings.redis_url)
     cache = AvailabilityCache(
-        kit.redis(settings.redis_url),
+        redis,
         SearchStore(postgres).inventory,
         seconds=settings.cache_seconds,
         clock=kit.clock,
         metrics=metrics,
     )
-    servicer = BookingServicer(store, cache, metrics, ReservationStream(postgres))
+    pms = _pms(kit, settings, postgres, redis, store, cache)
+    servicer = BookingServicer(store, cache, metrics, ReservationStream(postgres), pms)
     kit.grpc(add_BookingServiceServicer_to_server, servicer, SERVICE)
     inventory = InventoryServicer(InventoryStore(postgres), cache)
     kit.grpc(add_InventoryServiceServicer_to_server, inventory, INVENTORY_SERVICE)
@@ -50,6 +68,48 @@ async def build(kit: Kit, settings: BookingSettings) -> None:
     kit.worker("sweep-locks", _sweeping(store.sweep_locks, settings.sweep_seconds))
     kit.worker("lapse-deposits", _sweeping(store.lapse_overdue, settings.sweep_seconds))
     kit.worker("sweep-answers", _sweeping(store.sweep_answers, settings.sweep_seconds))
+
+
+def _pms(
+    kit: Kit,
+    settings: BookingSettings,
+    postgres: Postgres,
+    redis: Redis,
+    bookings: BookingStore,
+    cache: AvailabilityCache,
+) -> PmsWorker:
+    """What speaks to hotels' own systems."""
+    hosts, metrics, store = Hosts(), PmsMetrics(kit.registry), PmsStore(postgres)
+    kit.stack.push_async_callback(hosts.close)
+    limiter = RateLimiter(
+        redis,
+        name="pms",
+        most_replicas=settings.most_replicas,
+        clock=kit.clock,
+        metrics=RateLimitMetrics(kit.registry),
+    )
+    connections = Connections(
+        store,
+        hosts,
+        breakers=Breakers(redis, kit.clock),
+        limiter=limiter,
+        metrics=metrics,
+        clock=kit.clock,
+        secrets=settings.pms_secrets_folder,
+    )
+    saga = Saga(
+        store=store,
+        bookings=bookings,
+        connections=connections,
+        cache=cache,
+        patience=Patience(settings.pms_settle_seconds, settings.pms_give_up_seconds),
+        metrics=metrics,
+    )
+    worker = PmsWorker(store, saga, connections, metrics)
+    kit.worker("pms", worker.run)
+    kit.worker("pms-gauges", worker.show)
+    kit.grpc(add_PmsServiceServicer_to_server, PmsServicer(store, connections), PMS_SERVICE)
+    return worker
 
 
 def _sweeping(

@@ -117,6 +117,8 @@ class ReservationState(Enum):
     CANCELLED = "CANCELLED"
     NO_SHOW = "NO_SHOW"
     LAPSED = "LAPSED"
+    PENDING_PMS = "PENDING_PMS"
+    REFUSED = "REFUSED"
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ from services.booking.domain import (
 )
 from services.booking.locks.servicer import LockServicer
 from services.booking.metrics import BookingMetrics
+from services.booking.pms.worker import PmsWorker
 from services.booking.reservations.servicer import ReservationServicer
 from services.booking.reservations.stream import ReservationStream
 from services.booking.search.servicer import SearchServicer
@@ -47,9 +48,10 @@ class BookingServicer(SearchServicer, LockServicer, ReservationServicer):
         cache: AvailabilityCache,
         metrics: BookingMetrics,
         stream: ReservationStream,
+        pms: PmsWorker,
     ) -> None:
         SearchServicer.__init__(self, cache, metrics)
-        ReservationServicer.__init__(self, store, cache, stream)
+        ReservationServicer.__init__(self, store, cache, stream, pms)
 
     async def AcquireLock(
         self, request: AcquireLockRequest, context: Context

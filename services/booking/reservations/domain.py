@@ -27,6 +27,7 @@ from services.booking.reservations.terms import Charge, Terms, local
 from services.booking.reservations.transitions import Action, Origin, rule_for
 
 ZERO = Decimal()
+UNCERTAIN = frozenset({ReservationState.AWAITING_DEPOSIT, ReservationState.PENDING_PMS})
 
 
 class ActorKind(Enum):
@@ -107,7 +108,9 @@ def local_date(now: dt.datetime, time_zone: str) -> dt.date:
     return now.astimezone(ZoneInfo(time_zone)).date()
 
 
-def opened(reservation: Reservation, origin: Origin, terms: Terms, facts: Facts) -> Change:
+def opened(
+    reservation: Reservation, origin: Origin | ReservationState, terms: Terms, facts: Facts
+) -> Change:
     """A reservation that has just been booked: certain, or provisional until its deposit."""
     amount = _charge(terms.deposit, reservation)
     deposit = None
@@ -120,15 +123,34 @@ def opened(reservation: Reservation, origin: Origin, terms: Terms, facts: Facts)
     return Change(action, booked)
 
 
+def requested(reservation: Reservation, origin: Origin, terms: Terms) -> Change:
+    """A reservation that the hotel's own system has still to agree to."""
+    rule = rule_for(Action.REQUEST, origin)
+    return Change(Action.REQUEST, replace(reservation, state=rule.to_state, terms=terms))
+
+
+def agreed(reservation: Reservation, facts: Facts) -> Change:
+    """The hotel's own system has the booking: certain, or provisional until its deposit."""
+    rule_for(Action.CONFIRM, reservation.state)
+    return opened(reservation, reservation.state, reservation.terms, facts)
+
+
+def refused(reservation: Reservation, _: Facts) -> Change:
+    """The hotel's own system will not have it: the nights are free again."""
+    rule = rule_for(Action.REFUSE, reservation.state)
+    return Change(Action.REFUSE, replace(reservation, state=rule.to_state))
+
+
 def cancellation_quote(reservation: Reservation, facts: Facts) -> CancellationQuote:
     """What cancelling costs now; `WRONG_STATE` when it cannot be cancelled any more.
 
-    Nothing while the deposit is awaited: until then nothing is certain for either side.
+    Nothing while the deposit or the hotel's own system is awaited: until then nothing is
+    certain for either side.
     """
     rule_for(Action.CANCEL, reservation.state)
     if reservation.cancel_time is not None:
         return CancellationQuote(reservation.penalty or ZERO, None)
-    if reservation.state is ReservationState.AWAITING_DEPOSIT:
+    if reservation.state in UNCERTAIN:
         return CancellationQuote(ZERO, None)
     terms = reservation.terms
     charge, until = terms.penalty_at(_arrival(reservation, terms, facts), facts.now)

@@ -51,6 +51,7 @@ from meshkit import pages
 from meshkit.money import Money, to_proto
 from services.booking.cache import AvailabilityCache
 from services.booking.domain import Reservation, normal_code, storable
+from services.booking.pms.worker import PmsWorker
 from services.booking.reservations import domain, wire
 from services.booking.reservations.domain import Decide, Facts, Order, by_staff
 from services.booking.reservations.stream import ReservationStream
@@ -66,11 +67,16 @@ class ReservationServicer(BookingServiceServicer):
     """The part of `conserje.booking.v1.BookingService` that is about reservations."""
 
     def __init__(
-        self, store: BookingStore, cache: AvailabilityCache, stream: ReservationStream
+        self,
+        store: BookingStore,
+        cache: AvailabilityCache,
+        stream: ReservationStream,
+        pms: PmsWorker,
     ) -> None:
         self._store = store
         self._cache = cache
         self._stream = stream
+        self._pms = pms
 
     async def ConfirmReservation(
         self, request: ConfirmReservationRequest, context: Context
@@ -82,6 +88,7 @@ class ReservationServicer(BookingServiceServicer):
         order = wire.to_order(request, *held)
         reservation = await self._store.confirm_for(order, *held)
         await self._cache.outdate([request.tenant_id])
+        reservation = await self._pms.settled(self._store, reservation)
         return ConfirmReservationResponse(reservation=wire.from_reservation(reservation))
 
     async def GetReservation(
@@ -134,6 +141,7 @@ class ReservationServicer(BookingServiceServicer):
         order = wire.to_order(request, stay, rooms, request.guest_id)
         booked = await self._store.create(order, request.guest_id, stay, rooms)
         await self._cache.outdate([order.tenant_id])
+        booked = await self._pms.settled(self._store, booked)
         return CreateReservationResponse(reservation=wire.from_reservation(booked))
 
     async def ModifyReservation(

@@ -23,6 +23,7 @@ from services.booking.domain import MAX_NIGHTS, Reservation, new_code, refusal
 from services.booking.metrics import BookingMetrics
 from services.booking.reservations import domain
 from services.booking.reservations.domain import SYSTEM, Change, Decide, Facts, Order
+from services.booking.reservations.elsewhere import tell_pms
 from services.booking.reservations.rows import (
     SELECT_EVENTS,
     SELECT_ROOMS,
@@ -163,7 +164,10 @@ ORDER BY lower(s.nights), s.reservation_id LIMIT $9
     CONFIRM_RESERVATION = """
 SELECT reason, metadata, subject_id FROM confirm_reservation($1, $2, $3, $4, $5, $6, $7, $8)
 """
-    SELECT_TERMS = "SELECT reservation_terms FROM property WHERE tenant_id = $1"
+    SELECT_TERMS = """
+SELECT p.reservation_terms, c.tenant_id IS NOT NULL AS via_pms
+FROM property p LEFT JOIN pms_connection c ON c.tenant_id = p.tenant_id WHERE p.tenant_id = $1
+"""
 
     async def confirm(
         self,
@@ -237,9 +241,14 @@ SELECT reason, metadata, subject_id FROM confirm_reservation($1, $2, $3, $4, $5,
         self, connection: Connection, order: Order, booked: Reservation, origin: Origin
     ) -> Reservation:
         """The first event of a reservation whose rooms have just been taken."""
-        terms = terms_from_json(await connection.fetchval(self.SELECT_TERMS, order.tenant_id))
+        row = await connection.fetchrow(self.SELECT_TERMS, order.tenant_id)
+        assert row is not None, "a reservation has a property"
+        terms = terms_from_json(row["reservation_terms"])
         facts = await self._facts(connection, booked)
-        change = domain.opened(booked, origin, terms, facts)
+        if row["via_pms"]:
+            change = domain.requested(booked, origin, terms)
+        else:
+            change = domain.opened(booked, origin, terms, facts)
         return await self._write(connection, order, change, booked, origin.value, facts)
 
     async def cancel(
@@ -451,6 +460,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
             facts.now,
             reservation_to_json(after),
         )
+        await tell_pms(connection, action, after)
 
     INSERT_ANSWER = """
 INSERT INTO request_answer

@@ -21,6 +21,8 @@ CHECKED_OUT = ReservationState.CHECKED_OUT
 CANCELLED = ReservationState.CANCELLED
 NO_SHOW = ReservationState.NO_SHOW
 LAPSED = ReservationState.LAPSED
+PENDING_PMS = ReservationState.PENDING_PMS
+REFUSED = ReservationState.REFUSED
 
 
 class Origin(Enum):
@@ -45,6 +47,8 @@ class Action(Enum):
     CHECK_OUT = "CHECK_OUT"
     RECORD_NO_SHOW = "RECORD_NO_SHOW"
     ACCEPT_LATE_CHECKOUT = "ACCEPT_LATE_CHECKOUT"
+    REQUEST = "REQUEST"
+    REFUSE = "REFUSE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,13 @@ TRANSITIONS: Mapping[tuple[Action, ReservationState | Origin], Rule] = MappingPr
         (Action.CONFIRM, Origin.NEW): Rule(CONFIRMED, True),
         (Action.AWAIT_DEPOSIT, Origin.LOCKED): Rule(AWAITING, True),
         (Action.AWAIT_DEPOSIT, Origin.NEW): Rule(AWAITING, True),
+        # The hotel has a system of its own: nothing is certain before it has agreed.
+        (Action.REQUEST, Origin.LOCKED): Rule(PENDING_PMS, True),
+        (Action.REQUEST, Origin.NEW): Rule(PENDING_PMS, True),
+        (Action.CONFIRM, PENDING_PMS): Rule(CONFIRMED, True),
+        (Action.AWAIT_DEPOSIT, PENDING_PMS): Rule(AWAITING, True),
+        (Action.REFUSE, PENDING_PMS): Rule(REFUSED, False),
+        (Action.CANCEL, PENDING_PMS): Rule(CANCELLED, False),
         (Action.SUBMIT_RECEIPT, AWAITING): Rule(RECEIVED, True),
         # Paid at the desk or by transfer: a person may approve without a receipt.
         (Action.APPROVE_DEPOSIT, AWAITING): Rule(CONFIRMED, True),

@@ -48,6 +48,7 @@ DECISIONS: dict[Action, tuple[Decide, str]] = {
     Action.APPROVE_DEPOSIT: (domain.approve_deposit, "2027-01-01T12:00"),
     Action.REJECT_DEPOSIT: (domain.reject_deposit, "2027-01-01T12:00"),
     Action.LAPSE: (domain.lapse, "2027-01-02T00:00"),
+    Action.REFUSE: (domain.refused, "2027-01-01T12:00"),
 }
 
 
@@ -68,7 +69,7 @@ def test_the_table_alone_says_what_may_follow(action: Action, state: Reservation
 
 
 def test_nothing_leads_out_of_an_end() -> None:
-    ends = {"CHECKED_OUT", "CANCELLED", "NO_SHOW", "LAPSED"}
+    ends = {"CHECKED_OUT", "CANCELLED", "NO_SHOW", "LAPSED", "REFUSED"}
     leaving = {
         state.value for (_, state), rule in TRANSITIONS.items() if rule.to_state is not state
     }
@@ -102,8 +103,9 @@ def test_the_terms_are_those_of_the_booking() -> None:
     ).penalty == Decimal(0)
 
 
-def test_nothing_is_owed_while_the_deposit_is_awaited() -> None:
-    tentative = reservation(ReservationState.AWAITING_DEPOSIT)
+@pytest.mark.parametrize("state", ["AWAITING_DEPOSIT", "PENDING_PMS"])
+def test_nothing_is_owed_while_the_deposit_is_awaited(state: str) -> None:
+    tentative = reservation(ReservationState(state))
     assert domain.cancellation_quote(tentative, at("2027-03-26T14:00")).penalty == 0
 
 

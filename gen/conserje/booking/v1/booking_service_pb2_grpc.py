@@ -295,7 +295,9 @@ class BookingServiceServicer:
     def ConfirmReservation(self, request, context):
         """Turns a lock into a reservation and assigns a room. A lock whose time has
         run out is taken again when its nights are still free at the same price.
-        Where the hotel asks for a deposit the reservation awaits it.
+        Where the hotel asks for a deposit the reservation awaits it. Where the hotel
+        has a system of its own the answer comes when that has decided, or after 3 s
+        with the reservation pending; a repeated request hears how it stands then.
 
         Errors:
         - NOT_FOUND `LOCK_UNKNOWN`, PERMISSION_DENIED `NOT_LOCK_OWNER`: as in
@@ -330,7 +332,8 @@ class BookingServiceServicer:
 
     def CreateReservation(self, request, context):
         """Books rooms at once, without a lock before. Where the hotel asks for a
-        deposit the reservation awaits it.
+        deposit the reservation awaits it; a hotel's own system is waited for as in
+        `ConfirmReservation`.
 
         Errors:
         - NOT_FOUND `PROPERTY_UNKNOWN`: the hotel has no inventory.

@@ -115,7 +115,9 @@ class BookingServiceStub:
     ConfirmReservation: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ConfirmReservationRequest, _booking_service_pb2.ConfirmReservationResponse]
     """Turns a lock into a reservation and assigns a room. A lock whose time has
     run out is taken again when its nights are still free at the same price.
-    Where the hotel asks for a deposit the reservation awaits it.
+    Where the hotel asks for a deposit the reservation awaits it. Where the hotel
+    has a system of its own the answer comes when that has decided, or after 3 s
+    with the reservation pending; a repeated request hears how it stands then.
 
     Errors:
     - NOT_FOUND `LOCK_UNKNOWN`, PERMISSION_DENIED `NOT_LOCK_OWNER`: as in
@@ -137,7 +139,8 @@ class BookingServiceStub:
     """The reservations of a hotel by day of arrival, page by page."""
     CreateReservation: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.CreateReservationRequest, _booking_service_pb2.CreateReservationResponse]
     """Books rooms at once, without a lock before. Where the hotel asks for a
-    deposit the reservation awaits it.
+    deposit the reservation awaits it; a hotel's own system is waited for as in
+    `ConfirmReservation`.
 
     Errors:
     - NOT_FOUND `PROPERTY_UNKNOWN`: the hotel has no inventory.
@@ -367,7 +370,9 @@ class BookingServiceAsyncStub(BookingServiceStub):
     ConfirmReservation: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ConfirmReservationRequest, _booking_service_pb2.ConfirmReservationResponse]  # type: ignore[assignment]
     """Turns a lock into a reservation and assigns a room. A lock whose time has
     run out is taken again when its nights are still free at the same price.
-    Where the hotel asks for a deposit the reservation awaits it.
+    Where the hotel asks for a deposit the reservation awaits it. Where the hotel
+    has a system of its own the answer comes when that has decided, or after 3 s
+    with the reservation pending; a repeated request hears how it stands then.
 
     Errors:
     - NOT_FOUND `LOCK_UNKNOWN`, PERMISSION_DENIED `NOT_LOCK_OWNER`: as in
@@ -389,7 +394,8 @@ class BookingServiceAsyncStub(BookingServiceStub):
     """The reservations of a hotel by day of arrival, page by page."""
     CreateReservation: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.CreateReservationRequest, _booking_service_pb2.CreateReservationResponse]  # type: ignore[assignment]
     """Books rooms at once, without a lock before. Where the hotel asks for a
-    deposit the reservation awaits it.
+    deposit the reservation awaits it; a hotel's own system is waited for as in
+    `ConfirmReservation`.
 
     Errors:
     - NOT_FOUND `PROPERTY_UNKNOWN`: the hotel has no inventory.
@@ -676,7 +682,9 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_booking_service_pb2.ConfirmReservationResponse, _abc.Awaitable[_booking_service_pb2.ConfirmReservationResponse]]:
         """Turns a lock into a reservation and assigns a room. A lock whose time has
         run out is taken again when its nights are still free at the same price.
-        Where the hotel asks for a deposit the reservation awaits it.
+        Where the hotel asks for a deposit the reservation awaits it. Where the hotel
+        has a system of its own the answer comes when that has decided, or after 3 s
+        with the reservation pending; a repeated request hears how it stands then.
 
         Errors:
         - NOT_FOUND `LOCK_UNKNOWN`, PERMISSION_DENIED `NOT_LOCK_OWNER`: as in
@@ -716,7 +724,8 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_booking_service_pb2.CreateReservationResponse, _abc.Awaitable[_booking_service_pb2.CreateReservationResponse]]:
         """Books rooms at once, without a lock before. Where the hotel asks for a
-        deposit the reservation awaits it.
+        deposit the reservation awaits it; a hotel's own system is waited for as in
+        `ConfirmReservation`.
 
         Errors:
         - NOT_FOUND `PROPERTY_UNKNOWN`: the hotel has no inventory.

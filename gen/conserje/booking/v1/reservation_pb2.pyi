@@ -50,6 +50,12 @@ class _ReservationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Rese
     """Nobody came; its nights are free again."""
     RESERVATION_STATE_LAPSED: _ReservationState.ValueType  # 8
     """The deposit did not come in time; its nights are free again."""
+    RESERVATION_STATE_PENDING_PMS: _ReservationState.ValueType  # 9
+    """The hotel has a system of its own, which has not agreed yet. Its rooms are
+    kept until it has answered; nothing is certain yet.
+    """
+    RESERVATION_STATE_REFUSED: _ReservationState.ValueType  # 10
+    """The hotel's own system would not have it; its nights are free again."""
 
 class ReservationState(_ReservationState, metaclass=_ReservationStateEnumTypeWrapper):
     """Where a reservation is in its life."""
@@ -74,6 +80,12 @@ RESERVATION_STATE_NO_SHOW: ReservationState.ValueType  # 7
 """Nobody came; its nights are free again."""
 RESERVATION_STATE_LAPSED: ReservationState.ValueType  # 8
 """The deposit did not come in time; its nights are free again."""
+RESERVATION_STATE_PENDING_PMS: ReservationState.ValueType  # 9
+"""The hotel has a system of its own, which has not agreed yet. Its rooms are
+kept until it has answered; nothing is certain yet.
+"""
+RESERVATION_STATE_REFUSED: ReservationState.ValueType  # 10
+"""The hotel's own system would not have it; its nights are free again."""
 Global___ReservationState: _TypeAlias = ReservationState  # noqa: Y015
 
 class _ReservationAction:
@@ -108,6 +120,10 @@ class _ReservationActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Res
     """Nobody came."""
     RESERVATION_ACTION_ACCEPT_LATE_CHECKOUT: _ReservationAction.ValueType  # 12
     """The guests keep their rooms longer on the day of departure."""
+    RESERVATION_ACTION_REQUEST: _ReservationAction.ValueType  # 13
+    """It was asked for; the hotel's own system has still to agree."""
+    RESERVATION_ACTION_REFUSE: _ReservationAction.ValueType  # 14
+    """The hotel's own system would not have it; the reason says why."""
 
 class ReservationAction(_ReservationAction, metaclass=_ReservationActionEnumTypeWrapper):
     """What was done to a reservation."""
@@ -138,6 +154,10 @@ RESERVATION_ACTION_RECORD_NO_SHOW: ReservationAction.ValueType  # 11
 """Nobody came."""
 RESERVATION_ACTION_ACCEPT_LATE_CHECKOUT: ReservationAction.ValueType  # 12
 """The guests keep their rooms longer on the day of departure."""
+RESERVATION_ACTION_REQUEST: ReservationAction.ValueType  # 13
+"""It was asked for; the hotel's own system has still to agree."""
+RESERVATION_ACTION_REFUSE: ReservationAction.ValueType  # 14
+"""The hotel's own system would not have it; the reason says why."""
 Global___ReservationAction: _TypeAlias = ReservationAction  # noqa: Y015
 
 class _ActorKind:

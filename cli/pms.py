@@ -1,0 +1,146 @@
+"""`conserje pms`: a hotel's own system, how it is reached and whether it answers."""
+
+import argparse
+from collections.abc import Iterator
+
+import grpc
+from conserje.booking.v1.pms_pb2 import PmsConnection, PmsKind, PmsRoomType
+from conserje.booking.v1.pms_service_pb2 import (
+    CheckPmsRequest,
+    CheckPmsResponse,
+    DeletePmsConnectionRequest,
+    GetPmsConnectionRequest,
+    SetPmsConnectionRequest,
+)
+from conserje.booking.v1.pms_service_pb2_grpc import PmsServiceStub
+
+from cli.asking import SECONDS, Act, asks
+from cli.places import UsageError
+
+KINDS = [name.removeprefix("PMS_KIND_").lower() for name in PmsKind.keys()[1:]]
+CHECK_SECONDS = 15.0
+"""Hotels' systems may be slow, and the check asks several things."""
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    command = commands.add_parser("pms", help="hotels' own systems")
+    verbs = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    _add(verbs, "show", "how a hotel's system is reached", _show)
+    setting = _add(verbs, "set", "connect a hotel, or change its connection", _set)
+    setting.add_argument("--kind", choices=KINDS, help="which adapter speaks to it")
+    setting.add_argument("--url", default="", metavar="URL", help="where the system is")
+    setting.add_argument("--property", default="", metavar="ID", help="the hotel's id in it")
+    setting.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="OURS=THEIRS",
+        help="a room type and its counterpart; OURS= takes one away",
+    )
+    setting.add_argument(
+        "--map-proposed", action="store_true", help="map what `check` proposes as well"
+    )
+    setting.add_argument("--rate", type=float, metavar="N", help="requests a second at most")
+    setting.add_argument("--tier", default="", help="the tier that metrics show it under")
+    _add(verbs, "check", "ask it what it is and sells; propose the mapping", _check)
+    _add(verbs, "remove", "disconnect a hotel; what is booked stays booked", _remove)
+
+
+def _add(
+    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, help: str, act: Act
+) -> argparse.ArgumentParser:
+    verb = verbs.add_parser(name, help=help)
+    verb.add_argument("--tenant", required=True, metavar="HOTEL", help="the hotel's id")
+    asks(verb, "booking", PmsServiceStub, act)
+    return verb
+
+
+def describe(connection: PmsConnection) -> Iterator[str]:
+    """A connection, a line a fact."""
+    kind = PmsKind.Name(connection.kind).removeprefix("PMS_KIND_").lower()
+    yield f"{connection.tenant_id}: {kind} at {connection.base_url}, hotel {connection.property_id}"
+    yield f"  tier {connection.tier}, {connection.requests_per_second:g} requests a second at most"
+    for ours, theirs in sorted(connection.room_types.items()):
+        yield f"  {ours} = {theirs}"
+
+
+def _show(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    request = GetPmsConnectionRequest(tenant_id=options.tenant)
+    yield from describe(stub.GetPmsConnection(request, timeout=SECONDS).connection)
+
+
+def _set(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    wanted = _known(stub, options.tenant) or PmsConnection(tenant_id=options.tenant)
+    if options.kind:
+        wanted.kind = PmsKind.Value(f"PMS_KIND_{options.kind.upper()}")
+    wanted.base_url = options.url or wanted.base_url
+    wanted.property_id = options.property or wanted.property_id
+    wanted.tier = options.tier or wanted.tier
+    if options.rate is not None:
+        wanted.requests_per_second = options.rate
+    _map(wanted, options.map)
+    kept = _keep(stub, wanted)
+    if options.map_proposed:
+        for one in _ask(stub, options.tenant).room_types:
+            if one.proposed:
+                kept.room_types[one.room_type_id] = one.pms_room_type_id
+        kept = _keep(stub, kept)
+    yield from describe(kept)
+
+
+def _check(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    told = _ask(stub, options.tenant)
+    yield from describe(told.connection)
+    able = [
+        field.name
+        for field, value in told.capabilities.ListFields()
+        if value is True  # What is false is not listed.
+    ]
+    yield f"  it can: {', '.join(able) or 'nothing beyond booking'}"
+    for one in told.room_types:
+        yield _describe_type(one)
+    for ours in told.unmapped_room_type_ids:
+        yield f"  {ours} has no counterpart: it cannot be booked there"
+
+
+def _remove(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    request = DeletePmsConnectionRequest(tenant_id=options.tenant)
+    stub.DeletePmsConnection(request, timeout=SECONDS)
+    yield f"{options.tenant} has no system of its own any more"
+
+
+def _describe_type(one: PmsRoomType) -> str:
+    ours = one.room_type_id + (" (proposed)" if one.proposed else "")
+    rooms = f"{one.room_count} rooms for {one.max_guest_count}"
+    return f"  {one.pms_room_type_id}  {one.display_name}, {rooms}  {ours or 'not mapped'}"
+
+
+def _map(wanted: PmsConnection, pairs: list[str]) -> None:
+    for pair in pairs:
+        ours, sign, theirs = pair.partition("=")
+        if not sign or not ours:
+            raise UsageError(f"--map {pair}: write OURS=THEIRS")
+        if theirs:
+            wanted.room_types[ours] = theirs
+        else:
+            wanted.room_types.pop(ours, None)
+
+
+def _known(stub: PmsServiceStub, tenant_id: str) -> PmsConnection | None:
+    try:
+        request = GetPmsConnectionRequest(tenant_id=tenant_id)
+        return stub.GetPmsConnection(request, timeout=SECONDS).connection
+    except grpc.RpcError as error:
+        if error.code() is grpc.StatusCode.NOT_FOUND:
+            return None
+        raise
+
+
+def _keep(stub: PmsServiceStub, wanted: PmsConnection) -> PmsConnection:
+    request = SetPmsConnectionRequest(tenant_id=wanted.tenant_id, connection=wanted)
+    return stub.SetPmsConnection(request, timeout=SECONDS).connection
+
+
+def _ask(stub: PmsServiceStub, tenant_id: str) -> CheckPmsResponse:
+    return stub.CheckPms(CheckPmsRequest(tenant_id=tenant_id), timeout=CHECK_SECONDS)

@@ -1,0 +1,132 @@
+"""Which hotel has a system of its own, and the guarded adapter that speaks to it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from meshkit.clock import Clock
+from meshkit.errors import FailedPrecondition, Unavailable
+from meshkit.rate_limit import RateLimiter
+from services.booking.pms.breaker import READ, WRITE, Breakers, State
+from services.booking.pms.generic.adapter import GenericPms
+from services.booking.pms.guard import GuardedPms
+from services.booking.pms.http import Hosts
+from services.booking.pms.metrics import PmsMetrics
+from services.booking.pms.port import Endpoint, Pms
+from services.booking.pms.store import Connection, Kind, PmsStore
+
+REFRESH_SECONDS = 2.0
+"""How soon a changed connection, or a changed secret, is used."""
+PARALLEL_WRITES = {Kind.GENERIC: True, Kind.QLOAPPS: False}
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """A hotel with a system of its own."""
+
+    connection: Connection
+    pms: Pms
+
+
+class Connections:
+    """All of them, read again every other second; without Postgres, as they were."""
+
+    def __init__(
+        self,
+        store: PmsStore,
+        hosts: Hosts,
+        *,
+        breakers: Breakers,
+        limiter: RateLimiter,
+        metrics: PmsMetrics,
+        clock: Clock,
+        secrets: Path | None,
+    ) -> None:
+        self._store = store
+        self._hosts = hosts
+        self._breakers = breakers
+        self._limiter = limiter
+        self._metrics = metrics
+        self._clock = clock
+        self._secrets = secrets
+        self._known: dict[str, Connected] = {}
+        self._read_at = float("-inf")
+        self._reading = asyncio.Lock()
+
+    async def of(self, tenant_id: str) -> Connected | None:
+        """The hotel's, or None when Conserje's own inventory is the truth."""
+        await self._refresh()
+        return self._known.get(tenant_id)
+
+    async def all(self) -> list[Connected]:
+        """Every hotel's."""
+        await self._refresh()
+        return list(self._known.values())
+
+    def outdate(self) -> None:
+        """Read them again at the next call."""
+        self._read_at = float("-inf")
+
+    def connect(self, connection: Connection) -> Connected:
+        """The guarded adapter for a connection."""
+        endpoint = Endpoint(
+            connection.base_url, connection.property_id, self._secret(connection.tenant_id)
+        )
+        guarded = GuardedPms(
+            _adapter(connection.kind, self._hosts, endpoint),
+            connection.tenant_id,
+            requests_per_second=connection.requests_per_second,
+            parallel_writes=PARALLEL_WRITES[connection.kind],
+            breakers=self._breakers,
+            limiter=self._limiter,
+            turns=self._store,
+            metrics=self._metrics,
+        )
+        return Connected(connection, guarded)
+
+    async def tell_breakers(self) -> None:
+        """Show the worst state of each tier's breakers."""
+        worst: dict[tuple[str, str], State] = {}
+        for one in await self.all():
+            for operation in (READ, WRITE):
+                state = await self._breakers.look(one.connection.tenant_id, operation)
+                place = (one.connection.tier, operation)
+                worst[place] = max(worst.get(place, State.CLOSED), state, key=_BADNESS.index)
+        self._metrics.breaker.clear()
+        for place, state in worst.items():
+            self._metrics.breaker.labels(*place).set(state)
+
+    async def _refresh(self) -> None:
+        if self._clock.monotonic() < self._read_at + REFRESH_SECONDS:
+            return
+        async with self._reading:
+            if self._clock.monotonic() < self._read_at + REFRESH_SECONDS:
+                return
+            try:
+                found = await self._store.connections()
+            except Unavailable:
+                if self._read_at == float("-inf"):
+                    raise
+                return
+            self._known = {one.tenant_id: self.connect(one) for one in found}
+            self._read_at = self._clock.monotonic()
+
+    def _secret(self, tenant_id: str) -> str:
+        """From the file named like the hotel; empty without one, which its system will refuse."""
+        if self._secrets is None or "/" in tenant_id or tenant_id.startswith("."):
+            return ""
+        try:
+            return (self._secrets / tenant_id).read_text().strip()
+        except OSError:
+            return ""
+
+
+_BADNESS = (State.CLOSED, State.HALF_OPEN, State.OPEN)
+
+
+def _adapter(kind: Kind, hosts: Hosts, endpoint: Endpoint) -> Pms:
+    if kind is Kind.GENERIC:
+        return GenericPms(hosts, endpoint)
+    raise FailedPrecondition("PMS_KIND_UNKNOWN", f"This release has no adapter for {kind.value}.")
