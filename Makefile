@@ -56,8 +56,10 @@ bench: ## Ratios against ceilings, to bench/report.json and a table
 	@scripts/env.sh dev
 	@$(BIN)/python -m bench
 
-release: ## Take today's protos as the baseline that later changes must not break
+release: ## Take today's protos and code as what later changes must not break
 	@scripts/env.sh dev
+	rm -f tests/compat/*.whl
+	$(BIN)/uv build --quiet --wheel --out-dir tests/compat
 	$(BIN)/buf build --path protos/conserje -o protos/baseline.binpb
 
 promises: ## Check that every promise of docs/promises.md has a test that ran

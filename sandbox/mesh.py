@@ -168,6 +168,12 @@ class Mesh:
         await self.stop(name)
         await self.start(name)
 
+    async def replace(self, process: Process) -> None:
+        """Stops the process of that name in order, and starts this one on its addresses."""
+        await self.stop(process.name)
+        self._children[process.name] = self._child(process)
+        await self.start(process.name)
+
     async def wait_ready(self, name: str, seconds: float = READY_SECONDS) -> None:
         """Returns once the process can serve; `SandboxError` tells why it cannot."""
         until = time.monotonic() + seconds
@@ -291,12 +297,14 @@ class Mesh:
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=2))
         self.graph = GraphControl(f"http://{self.wiring.addresses['graph'].http}")
         for one in self._processes:
-            arguments = (MODULES[one.service], *self._arguments(one))
-            environment = self.wiring.environment(one)
-            log = self.log(one.name)
-            self._children[one.name] = Child(one.name, arguments, environment, log, self._keeper)
+            self._children[one.name] = self._child(one)
             await self.start(one.name, wait=False)
         await _all(*(self.wait_ready(one.name) for one in self._processes))
+
+    def _child(self, process: Process) -> Child:
+        arguments = (MODULES[process.service], *self._arguments(process))
+        environment = self.wiring.environment(process)
+        return Child(process.name, arguments, environment, self.log(process.name), self._keeper)
 
     def _arguments(self, process: Process) -> tuple[str, ...]:
         if process.service == "graph":
