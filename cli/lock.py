@@ -41,11 +41,11 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 def describe(lock: Lock) -> str:
     """A lock on one line; its price as it was offered."""
-    total = lock.quote.total_price
+    total = lock.total_price
     price = f"{total.units + total.nanos / 1e9:.2f} {total.currency_code}"
     state = LockState.Name(lock.state).removeprefix("LOCK_STATE_")
     return (
-        f"{lock.lock_id}  {state:<9}  {lock.room_type_id}  {_nights(lock)}  "
+        f"{lock.lock_id}  {state:<9}  {_rooms(lock)}  {_nights(lock)}  "
         f"until {_time(lock.expire_time)}  {price}  guest {lock.guest_id}"
     )
 
@@ -97,6 +97,12 @@ def _events(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[s
     request = ListLockEventsRequest(tenant_id=options.tenant_id, lock_id=options.lock)
     for page in pages(stub.ListLockEvents, request):
         yield from map(describe_event, page.events)
+
+
+def _rooms(lock: Lock) -> str:
+    """Every room of it: the particular room, or the type."""
+    others = [one.room_id or one.room_type_id for one in lock.other_rooms]
+    return ", ".join([lock.room_id or lock.room_type_id, *others])
 
 
 def _nights(of: Lock | LockEvent) -> str:

@@ -122,8 +122,18 @@ class ReservationState(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class RoomWish:
+    """One room that is wanted in a lock."""
+
+    room_type_id: str
+    guests: Guests
+    room_id: str = ""
+    """This very room; empty for any of the type."""
+
+
+@dataclass(frozen=True, slots=True)
 class LockRequest:
-    """One room of a type, wanted for a guest on every night of a stay."""
+    """A room of a type, or several rooms, wanted for a guest on every night of a stay."""
 
     tenant_id: str
     request_id: UUID
@@ -131,9 +141,23 @@ class LockRequest:
     stay: Stay
     guests: Guests
     guest_id: str
+    room_id: str = ""
+    """This very room; empty for any of the type."""
+    other_rooms: tuple[RoomWish, ...] = ()
+
+    @property
+    def rooms(self) -> tuple[RoomWish, ...]:
+        """All rooms that are wanted."""
+        return (RoomWish(self.room_type_id, self.guests, self.room_id), *self.other_rooms)
+
+    @property
+    def by_counters(self) -> bool:
+        """Whether it is for one room, whichever: what a batch decides."""
+        return not (self.room_id or self.other_rooms)
 
     def fingerprint(self) -> bytes:
         """Equal for two requests that ask for the same."""
+        more = () if self.by_counters else (self.room_id, self.other_rooms)
         return fingerprint(
             "AcquireLock",
             self.tenant_id,
@@ -143,12 +167,24 @@ class LockRequest:
             self.guests.adult_count,
             self.guests.child_count,
             self.guest_id,
+            *more,
         )
 
 
 @dataclass(frozen=True, slots=True)
+class LockedRoom:
+    """One more room of a lock."""
+
+    room_type_id: str
+    guests: Guests
+    quote: Quote
+    room_id: str
+    """This very room; empty for any of the type."""
+
+
+@dataclass(frozen=True, slots=True)
 class Lock:
-    """One room of a type kept for a guest; times by the database's clock."""
+    """A room of a type, or several, kept for a guest; times by the database's clock."""
 
     lock_id: UUID
     tenant_id: str
@@ -161,6 +197,16 @@ class Lock:
     create_time: dt.datetime
     expire_time: dt.datetime
     quote: Quote
+    """The price of the first room."""
+    room_id: str = ""
+    """This very room; empty for any of the type."""
+    other_rooms: tuple[LockedRoom, ...] = ()
+
+    @property
+    def total_price(self) -> Decimal:
+        """What was offered for all rooms."""
+        others = sum((one.quote.total_price for one in self.other_rooms), Decimal())
+        return self.quote.total_price + others
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,23 +44,32 @@ ORDER BY item
     async def acquire(self, requests: Sequence[LockRequest]) -> list[Lock | MeshError]:
         """Decide all requests together; the answers in their order.
 
-        Those near pins are decided after the others, one by one.
+        Those that counters alone cannot decide come after the others, one by one:
+        for several rooms, for this very room, or near rooms that are shut.
         """
         self._metrics.batch.observe(len(requests))
+        counted = [one for one in requests if one.by_counters]
+        rows = iter(await self._by_counters(counted) if counted else ())
+        first = [next(rows) if one.by_counters else None for one in requests]
+        answers = []
+        for request, row in zip(requests, first, strict=True):
+            if row is None or row["reason"] == "NEAR_PINS":
+                answer = await self.acquire_settled(request)
+            else:
+                answer = lock_answer(request, row)
+            outcome = answer.reason if isinstance(answer, MeshError) else "granted"
+            self._metrics.locks.labels(outcome).inc()
+            answers.append(answer)
+        return answers
+
+    async def _by_counters(self, requests: Sequence[LockRequest]) -> list[asyncpg.Record]:
         columns = lock_columns(requests)
         rows = await self._decide(self.ACQUIRE_LOCKS, lambda: columns)
         split = next((row["split"] for row in rows if row["split"]), None)
         if split:
             self._metrics.splits.inc()
             log.warning("lock batch split", cause=split, size=len(rows))
-        answers = []
-        for request, row in zip(requests, rows, strict=True):
-            near = row["reason"] == "NEAR_PINS"
-            answer = await self.acquire_settled(request) if near else lock_answer(request, row)
-            outcome = answer.reason if isinstance(answer, MeshError) else "granted"
-            self._metrics.locks.labels(outcome).inc()
-            answers.append(answer)
-        return answers
+        return rows
 
     RELEASE_LOCK = """
 SELECT reason, metadata, subject_id FROM release_lock($1, $2, $3, $4, $5)

@@ -16,16 +16,21 @@ from conserje.booking.v1.lock_pb2 import LockState as LockStateMessage
 from conserje.booking.v1.lock_pb2 import Quote as QuoteMessage
 
 from meshkit.dates import from_date, to_date
+from meshkit.errors import InvalidArgument
 from meshkit.money import Money, to_proto
 from services.booking.domain import (
     Guests,
     Lock,
     LockRequest,
     Quote,
+    RoomWish,
     Stay,
     refusal,
     storable,
 )
+
+MOST_ROOMS = 20
+"""In one lock, as in one reservation."""
 
 
 def to_stay(
@@ -53,6 +58,7 @@ def to_lock_request(request: AcquireLockRequest) -> LockRequest:
             ("tenant_id", request.tenant_id),
             ("room_type_id", request.room_type_id),
             ("guest_id", request.guest_id),
+            ("room_id", request.room_id),
         )
     )
     return LockRequest(
@@ -62,7 +68,34 @@ def to_lock_request(request: AcquireLockRequest) -> LockRequest:
         stay=to_stay(request),
         guests=to_guests(request),
         guest_id=request.guest_id,
+        room_id=request.room_id,
+        other_rooms=_to_other_rooms(request),
     )
+
+
+def _to_other_rooms(request: AcquireLockRequest) -> tuple[RoomWish, ...]:
+    """The rooms beside the first, one by one; most locks have none."""
+    if request.quantity < 2 and not request.other_rooms:
+        return ()
+    first = RoomWish(request.room_type_id, to_guests(request), request.room_id)
+    rooms = _repeated(first, request.quantity, "quantity")
+    for number, one in enumerate(request.other_rooms):
+        path = f"other_rooms[{number}]"
+        storable(((f"{path}.room_type_id", one.room_type_id), (f"{path}.room_id", one.room_id)))
+        wish = RoomWish(one.room_type_id, Guests(one.adult_count, one.child_count), one.room_id)
+        rooms += _repeated(wish, one.quantity, f"{path}.quantity")
+    if len(rooms) > MOST_ROOMS:
+        raise InvalidArgument.field("other_rooms", f"at most {MOST_ROOMS} rooms in one lock")
+    named = [one.room_id for one in rooms if one.room_id]
+    if len(named) > len(set(named)):
+        raise InvalidArgument.field("other_rooms", "name a room twice")
+    return tuple(rooms[1:])
+
+
+def _repeated(wish: RoomWish, quantity: int, field: str) -> list[RoomWish]:
+    if wish.room_id and quantity > 1:
+        raise InvalidArgument.field(field, "a particular room is there once")
+    return [wish] * max(quantity, 1)
 
 
 def to_id(text: str, unknown: str) -> UUID:
@@ -89,12 +122,22 @@ def from_lock(lock: Lock) -> LockMessage:
         guest_id=lock.guest_id,
         state=LockStateMessage.Value(f"LOCK_STATE_{lock.state.value}"),
         fencing_number=lock.fencing_number,
+        room_id=lock.room_id,
     )
     from_date(lock.stay.check_in, message.check_in_date)
     from_date(lock.stay.check_out, message.check_out_date)
     message.create_time.FromDatetime(lock.create_time)
     message.expire_time.FromDatetime(lock.expire_time)
     write_quote(lock.quote, message.quote)
+    for room in lock.other_rooms:
+        added = message.other_rooms.add(
+            room_type_id=room.room_type_id,
+            adult_count=room.guests.adult_count,
+            child_count=room.guests.child_count,
+            room_id=room.room_id,
+        )
+        write_quote(room.quote, added.quote)
+    to_proto(Money(lock.total_price, lock.quote.currency_code), message.total_price)
     return message
 
 

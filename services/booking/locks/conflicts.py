@@ -62,11 +62,14 @@ class ConflictStore(ReservationStore):
     # is there it gives one row with the nights alone, and none when the place is unknown.
     SELECT_CONFLICTS_OF_TYPE = """
 WITH live AS MATERIALIZED (
-    SELECT l.lock_id AS holder_id, l.check_in, l.check_out, 1::bigint AS room_count, l.guest_id,
+    SELECT coalesce(l.part_of, l.lock_id) AS holder_id, l.check_in, l.check_out,
+        count(*) AS room_count, max(coalesce(whole.guest_id, l.guest_id)) AS guest_id,
         l.expire_time
     FROM room_lock l
+    LEFT JOIN room_lock whole ON whole.tenant_id = l.tenant_id AND whole.lock_id = l.part_of
     WHERE l.tenant_id = $1 AND l.room_type_id = $2 AND l.state = 'LIVE'
         AND l.expire_time > statement_timestamp() AND l.check_in < $4 AND l.check_out > $3
+    GROUP BY 1, l.check_in, l.check_out, l.expire_time
 ),
 booked AS MATERIALIZED (
     SELECT s.reservation_id AS holder_id, lower(s.nights) AS check_in, upper(s.nights) AS check_out,
@@ -82,7 +85,8 @@ taken AS MATERIALIZED (
     LEFT JOIN night_inventory i
         ON i.tenant_id = $1 AND i.room_type_id = $2 AND i.night = d.night
     WHERE i.price IS NULL OR i.sellable + i.debt <= i.sold
-        + (SELECT count(*) FROM live l WHERE d.night >= l.check_in AND d.night < l.check_out)
+        + (SELECT coalesce(sum(l.room_count), 0) FROM live l
+            WHERE d.night >= l.check_in AND d.night < l.check_out)
 )
 SELECT t.room_type_id, (SELECT array_agg(night ORDER BY night) FROM taken) AS nights, h.*
 FROM room_type t
@@ -107,10 +111,25 @@ booked AS MATERIALIZED (
         AND s.room_key = p.room_key AND s.occupying
         AND upper(s.nights) > $3 AND lower(s.nights) < $4
     JOIN reservation r ON r.tenant_id = s.tenant_id AND r.reservation_id = s.reservation_id
+    UNION ALL
+    SELECT coalesce(l.part_of, l.lock_id), l.check_in, l.check_out, 1,
+        coalesce(whole.guest_id, l.guest_id), l.expire_time
+    FROM place p
+    JOIN room_lock l ON l.tenant_id = $1 AND l.room_type_id = p.room_type_id
+        AND l.state = 'LIVE' AND l.expire_time > statement_timestamp()
+        AND l.pinned AND l.room_key = p.room_key AND l.check_in < $4 AND l.check_out > $3
+    LEFT JOIN room_lock whole ON whole.tenant_id = l.tenant_id AND whole.lock_id = l.part_of
+),
+shut AS (
+    SELECT lower(c.nights) AS check_in, upper(c.nights) AS check_out
+    FROM place p
+    JOIN room_closure c ON c.tenant_id = $1 AND c.room_type_id = p.room_type_id
+        AND c.room_key = p.room_key AND c.end_time IS NULL
+        AND upper(c.nights) > $3 AND lower(c.nights) < $4
 ),
 taken AS (
-    SELECT greatest(b.check_in, $3::date) + n AS night
-    FROM booked b
+    SELECT DISTINCT greatest(b.check_in, $3::date) + n AS night
+    FROM (SELECT check_in, check_out FROM booked UNION ALL TABLE shut) b
     CROSS JOIN generate_series(0, least(b.check_out, $4::date) - greatest(b.check_in, $3::date) - 1)
         AS s (n)
 )

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import orjson
 import structlog
 
-from meshkit.errors import FailedPrecondition, MeshError, Unavailable
+from meshkit.errors import (
+    FailedPrecondition,
+    InvalidArgument,
+    MeshError,
+    NotFound,
+    Unavailable,
+)
 from services.booking.domain import Lock, LockRequest, LockState, Quote, refusal
+from services.booking.locks.rows import SELECT_WITH_PARTS, locks_of_rows
 from services.booking.reservations.store import ReservationStore
 from services.booking.rooms.placing import LOCK, UNDECIDED, claim_key, settle
 
 if TYPE_CHECKING:
     from meshkit.postgres import Connection
 
-NEW_IDS = 9
-"""Where the fresh ids are among the columns: a lock under another id was granted before."""
+FINGERPRINTS = 2
+"""Where they are among the columns."""
 
 log = structlog.get_logger()
 
@@ -33,7 +41,21 @@ SELECT item, reason, metadata, lock_id, owner_token, fencing_number, create_time
 FROM acquire_locks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ORDER BY item
 """
-    LOCK_ROOM_TYPE = "SELECT lock_room_types(ARRAY[$1::text], ARRAY[$2::text])"
+    LOCK_ROOM_TYPES = """
+SELECT lock_room_types(array_fill($1::text, ARRAY[cardinality($2::text[])]), $2)
+"""
+    KNOWN_ANSWER = "SELECT reason, metadata, subject_id FROM known_answer($1, $2, $3)"
+    SELECT_PARTICULAR = """
+SELECT room_key FROM room WHERE tenant_id = $1 AND room_type_id = $2 AND room_id = $3
+"""
+    PIN_LOCK = """
+WITH pinned AS (
+    UPDATE room_lock SET pinned = true, room_key = $3 WHERE tenant_id = $1 AND lock_id = $2
+    RETURNING tenant_id, room_type_id, check_out
+)
+SELECT pin_type(tenant_id, room_type_id, check_out) FROM pinned
+"""
+    JOIN_LOCKS = "SELECT join_locks($1, $2, $3, $4)"
     REFUSE_LOCK = """
 WITH answered AS (
     INSERT INTO request_answer (tenant_id, request_id, fingerprint, reason, create_time)
@@ -45,7 +67,7 @@ VALUES ($1, 'REFUSED', $4, $2, $5, $6, $7, $8, clock_timestamp())
 """
 
     async def acquire_settled(self, request: LockRequest) -> Lock | MeshError:
-        """Decide one request by counters and by an assignment of all rooms of its type."""
+        """Decide one request by counters and, near pins, by an assignment of all rooms."""
 
         async def once() -> Lock | MeshError:
             async with self._postgres.transaction() as connection:
@@ -53,22 +75,20 @@ VALUES ($1, 'REFUSED', $4, $2, $5, $6, $7, $8, clock_timestamp())
 
         try:
             return await self._persistently(once)
-        except Unavailable as error:
+        except (Unavailable, NotFound, InvalidArgument) as error:
             return error
 
     async def _acquire_settled(
         self, connection: Connection, request: LockRequest
     ) -> Lock | MeshError:
-        await connection.execute(self.LOCK_ROOM_TYPE, request.tenant_id, request.room_type_id)
+        types = [one.room_type_id for one in request.rooms]
+        await connection.execute(self.LOCK_ROOM_TYPES, request.tenant_id, types)
+        known = await self._known_lock(connection, request)
+        if known is not None:
+            return known
         try:
             async with connection.transaction():
-                columns = lock_columns([request])
-                rows = await connection.fetch(self.ACQUIRE_LOCKS_BY_COUNTERS, *columns)
-                answer = lock_answer(request, rows[0])
-                if isinstance(answer, Lock) and answer.lock_id in columns[NEW_IDS]:
-                    fresh = [claim_key(LOCK, answer.lock_id)]
-                    await settle(connection, request.tenant_id, request.room_type_id, fresh)
-                return answer
+                return await self._grant(connection, request)
         except FailedPrecondition as refused:
             if refused.reason == UNDECIDED:
                 self._metrics.undecided.inc()
@@ -86,6 +106,78 @@ VALUES ($1, 'REFUSED', $4, $2, $5, $6, $7, $8, clock_timestamp())
                 request.guest_id,
             )
             return refused
+
+    async def _known_lock(
+        self, connection: Connection, request: LockRequest
+    ) -> Lock | MeshError | None:
+        """What the request was answered before."""
+        row = await connection.fetchrow(
+            self.KNOWN_ANSWER, request.tenant_id, request.request_id, request.fingerprint()
+        )
+        if row is None or row["reason"] is None:
+            return None
+        if row["reason"]:
+            return refusal(row["reason"], orjson.loads(row["metadata"]))
+        return await self._granted_before(connection, request, row["subject_id"])
+
+    async def _granted_before(
+        self, connection: Connection, request: LockRequest, lock_id: UUID
+    ) -> Lock:
+        rows = await connection.fetch(SELECT_WITH_PARTS, request.tenant_id, [lock_id])
+        (found,) = locks_of_rows(rows, request.tenant_id)
+        # As it was granted, also when it has ended since.
+        return replace(found, state=LockState.LIVE)
+
+    async def _grant(self, connection: Connection, request: LockRequest) -> Lock:
+        """All rooms of a lock; raises for the first that cannot be had."""
+        parts = [_part(request, number) for number in range(len(request.rooms))]
+        columns = lock_columns(parts)
+        columns[FINGERPRINTS][0] = request.fingerprint()
+        rows = await connection.fetch(self.ACQUIRE_LOCKS_BY_COUNTERS, *columns)
+        locks = []
+        for part, row in zip(parts, rows, strict=True):
+            answer = lock_answer(part, row)
+            if isinstance(answer, MeshError):
+                raise answer
+            locks.append(answer)
+        tenant_id, lock_id = request.tenant_id, locks[0].lock_id
+        if len(locks) > 1:
+            ids = [one.lock_id for one in locks[1:]]
+            requests = [one.request_id for one in parts[1:]]
+            await connection.execute(self.JOIN_LOCKS, tenant_id, lock_id, ids, requests)
+        bound = {}
+        for part, lock in zip(parts, locks, strict=True):
+            if part.room_id:
+                bound[claim_key(LOCK, lock.lock_id)] = await self._pin(connection, part, lock)
+        fresh = [claim_key(LOCK, one.lock_id) for one in locks]
+        for room_type_id in sorted({one.room_type_id for one in locks}):
+            await settle(connection, tenant_id, room_type_id, fresh, bound)
+        return await self._granted_before(connection, request, lock_id)
+
+    async def _pin(self, connection: Connection, part: LockRequest, lock: Lock) -> int:
+        """Makes it a lock of this very room."""
+        room: int | None = await connection.fetchval(
+            self.SELECT_PARTICULAR, part.tenant_id, part.room_type_id, part.room_id
+        )
+        if room is None:
+            raise refusal("ROOM_UNKNOWN")
+        await connection.execute(self.PIN_LOCK, part.tenant_id, lock.lock_id, room)
+        return room
+
+
+def _part(request: LockRequest, number: int) -> LockRequest:
+    """The request for one of the rooms: the first for the guest, the others for nobody yet."""
+    room = request.rooms[number]
+    only = replace(
+        request,
+        room_type_id=room.room_type_id,
+        guests=room.guests,
+        room_id=room.room_id,
+        other_rooms=(),
+    )
+    if number == 0:
+        return only
+    return replace(only, request_id=uuid4(), guest_id=uuid4().hex)
 
 
 def lock_columns(requests: Sequence[LockRequest]) -> tuple[list[Any], ...]:

@@ -9,8 +9,9 @@ from uuid import UUID
 import asyncpg
 import orjson
 
-from services.booking.domain import Lock, LockState, Quote, Stay, refusal
+from services.booking.domain import Lock, LockState, Stay, refusal
 from services.booking.locks.conflicts import ConflictStore
+from services.booking.locks.rows import SELECT_LOCKS, SELECT_WITH_PARTS, locks_of_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,23 +50,26 @@ FIRST_PLACE = LockPlace("", dt.datetime(1970, 1, 1, tzinfo=dt.UTC), UUID(int=0))
 """Before the first lock of any list."""
 
 
+SELECT_LOCK_EVENTS = """
+SELECT a.audit_number, a.event, a.reason, coalesce(l.part_of, a.lock_id) AS lock_id,
+    a.room_type_id, a.check_in, a.check_out,
+    coalesce(nullif(a.guest_id, ''), whole.guest_id) AS guest_id, a.event_time
+FROM lock_audit a
+LEFT JOIN room_lock l ON l.tenant_id = a.tenant_id AND l.lock_id = a.lock_id
+LEFT JOIN room_lock whole ON whole.tenant_id = l.tenant_id AND whole.lock_id = l.part_of
+WHERE a.tenant_id = $1 AND a.audit_number > $2
+"""
+
+
 class LockStore(ConflictStore):
     """What is said to Postgres about locks that were granted."""
 
-    SELECT_LOCK = """
-SELECT lock_id, room_type_id, check_in, check_out, guest_id, owner_token, fencing_number,
-    create_time, expire_time, nightly_prices, currency_code,
-    CASE WHEN state = 'LIVE' AND expire_time <= clock_timestamp() THEN 'EXPIRED' ELSE state END
-        AS state
-FROM room_lock WHERE tenant_id = $1 AND lock_id = $2
-"""
-
     async def lock(self, tenant_id: str, lock_id: UUID) -> Lock:
         """The lock as it is now; one whose time is over has ended, swept or not."""
-        row = await self._postgres.fetchrow(self.SELECT_LOCK, tenant_id, lock_id)
-        if row is None:
+        rows = await self._postgres.fetch(SELECT_WITH_PARTS, tenant_id, [lock_id])
+        if not rows:
             raise refusal("LOCK_UNKNOWN")
-        return lock_of_row(row, tenant_id)
+        return locks_of_rows(rows, tenant_id)[0]
 
     async def owned_lock(self, tenant_id: str, lock_id: UUID, owner_token: str) -> Lock:
         """The lock as it is now, for its owner alone."""
@@ -102,15 +106,19 @@ SELECT reason, metadata, subject_id FROM extend_lock($1, $2, $3, $4, $5, $6)
         return replace(found, state=LockState.LIVE, expire_time=expire_time)
 
     # The indexes on live locks find them; there are never many, and ended ones are not read.
-    SELECT_LIVE = """
-SELECT lock_id, room_type_id, check_in, check_out, guest_id, state, owner_token, fencing_number,
-    create_time, expire_time, nightly_prices, currency_code
-FROM room_lock
-WHERE tenant_id = $1 AND state = 'LIVE' AND expire_time > clock_timestamp()
-    AND ($2 = '' OR guest_id = $2) AND ($3 = '' OR room_type_id = $3)
-    AND (room_type_id, expire_time, lock_id) > ($4, $5, $6)
-ORDER BY room_type_id, expire_time, lock_id LIMIT $7
-"""
+    WITH_LIVE = """
+WITH asked AS (
+    SELECT l.lock_id, row_number() OVER (ORDER BY room_type_id, expire_time, lock_id) AS number
+    FROM room_lock l
+    WHERE l.tenant_id = $1 AND l.state = 'LIVE' AND l.expire_time > clock_timestamp()
+        AND l.part_of IS NULL AND ($2 = '' OR l.guest_id = $2)
+        AND ($3 = '' OR l.room_type_id = $3 OR EXISTS (
+            SELECT FROM room_lock p
+            WHERE p.tenant_id = $1 AND p.part_of = l.lock_id AND p.room_type_id = $3))
+        AND (l.room_type_id, l.expire_time, l.lock_id) > ($4, $5, $6)
+    ORDER BY l.room_type_id, l.expire_time, l.lock_id LIMIT $7
+)"""
+    SELECT_LIVE = WITH_LIVE + SELECT_LOCKS
 
     async def live_locks(self, wanted: LockFilter, after: LockPlace, size: int) -> list[Lock]:
         """At most `size` live locks by type and expiry, after a place in that order."""
@@ -124,17 +132,14 @@ ORDER BY room_type_id, expire_time, lock_id LIMIT $7
             after.lock_id,
             size,
         )
-        return [lock_of_row(row, wanted.tenant_id) for row in rows]
+        return locks_of_rows(rows, wanted.tenant_id)
 
-    SELECT_EVENTS_OF_HOTEL = """
-SELECT audit_number, event, reason, lock_id, room_type_id, check_in, check_out, guest_id, event_time
-FROM lock_audit WHERE tenant_id = $1 AND audit_number > $2 ORDER BY audit_number LIMIT $3
+    # What happened to a part happened to its lock.
+    SELECT_EVENTS_OF_HOTEL = SELECT_LOCK_EVENTS + "ORDER BY a.audit_number LIMIT $3"
+    OF_LOCK = """
+AND a.lock_id IN (SELECT lock_id FROM lock_with_parts($1, $4)) ORDER BY a.audit_number LIMIT $3
 """
-    SELECT_EVENTS_OF_LOCK = """
-SELECT audit_number, event, reason, lock_id, room_type_id, check_in, check_out, guest_id, event_time
-FROM lock_audit WHERE tenant_id = $1 AND audit_number > $2 AND lock_id = $4
-ORDER BY audit_number LIMIT $3
-"""
+    SELECT_EVENTS_OF_LOCK = SELECT_LOCK_EVENTS + OF_LOCK
 
     async def lock_events(
         self, tenant_id: str, lock_id: UUID | None, after_number: int, size: int
@@ -149,23 +154,6 @@ ORDER BY audit_number LIMIT $3
                 self.SELECT_EVENTS_OF_LOCK, tenant_id, after_number, size, lock_id
             )
         return [_event(row) for row in rows]
-
-
-def lock_of_row(row: asyncpg.Record, tenant_id: str) -> Lock:
-    """A lock from all its columns."""
-    return Lock(
-        lock_id=row["lock_id"],
-        tenant_id=tenant_id,
-        room_type_id=row["room_type_id"],
-        stay=Stay(row["check_in"], row["check_out"]),
-        guest_id=row["guest_id"],
-        state=LockState(row["state"]),
-        owner_token=str(row["owner_token"]),
-        fencing_number=row["fencing_number"],
-        create_time=row["create_time"],
-        expire_time=row["expire_time"],
-        quote=Quote(tuple(row["nightly_prices"]), row["currency_code"]),
-    )
 
 
 def _event(row: asyncpg.Record) -> LockEvent:

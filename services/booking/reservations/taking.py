@@ -33,6 +33,8 @@ class Wish:
 
     room_type_id: str
     guests: Guests
+    room_id: str = ""
+    """This very room; empty for any of the type."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ SELECT room_type_id FROM stay WHERE tenant_id = $1 AND reservation_id = $2
             return await self._refused(connection, order, refused)
 
     SELECT_ROOMS_HAD = """
-SELECT stay_number, room_key FROM stay WHERE tenant_id = $1 AND reservation_id = $2
+SELECT stay_number, room_key, pinned FROM stay WHERE tenant_id = $1 AND reservation_id = $2
 """
     DELETE_STAYS = "DELETE FROM stay WHERE tenant_id = $1 AND reservation_id = $2"
 
@@ -158,7 +160,11 @@ SELECT stay_number, room_key FROM stay WHERE tenant_id = $1 AND reservation_id =
         had = await connection.fetch(self.SELECT_ROOMS_HAD, *key)
         await connection.execute(self.COUNT_BACK, *key, before.stay.check_in)
         await connection.execute(self.DELETE_STAYS, *key)
-        kept = _Kept(before, {row["stay_number"]: row["room_key"] for row in had})
+        kept = _Kept(
+            before,
+            {row["stay_number"]: row["room_key"] for row in had},
+            {row["stay_number"]: row["room_key"] for row in had if row["pinned"]},
+        )
         await self._take(connection, key, stay, rooms, kept)
         after = replace(
             await self._read(connection, *key),
@@ -197,6 +203,7 @@ SELECT reason, metadata FROM take_room($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 
         kept: _Kept | None,
     ) -> None:
         """One room after the other; raises for the first that cannot be had."""
+        bound: dict[int, int] = {}
         for number, room in enumerate(rooms, start=1):
             agreed = kept.agreed(number, room) if kept else None
             row = await connection.fetchrow(
@@ -215,7 +222,33 @@ SELECT reason, metadata FROM take_room($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 
             assert row is not None
             if row["reason"]:
                 raise refusal(row["reason"], orjson.loads(row["metadata"]))
-        await settle_reservation(connection, *key, range(1, len(rooms) + 1))
+            room_key = kept.pinned.get(number) if kept and agreed else None
+            if room.room_id:
+                room_key = await self._particular(connection, key[0], room)
+            if room_key is not None:
+                bound[number] = room_key
+                await connection.execute(self.PIN_STAY, *key, number)
+        await settle_reservation(connection, *key, range(1, len(rooms) + 1), bound)
+
+    SELECT_PARTICULAR = """
+SELECT room_key FROM room WHERE tenant_id = $1 AND room_type_id = $2 AND room_id = $3
+"""
+    PIN_STAY = """
+WITH pinned AS (
+    UPDATE stay SET pinned = true
+    WHERE tenant_id = $1 AND reservation_id = $2 AND stay_number = $3
+    RETURNING tenant_id, room_type_id, upper(nights) AS departure
+)
+SELECT pin_type(tenant_id, room_type_id, departure) FROM pinned
+"""
+
+    async def _particular(self, connection: Connection, tenant_id: str, room: Wish) -> int:
+        found: int | None = await connection.fetchval(
+            self.SELECT_PARTICULAR, tenant_id, room.room_type_id, room.room_id
+        )
+        if found is None:
+            raise refusal("ROOM_UNKNOWN")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +257,8 @@ class _Kept:
 
     before: Reservation
     room_keys: dict[int, int | None]
+    pinned: dict[int, int]
+    """Those that were sold as this very room."""
 
     def agreed(self, number: int, room: Wish) -> ReservedRoom | None:
         """The room of this number, when it is to be of the same type for the same guests."""

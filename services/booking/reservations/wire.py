@@ -141,10 +141,12 @@ def to_filter(request: ListReservationsRequest) -> Filter:
 def to_rooms(messages: Iterable[RoomRequest]) -> tuple[Wish, ...]:
     """The rooms that are wanted."""
     rooms = tuple(
-        Wish(one.room_type_id, Guests(one.adult_count, one.child_count)) for one in messages
+        Wish(one.room_type_id, Guests(one.adult_count, one.child_count), one.room_id)
+        for one in messages
     )
     storable(
-        (f"rooms[{number}].room_type_id", one.room_type_id) for number, one in enumerate(rooms)
+        (f"rooms[{number}].room_type_id", one.room_type_id + one.room_id)
+        for number, one in enumerate(rooms)
     )
     return rooms
 

@@ -6,8 +6,9 @@ Away from pins nothing of this runs: there the counters of the nights say all.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -32,22 +33,24 @@ WHERE t.tenant_id = $1 AND t.room_type_id = $2
 # Guests who are inside, or were, stay where they are; nights that are over matter to nobody.
 SELECT_PLAN = """
 SELECT 'ROOM' AS kind, NULL::uuid AS id, 0 AS number, room_key, NULL::date AS first,
-    NULL::date AS departure, false AS fixed, room_number AS name
+    NULL::date AS departure, false AS fixed, room_number AS name, false AS left_out
 FROM room WHERE tenant_id = $1 AND room_type_id = $2
 UNION ALL
-SELECT 'SHUT', closure_id, 0, room_key, greatest(lower(nights), $3), upper(nights), true, ''
+SELECT 'SHUT', closure_id, 0, room_key, greatest(lower(nights), $3), upper(nights), true, '',
+    false
 FROM room_closure
 WHERE tenant_id = $1 AND room_type_id = $2 AND end_time IS NULL AND upper(nights) > $3
 UNION ALL
 SELECT 'STAY', s.reservation_id, s.stay_number, s.room_key, greatest(lower(s.nights), $3),
     upper(s.nights),
     s.pinned OR s.room_key IS NOT NULL AND r.state IN ('CHECKED_IN', 'CHECKED_OUT'),
-    r.confirmation_code
+    r.confirmation_code, s.room_key IS NULL
 FROM stay s
 JOIN reservation r ON r.tenant_id = s.tenant_id AND r.reservation_id = s.reservation_id
 WHERE s.tenant_id = $1 AND s.room_type_id = $2 AND s.occupying AND upper(s.nights) > $3
 UNION ALL
-SELECT 'LOCK', lock_id, 0, room_key, greatest(check_in, $3), check_out, pinned, ''
+SELECT 'LOCK', lock_id, 0, room_key, greatest(check_in, $3), check_out, pinned, '',
+    left_out
 FROM room_lock
 WHERE tenant_id = $1 AND room_type_id = $2 AND state = 'LIVE' AND check_out > $3
     AND expire_time > clock_timestamp()
@@ -92,6 +95,8 @@ class Plan:
     holders: dict[str, Holder] = field(default_factory=dict)
     had: dict[str, int | None] = field(default_factory=dict)
     """The room that is written down for each claim."""
+    homeless: set[str] = field(default_factory=set)
+    """Who was sold a room that is not there."""
 
     def add(self, row: asyncpg.Record) -> None:
         """One row of `SELECT_PLAN`."""
@@ -108,16 +113,17 @@ class Plan:
         self.holders[holder.key] = holder
         self.claims[holder.key] = Claim(holder.key, *nights, room, row["fixed"])
         self.had[holder.key] = room
-
-    def homeless(self, *kinds: str) -> set[str]:
-        """Who has no room: of all, or of these kinds."""
-        none = {one.key for one in self.claims.values() if one.room is None}
-        return {key for key in none if not kinds or self.holders[key].kind in kinds}
+        if row["left_out"]:
+            self.homeless.add(holder.key)
 
     def take(self, placed: Mapping[str, int]) -> None:
         """Go on from these rooms; nothing is written."""
         for key, room in placed.items():
             self.claims[key] = replace(self.claims[key], room=room)
+
+    def bind(self, key: str, room: int) -> None:
+        """This claim is for this very room."""
+        self.claims[key] = replace(self.claims[key], room=room, fixed=True)
 
     def settle(self, optional: Collection[str]) -> tuple[dict[str, int], list[str]]:
         """Who gets which room, and who of the optional ones none.
@@ -138,7 +144,7 @@ class Plan:
         return [
             (self.holders[key], placed.get(key))
             for key, had in self.had.items()
-            if had != placed.get(key)
+            if had != placed.get(key) or (key not in placed and key not in self.homeless)
         ]
 
 
@@ -177,25 +183,41 @@ async def write(connection: Connection, plan: Plan, placed: Mapping[str, int]) -
 
 
 async def settle(
-    connection: Connection, tenant_id: str, room_type_id: str, fresh: Collection[str]
+    connection: Connection,
+    tenant_id: str,
+    room_type_id: str,
+    fresh: Collection[str],
+    bound: Mapping[str, int] = MappingProxyType({}),
 ) -> None:
     """Near pins: rooms for all of the type, those of `fresh` for the first time.
 
-    Refuses with `SOLD_OUT` or `UNDECIDED`. Whoever was sold a room that is not
-    there, before, gets one if that costs nobody else one.
+    `bound` claims are for this very room. Refuses with `SOLD_OUT` or `UNDECIDED`.
+    Whoever was sold a room that is not there, before, gets one if that costs
+    nobody else one.
     """
     plan = await load(connection, tenant_id, room_type_id)
+    for key, room in bound.items():
+        if key in plan.claims:
+            plan.bind(key, room)
     if plan.pinned:
-        placed, _ = plan.settle(plan.homeless() - set(fresh))
+        placed, _ = plan.settle(plan.homeless - set(fresh))
         await write(connection, plan, placed)
 
 
 async def settle_reservation(
-    connection: Connection, tenant_id: str, reservation_id: UUID, stay_numbers: Sequence[int]
+    connection: Connection,
+    tenant_id: str,
+    reservation_id: UUID,
+    stay_numbers: Iterable[int],
+    bound: Mapping[int, int] = MappingProxyType({}),
 ) -> bool:
-    """`settle` for each type of a reservation that has just taken its rooms; whether any was."""
+    """`settle` for each type of a reservation that has just taken its rooms; whether any was.
+
+    `bound` names the rooms, by stay number, that are sold as this very room.
+    """
     fresh = [claim_key(STAY, reservation_id, number) for number in stay_numbers]
+    rooms = {claim_key(STAY, reservation_id, number): room for number, room in bound.items()}
     pinned = await connection.fetch(SELECT_PINNED_TYPES, tenant_id, reservation_id)
     for row in pinned:
-        await settle(connection, tenant_id, row["room_type_id"], fresh)
+        await settle(connection, tenant_id, row["room_type_id"], fresh, rooms)
     return bool(pinned)

@@ -61,10 +61,7 @@ INSERT INTO room_closure
     (tenant_id, closure_id, room_type_id, room_key, nights, reason, actor_id, create_time)
 VALUES ($1, $2, $3, $4, daterange($5, $6), $7, $8, clock_timestamp())
 """
-    PIN_TYPE = """
-UPDATE room_type SET pinned_until = greatest(pinned_until, $3)
-WHERE tenant_id = $1 AND room_type_id = $2
-"""
+    PIN_TYPE = "SELECT pin_type($1, $2, $3)"
     # What is sold beyond what is left is written down as debt.
     TAKE_FROM_SALE = """
 UPDATE night_inventory
@@ -171,7 +168,7 @@ WHERE t.tenant_id = $1 AND t.room_type_id = $2
             await connection.execute(self.PUT_ON_SALE, *type_key, first, ended["departure"])
             await connection.execute(self.COUNT_PINS, *type_key)
             try:
-                placed, _ = plan.settle(plan.homeless())
+                placed, _ = plan.settle(plan.homeless)
             except FailedPrecondition:
                 pass  # Nobody lost anything: who has no room waits for `AssignRooms`.
             else:
@@ -282,9 +279,9 @@ class Without:
 
 def without_room(plan: Plan, room: int, nights: Span) -> Without:
     """What shutting a room comes to; whoever is in it may be moved or go without, nobody else."""
+    homeless = plan.homeless
     if not plan.pinned:
-        plan.take(plan.settle(plan.homeless(STAY))[0])
-    homeless = plan.homeless()
+        plan.take(plan.settle(homeless)[0])
     shut = (max(nights.first, plan.today).toordinal(), nights.end.toordinal())
     inside = {
         key: claim

@@ -7,12 +7,14 @@ from uuid import uuid4
 
 import grpc
 from conserje.booking.v1.booking_service_pb2 import (
+    BatchAcquireLocksRequest,
     CheckConflictsRequest,
     ConfirmReservationRequest,
     ExtendLockRequest,
     GetLockRequest,
     ListLockEventsRequest,
     ListLocksRequest,
+    LockRoomRequest,
 )
 from conserje.booking.v1.lock_pb2 import (
     LOCK_EVENT_KIND_EXTENDED,
@@ -22,7 +24,13 @@ from conserje.booking.v1.lock_pb2 import (
 )
 
 from meshkit.errors import InvalidArgument
-from tests.contract.booking.test_booking_contract import Call, day, lock_request, refused
+from tests.contract.booking.test_booking_contract import (
+    Call,
+    confirm_request,
+    day,
+    lock_request,
+    refused,
+)
 from tests.integration.booking.hotel import Hotel
 
 
@@ -172,3 +180,47 @@ async def test_bad_input_about_locks_names_its_field(
         assert code is grpc.StatusCode.INVALID_ARGUMENT
         assert isinstance(error, InvalidArgument)
         assert field in {one.field for one in error.violations}
+
+
+async def test_several_rooms_and_a_particular_one_in_one_lock(
+    grpc_stub: Any, call: Call, hotel: Hotel
+) -> None:
+    others = [LockRoomRequest(room_type_id="suite", adult_count=1, room_id="suite-1")]
+    request = lock_request(hotel, room_type_id="double", quantity=2, other_rooms=others)
+    lock = (await call(grpc_stub.AcquireLock, request)).lock
+    assert (lock.room_type_id, lock.room_id) == ("double", "")
+    assert [(one.room_type_id, one.room_id) for one in lock.other_rooms] == [
+        ("double", ""),
+        ("suite", "suite-1"),
+    ]
+    assert (lock.total_price.units, lock.total_price.nanos) == (603, 0)
+    assert (await call(grpc_stub.AcquireLock, request)).lock == lock
+    batch = BatchAcquireLocksRequest(items=[request, lock_request(hotel, room_type_id="single")])
+    first, second = (await call(grpc_stub.BatchAcquireLocks, batch)).results
+    assert first.value.lock == lock
+    assert second.value.lock.room_type_id == "single"
+    booked = (await call(grpc_stub.ConfirmReservation, confirm_request(lock))).reservation
+    assert [one.room_type_id for one in booked.rooms] == ["double", "double", "suite"]
+    assert booked.total_price == lock.total_price
+
+
+async def test_bad_wishes_for_several_rooms_name_their_field(
+    grpc_stub: Any, call: Call, hotel: Hotel
+) -> None:
+    suite = LockRoomRequest(room_type_id="suite", adult_count=1, room_id="suite-1")
+    ten = LockRoomRequest(room_type_id="double", adult_count=1, quantity=19)
+    for field, changes in (
+        ("quantity", {"quantity": -1}),
+        ("quantity", {"quantity": 2, "room_id": "suite-1"}),
+        ("other_rooms", {"quantity": 2, "other_rooms": [ten]}),
+        ("other_rooms", {"room_id": "suite-1", "other_rooms": [suite]}),
+        ("other_rooms[0].adult_count", {"other_rooms": [LockRoomRequest(room_type_id="suite")]}),
+    ):
+        code, error = await refused(call, grpc_stub.AcquireLock, lock_request(hotel, **changes))
+        assert code is grpc.StatusCode.INVALID_ARGUMENT
+        assert isinstance(error, InvalidArgument)
+        assert [one.field for one in error.violations] == [field]
+    unknown = lock_request(hotel, room_id="double-1")
+    code, error = await refused(call, grpc_stub.AcquireLock, unknown)
+    assert (code, error.reason) == (grpc.StatusCode.NOT_FOUND, "ROOM_UNKNOWN")
+    assert await hotel.counters("double", hotel.stay()) == [(0, 0)] * 2

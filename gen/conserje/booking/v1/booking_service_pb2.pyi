@@ -124,6 +124,9 @@ class AcquireLockRequest(_message.Message):
     ADULT_COUNT_FIELD_NUMBER: _builtins.int
     CHILD_COUNT_FIELD_NUMBER: _builtins.int
     GUEST_ID_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    OTHER_ROOMS_FIELD_NUMBER: _builtins.int
     TIME_REMAINING_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
@@ -138,6 +141,10 @@ class AcquireLockRequest(_message.Message):
     """How many children sleep in the room: 0 to 20."""
     guest_id: _builtins.str
     """Who it is for: an opaque id chosen by the caller, never a phone number."""
+    quantity: _builtins.int
+    """How many rooms like this: 0 counts as 1. With `other_rooms` at most 20."""
+    room_id: _builtins.str
+    """This very room, of the type. Empty: any. Not with a quantity of 2 or more."""
     traceparent: _builtins.str
     """The W3C trace context of this item. Only read in a batch; may be empty."""
     @_builtins.property
@@ -147,6 +154,10 @@ class AcquireLockRequest(_message.Message):
     @_builtins.property
     def check_out_date(self) -> _date_pb2.Date:
         """The day of departure, the property's date; 1 to 90 nights later. Required."""
+
+    @_builtins.property
+    def other_rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___LockRoomRequest]:
+        """Other rooms in the same lock, for the same nights."""
 
     @_builtins.property
     def time_remaining(self) -> _duration_pb2.Duration:
@@ -165,16 +176,57 @@ class AcquireLockRequest(_message.Message):
         adult_count: _builtins.int = ...,
         child_count: _builtins.int = ...,
         guest_id: _builtins.str = ...,
+        quantity: _builtins.int = ...,
+        room_id: _builtins.str = ...,
+        other_rooms: _abc.Iterable[Global___LockRoomRequest] | None = ...,
         time_remaining: _duration_pb2.Duration | None = ...,
         traceparent: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "time_remaining", b"time_remaining"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adult_count", b"adult_count", "check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "child_count", b"child_count", "guest_id", b"guest_id", "request_id", b"request_id", "room_type_id", b"room_type_id", "tenant_id", b"tenant_id", "time_remaining", b"time_remaining", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adult_count", b"adult_count", "check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "child_count", b"child_count", "guest_id", b"guest_id", "other_rooms", b"other_rooms", "quantity", b"quantity", "request_id", b"request_id", "room_id", b"room_id", "room_type_id", b"room_type_id", "tenant_id", b"tenant_id", "time_remaining", b"time_remaining", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AcquireLockRequest: _TypeAlias = AcquireLockRequest  # noqa: Y015
+
+@_typing.final
+class LockRoomRequest(_message.Message):
+    """Rooms that are wanted in a lock beside the first."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_TYPE_ID_FIELD_NUMBER: _builtins.int
+    ADULT_COUNT_FIELD_NUMBER: _builtins.int
+    CHILD_COUNT_FIELD_NUMBER: _builtins.int
+    QUANTITY_FIELD_NUMBER: _builtins.int
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    room_type_id: _builtins.str
+    """The room type. Required."""
+    adult_count: _builtins.int
+    """How many adults sleep in one room: 1 to 20."""
+    child_count: _builtins.int
+    """How many children sleep in one room: 0 to 20."""
+    quantity: _builtins.int
+    """How many rooms like this: 0 counts as 1."""
+    room_id: _builtins.str
+    """This very room, of the type. Empty: any. Not with a quantity of 2 or more."""
+    def __init__(
+        self,
+        *,
+        room_type_id: _builtins.str = ...,
+        adult_count: _builtins.int = ...,
+        child_count: _builtins.int = ...,
+        quantity: _builtins.int = ...,
+        room_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adult_count", b"adult_count", "child_count", b"child_count", "quantity", b"quantity", "room_id", b"room_id", "room_type_id", b"room_type_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LockRoomRequest: _TypeAlias = LockRoomRequest  # noqa: Y015
 
 @_typing.final
 class AcquireLockResponse(_message.Message):
@@ -607,7 +659,7 @@ class CheckConflictsRequest(_message.Message):
     """
     room_id: _builtins.str
     """This very room. A night is taken when a reservation has been given the
-    room; a lock keeps a room of a type, never a particular one.
+    room, when a lock keeps this very one, or when it is shut.
     """
     @_builtins.property
     def check_in_date(self) -> _date_pb2.Date:
@@ -1611,22 +1663,26 @@ class RoomRequest(_message.Message):
     ROOM_TYPE_ID_FIELD_NUMBER: _builtins.int
     ADULT_COUNT_FIELD_NUMBER: _builtins.int
     CHILD_COUNT_FIELD_NUMBER: _builtins.int
+    ROOM_ID_FIELD_NUMBER: _builtins.int
     room_type_id: _builtins.str
     """The room type. Required."""
     adult_count: _builtins.int
     """How many adults sleep in it: 1 to 20."""
     child_count: _builtins.int
     """How many children sleep in it: 0 to 20."""
+    room_id: _builtins.str
+    """This very room, of the type. Empty: any."""
     def __init__(
         self,
         *,
         room_type_id: _builtins.str = ...,
         adult_count: _builtins.int = ...,
         child_count: _builtins.int = ...,
+        room_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adult_count", b"adult_count", "child_count", b"child_count", "room_type_id", b"room_type_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adult_count", b"adult_count", "child_count", b"child_count", "room_id", b"room_id", "room_type_id", b"room_type_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -200,11 +200,16 @@ class BookingServiceServicer:
 
     def AcquireLock(self, request, context):
         """Keeps one room of a type for a guest on every night of a stay, for a
-        limited time.
+        limited time; or several rooms, of several types, or a particular room: all of
+        them or none.
 
         Errors:
         - NOT_FOUND `ROOM_TYPE_UNKNOWN`: the hotel has no such room type.
-        - FAILED_PRECONDITION `SOLD_OUT`: a night has no room left.
+        - NOT_FOUND `ROOM_UNKNOWN`: the type has no such room.
+        - FAILED_PRECONDITION `SOLD_OUT`: a night has too few rooms left, or the
+        particular room cannot be made free.
+        - FAILED_PRECONDITION `UNDECIDED`: near rooms that are shut or sold as such,
+        whether there is a room was not found out; a person has to look.
         - FAILED_PRECONDITION `TOO_MANY_GUESTS`: the room is too small.
         - FAILED_PRECONDITION `TOO_MANY_LOCKS`: the guest holds as many live locks
         as one may (2).
@@ -337,8 +342,9 @@ class BookingServiceServicer:
 
         Errors:
         - NOT_FOUND `PROPERTY_UNKNOWN`: the hotel has no inventory.
-        - NOT_FOUND `ROOM_TYPE_UNKNOWN`: the hotel has no such room type.
-        - FAILED_PRECONDITION `SOLD_OUT`: a night has too few rooms left.
+        - NOT_FOUND `ROOM_TYPE_UNKNOWN`, `ROOM_UNKNOWN`: the hotel has no such room
+        type, the type no such room.
+        - FAILED_PRECONDITION `SOLD_OUT`, `UNDECIDED`: as in `AcquireLock`.
         - FAILED_PRECONDITION `TOO_MANY_GUESTS`: a room is too small.
         - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
         `SearchAvailability`.

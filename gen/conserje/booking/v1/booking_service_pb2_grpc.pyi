@@ -52,11 +52,16 @@ class BookingServiceStub:
     """
     AcquireLock: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.AcquireLockRequest, _booking_service_pb2.AcquireLockResponse]
     """Keeps one room of a type for a guest on every night of a stay, for a
-    limited time.
+    limited time; or several rooms, of several types, or a particular room: all of
+    them or none.
 
     Errors:
     - NOT_FOUND `ROOM_TYPE_UNKNOWN`: the hotel has no such room type.
-    - FAILED_PRECONDITION `SOLD_OUT`: a night has no room left.
+    - NOT_FOUND `ROOM_UNKNOWN`: the type has no such room.
+    - FAILED_PRECONDITION `SOLD_OUT`: a night has too few rooms left, or the
+      particular room cannot be made free.
+    - FAILED_PRECONDITION `UNDECIDED`: near rooms that are shut or sold as such,
+      whether there is a room was not found out; a person has to look.
     - FAILED_PRECONDITION `TOO_MANY_GUESTS`: the room is too small.
     - FAILED_PRECONDITION `TOO_MANY_LOCKS`: the guest holds as many live locks
       as one may (2).
@@ -144,8 +149,9 @@ class BookingServiceStub:
 
     Errors:
     - NOT_FOUND `PROPERTY_UNKNOWN`: the hotel has no inventory.
-    - NOT_FOUND `ROOM_TYPE_UNKNOWN`: the hotel has no such room type.
-    - FAILED_PRECONDITION `SOLD_OUT`: a night has too few rooms left.
+    - NOT_FOUND `ROOM_TYPE_UNKNOWN`, `ROOM_UNKNOWN`: the hotel has no such room
+      type, the type no such room.
+    - FAILED_PRECONDITION `SOLD_OUT`, `UNDECIDED`: as in `AcquireLock`.
     - FAILED_PRECONDITION `TOO_MANY_GUESTS`: a room is too small.
     - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
       `SearchAvailability`.
@@ -307,11 +313,16 @@ class BookingServiceAsyncStub(BookingServiceStub):
     """
     AcquireLock: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.AcquireLockRequest, _booking_service_pb2.AcquireLockResponse]  # type: ignore[assignment]
     """Keeps one room of a type for a guest on every night of a stay, for a
-    limited time.
+    limited time; or several rooms, of several types, or a particular room: all of
+    them or none.
 
     Errors:
     - NOT_FOUND `ROOM_TYPE_UNKNOWN`: the hotel has no such room type.
-    - FAILED_PRECONDITION `SOLD_OUT`: a night has no room left.
+    - NOT_FOUND `ROOM_UNKNOWN`: the type has no such room.
+    - FAILED_PRECONDITION `SOLD_OUT`: a night has too few rooms left, or the
+      particular room cannot be made free.
+    - FAILED_PRECONDITION `UNDECIDED`: near rooms that are shut or sold as such,
+      whether there is a room was not found out; a person has to look.
     - FAILED_PRECONDITION `TOO_MANY_GUESTS`: the room is too small.
     - FAILED_PRECONDITION `TOO_MANY_LOCKS`: the guest holds as many live locks
       as one may (2).
@@ -399,8 +410,9 @@ class BookingServiceAsyncStub(BookingServiceStub):
 
     Errors:
     - NOT_FOUND `PROPERTY_UNKNOWN`: the hotel has no inventory.
-    - NOT_FOUND `ROOM_TYPE_UNKNOWN`: the hotel has no such room type.
-    - FAILED_PRECONDITION `SOLD_OUT`: a night has too few rooms left.
+    - NOT_FOUND `ROOM_TYPE_UNKNOWN`, `ROOM_UNKNOWN`: the hotel has no such room
+      type, the type no such room.
+    - FAILED_PRECONDITION `SOLD_OUT`, `UNDECIDED`: as in `AcquireLock`.
     - FAILED_PRECONDITION `TOO_MANY_GUESTS`: a room is too small.
     - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
       `SearchAvailability`.
@@ -571,11 +583,16 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_booking_service_pb2.AcquireLockResponse, _abc.Awaitable[_booking_service_pb2.AcquireLockResponse]]:
         """Keeps one room of a type for a guest on every night of a stay, for a
-        limited time.
+        limited time; or several rooms, of several types, or a particular room: all of
+        them or none.
 
         Errors:
         - NOT_FOUND `ROOM_TYPE_UNKNOWN`: the hotel has no such room type.
-        - FAILED_PRECONDITION `SOLD_OUT`: a night has no room left.
+        - NOT_FOUND `ROOM_UNKNOWN`: the type has no such room.
+        - FAILED_PRECONDITION `SOLD_OUT`: a night has too few rooms left, or the
+          particular room cannot be made free.
+        - FAILED_PRECONDITION `UNDECIDED`: near rooms that are shut or sold as such,
+          whether there is a room was not found out; a person has to look.
         - FAILED_PRECONDITION `TOO_MANY_GUESTS`: the room is too small.
         - FAILED_PRECONDITION `TOO_MANY_LOCKS`: the guest holds as many live locks
           as one may (2).
@@ -729,8 +746,9 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         - NOT_FOUND `PROPERTY_UNKNOWN`: the hotel has no inventory.
-        - NOT_FOUND `ROOM_TYPE_UNKNOWN`: the hotel has no such room type.
-        - FAILED_PRECONDITION `SOLD_OUT`: a night has too few rooms left.
+        - NOT_FOUND `ROOM_TYPE_UNKNOWN`, `ROOM_UNKNOWN`: the hotel has no such room
+          type, the type no such room.
+        - FAILED_PRECONDITION `SOLD_OUT`, `UNDECIDED`: as in `AcquireLock`.
         - FAILED_PRECONDITION `TOO_MANY_GUESTS`: a room is too small.
         - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
           `SearchAvailability`.

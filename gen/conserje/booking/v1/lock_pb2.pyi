@@ -125,9 +125,49 @@ class Quote(_message.Message):
 Global___Quote: _TypeAlias = Quote  # noqa: Y015
 
 @_typing.final
+class LockedRoom(_message.Message):
+    """One more room of a lock."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ROOM_TYPE_ID_FIELD_NUMBER: _builtins.int
+    ADULT_COUNT_FIELD_NUMBER: _builtins.int
+    CHILD_COUNT_FIELD_NUMBER: _builtins.int
+    QUOTE_FIELD_NUMBER: _builtins.int
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    room_type_id: _builtins.str
+    """The room type."""
+    adult_count: _builtins.int
+    """How many adults sleep in it."""
+    child_count: _builtins.int
+    """How many children sleep in it."""
+    room_id: _builtins.str
+    """This very room is kept. Empty: one of the type."""
+    @_builtins.property
+    def quote(self) -> Global___Quote:
+        """The price as offered."""
+
+    def __init__(
+        self,
+        *,
+        room_type_id: _builtins.str = ...,
+        adult_count: _builtins.int = ...,
+        child_count: _builtins.int = ...,
+        quote: Global___Quote | None = ...,
+        room_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["quote", b"quote"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adult_count", b"adult_count", "child_count", b"child_count", "quote", b"quote", "room_id", b"room_id", "room_type_id", b"room_type_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___LockedRoom: _TypeAlias = LockedRoom  # noqa: Y015
+
+@_typing.final
 class Lock(_message.Message):
-    """One room of a type kept for a guest on every night of a stay, for a limited
-    time.
+    """One room of a type, or several rooms, kept for a guest on every night of a
+    stay, for a limited time.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -144,12 +184,15 @@ class Lock(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     QUOTE_FIELD_NUMBER: _builtins.int
     GUEST_ID_FIELD_NUMBER: _builtins.int
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    OTHER_ROOMS_FIELD_NUMBER: _builtins.int
+    TOTAL_PRICE_FIELD_NUMBER: _builtins.int
     lock_id: _builtins.str
     """The lock, an opaque id."""
     tenant_id: _builtins.str
     """The hotel."""
     room_type_id: _builtins.str
-    """The room type of which one room is kept."""
+    """The room type of the room, of the first one when there are several."""
     state: Global___LockState.ValueType
     """Where the lock is in its life."""
     owner_token: _builtins.str
@@ -162,6 +205,10 @@ class Lock(_message.Message):
     """
     guest_id: _builtins.str
     """Who it is for: the opaque id that the caller gave."""
+    room_id: _builtins.str
+    """This very room is kept; the first one when there are several. Empty: one of
+    the type.
+    """
     @_builtins.property
     def check_in_date(self) -> _date_pb2.Date:
         """The day of arrival, the property's date."""
@@ -180,7 +227,15 @@ class Lock(_message.Message):
 
     @_builtins.property
     def quote(self) -> Global___Quote:
-        """The price as offered."""
+        """The price as offered, for the first room when there are several."""
+
+    @_builtins.property
+    def other_rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___LockedRoom]:
+        """The rooms beside the first one."""
+
+    @_builtins.property
+    def total_price(self) -> _money_pb2.Money:
+        """What was offered for all rooms together."""
 
     def __init__(
         self,
@@ -197,10 +252,13 @@ class Lock(_message.Message):
         expire_time: _timestamp_pb2.Timestamp | None = ...,
         quote: Global___Quote | None = ...,
         guest_id: _builtins.str = ...,
+        room_id: _builtins.str = ...,
+        other_rooms: _abc.Iterable[Global___LockedRoom] | None = ...,
+        total_price: _money_pb2.Money | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "create_time", b"create_time", "expire_time", b"expire_time", "quote", b"quote"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "create_time", b"create_time", "expire_time", b"expire_time", "quote", b"quote", "total_price", b"total_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "create_time", b"create_time", "expire_time", b"expire_time", "fencing_number", b"fencing_number", "guest_id", b"guest_id", "lock_id", b"lock_id", "owner_token", b"owner_token", "quote", b"quote", "room_type_id", b"room_type_id", "state", b"state", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "create_time", b"create_time", "expire_time", b"expire_time", "fencing_number", b"fencing_number", "guest_id", b"guest_id", "lock_id", b"lock_id", "other_rooms", b"other_rooms", "owner_token", b"owner_token", "quote", b"quote", "room_id", b"room_id", "room_type_id", b"room_type_id", "state", b"state", "tenant_id", b"tenant_id", "total_price", b"total_price"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
