@@ -8,7 +8,8 @@ from conserje.tenant.v1 import tenant_service_pb2 as pb
 from conserje.tenant.v1.tenant_pb2 import WhatsAppNumber
 
 from cli.asking import SECONDS
-from cli.tenant import add_hotel, add_verb, describe
+from cli.tenant import describe
+from cli.tenant_verbs import add_hotel, add_verb
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -7,18 +7,19 @@ from typing import Any
 
 from conserje.tenant.v1 import tenant_service_pb2 as pb
 from conserje.tenant.v1.tenant_pb2 import Tenant, TenantState
-from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from cli import hotel_file
-from cli.asking import SECONDS, Act, asks, pages
+from cli import hotel_file, tenant_files
+from cli.asking import SECONDS, pages
 from cli.places import UsageError
-from meshkit.phones import phone_key
+from cli.tenant_verbs import add_hotel, add_verb
 
 _EPILOG = """examples:
   conserje tenant create --from hotel.yaml
   conserje tenant export casa-azul > hotel.yaml
   conserje tenant edit casa-azul --from hotel.yaml --dry-run
+  conserje tenant export > hotels.yaml
+  conserje tenant import hotels.yaml --dry-run
 """
 
 
@@ -35,29 +36,15 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     add_verb(verbs, "list", "every hotel on one line", _list)
     for name, help, act in (
         ("show", "one hotel", _show),
-        ("export", "one hotel as a file for `create` and `edit`", _export),
         ("suspend", "switch a hotel off for now", _suspend),
         ("restore", "switch a hotel on that was suspended or deleted", _restore),
         ("delete", "note that a hotel has left; `restore` brings it back", _delete),
     ):
         add_hotel(add_verb(verbs, name, help, act))
+    tenant_files.add_to(verbs)
     editing = add_verb(verbs, "edit", "make a hotel what a file says; numbers aside", _edit)
     add_hotel(editing)
     _add_file(editing)
-
-
-def add_verb(
-    verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, help: str, act: Act
-) -> argparse.ArgumentParser:
-    """Adds a command that asks the tenant service."""
-    verb = verbs.add_parser(name, help=help)
-    asks(verb, "tenant", TenantServiceStub, act)
-    return verb
-
-
-def add_hotel(verb: argparse.ArgumentParser) -> None:
-    """Adds the argument that names a hotel."""
-    verb.add_argument("tenant_id", metavar="HOTEL", help="the hotel's id")
 
 
 def describe(tenant: Tenant) -> str:
@@ -90,7 +77,7 @@ def _edit(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     before = _get(stub, options.tenant_id)
     if wanted.tenant_id != before.tenant_id:
         raise UsageError(f"{options.file} is about {wanted.tenant_id or 'no hotel'}")
-    if _numbers(wanted) != _numbers(before) or _found_by(wanted) != _found_by(before):
+    if not hotel_file.found_alike(before, wanted):
         raise UsageError("numbers and identifiers are changed by `conserje number`, not by a file")
     found = list(hotel_file.differences(before, wanted))
     for _, lines in found:
@@ -117,10 +104,6 @@ def _show(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     yield hotel_file.write(tenant)
 
 
-def _export(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    yield hotel_file.write(_get(stub, options.tenant_id))
-
-
 def _suspend(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.SuspendTenantRequest(tenant_id=options.tenant_id)
     yield describe(stub.SuspendTenant(request, timeout=SECONDS).tenant)
@@ -134,17 +117,6 @@ def _restore(stub: Any, options: argparse.Namespace) -> Iterator[str]:
 def _delete(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.DeleteTenantRequest(tenant_id=options.tenant_id)
     yield describe(stub.DeleteTenant(request, timeout=SECONDS).tenant)
-
-
-def _numbers(tenant: Tenant) -> list[bytes]:
-    return sorted(number.SerializeToString() for number in tenant.numbers)
-
-
-def _found_by(tenant: Tenant) -> set[tuple[int, str]]:
-    """What it is found by, in the forms that the service knows."""
-    return {
-        (one.kind, phone_key(one.value) or one.value.strip().lower()) for one in tenant.identifiers
-    }
 
 
 def _get(stub: Any, tenant_id: str) -> Tenant:

@@ -15,7 +15,7 @@ from conserje.tenant.v1.credential_pb2 import (
 from cli import secret
 from cli.asking import SECONDS, pages
 from cli.secret import add_verb
-from cli.tenant import add_hotel
+from cli.tenant_verbs import add_hotel
 
 _EPILOG = """examples:
   conserje token set casa-azul --from token.txt

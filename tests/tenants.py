@@ -21,6 +21,7 @@ class Resolving(TenantServiceServicer):
     BatchGetTenantProfiles = ListTenants = CreateTenant = UpdateTenant = GetTenant
     SuspendTenant = ActivateTenant = DeleteTenant = GetTenant
     AddNumber = MoveNumber = RemoveNumber = GetTenant
+    ImportTenants = GetTenant
     AddIdentifier = MoveIdentifier = RemoveIdentifier = ListIdentifiers = GetTenant
 
 

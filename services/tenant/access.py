@@ -15,6 +15,7 @@ ACCESS: Access = {
         "ListTenants": (OPERATOR, READER),
         "CreateTenant": (OPERATOR,),
         "UpdateTenant": (OPERATOR,),
+        "ImportTenants": (OPERATOR,),
         "SuspendTenant": (OPERATOR,),
         "ActivateTenant": (OPERATOR,),
         "DeleteTenant": (OPERATOR,),

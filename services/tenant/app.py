@@ -17,6 +17,7 @@ from services.tenant.credentials.metrics import CredentialMetrics
 from services.tenant.credentials.store import CredentialStore
 from services.tenant.credentials.vault import Vault
 from services.tenant.domain import Directory
+from services.tenant.hotels.import_store import ImportStore
 from services.tenant.hotels.store import HotelStore
 from services.tenant.identifiers.store import IdentifierStore
 from services.tenant.listener import Listener
@@ -58,6 +59,7 @@ async def build(kit: Kit, settings: TenantSettings) -> None:
         directory,
         HotelStore(postgres),
         IdentifierStore(postgres),
+        ImportStore(postgres),
         metrics,
         changes,
         refresher.look,

@@ -26,6 +26,7 @@ from meshkit.errors import MeshError
 from meshkit.watch import NOTHING, Part
 from services.tenant.changes import Change, Changes, Removed
 from services.tenant.domain import DOMAIN, Directory, Number, Snapshot, TenantState
+from services.tenant.hotels.import_store import ImportStore
 from services.tenant.hotels.servicer import HotelServicer
 from services.tenant.hotels.store import HotelStore
 from services.tenant.identifiers.store import IdentifierStore
@@ -51,12 +52,13 @@ class TenantServicer(HotelServicer):
         directory: Directory,
         hotels: HotelStore,
         identifiers: IdentifierStore,
+        imports: ImportStore,
         metrics: TenantMetrics,
         changes: Changes,
         look: Callable[[], None],
     ) -> None:
         """`look` has the database asked for a newer directory soon."""
-        super().__init__(hotels, identifiers)
+        super().__init__(hotels, identifiers, imports)
         self._directory = directory
         self._metrics = metrics
         self._changes = changes

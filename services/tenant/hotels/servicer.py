@@ -23,6 +23,9 @@ from conserje.tenant.v1.tenant_service_pb2 import (
     GetTenantProfileResult,
     GetTenantRequest,
     GetTenantResponse,
+    ImportAction,
+    ImportTenantsRequest,
+    ImportTenantsResponse,
     ListTenantsRequest,
     ListTenantsResponse,
     MoveNumberRequest,
@@ -41,14 +44,23 @@ from meshkit.errors import MeshError
 from services.tenant.domain import DOMAIN, TenantState
 from services.tenant.hotels import wire
 from services.tenant.hotels.domain import Hotel, number_check, unknown
+from services.tenant.hotels.import_store import ImportStore
 from services.tenant.hotels.profiles import profile_of
+from services.tenant.hotels.store import HotelStore
 from services.tenant.identifiers.servicer import IdentifierServicer, is_operator
+from services.tenant.identifiers.store import IdentifierStore
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class HotelServicer(IdentifierServicer):
     """The part of `TenantService` that reads and changes hotels."""
+
+    def __init__(
+        self, hotels: HotelStore, identifiers: IdentifierStore, imports: ImportStore
+    ) -> None:
+        super().__init__(hotels, identifiers)
+        self._imports = imports
 
     async def BatchGetTenantProfiles(
         self, request: BatchGetTenantProfilesRequest, context: Context
@@ -106,6 +118,20 @@ class HotelServicer(IdentifierServicer):
 
         hotel = await self._hotels.change(request.tenant_id, change)
         return UpdateTenantResponse(tenant=wire.from_hotel(hotel))
+
+    async def ImportTenants(
+        self, request: ImportTenantsRequest, context: Context
+    ) -> ImportTenantsResponse:
+        """Many hotels as a file has them, or none."""
+        actions = await self._imports.write(
+            UUID(request.request_id),
+            await wire.to_wanted(request),
+            validate_only=request.validate_only,
+            tell_owner=is_operator(context),
+        )
+        return ImportTenantsResponse(
+            actions=[ImportAction.Value(f"IMPORT_ACTION_{action}") for action in actions]
+        )
 
     async def SuspendTenant(
         self, request: SuspendTenantRequest, context: Context

@@ -96,8 +96,10 @@ def _hours(hours: BusinessHours) -> Problems:
     found = []
     for index, exception in enumerate(hours.exceptions):
         within = f"business_hours.exceptions[{index}]"
-        # Raises for what is no day, with the field named.
-        found.append(dates.to_date(exception.date, f"tenant.{within}.date"))
+        try:
+            found.append(dates.to_date(exception.date, "date"))
+        except InvalidArgument:
+            yield f"{within}.date", "is no day"
         yield from _spans(f"{within}.spans", exception.spans)
     yield from _twice("business_hours.exceptions", found)
 

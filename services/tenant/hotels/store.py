@@ -117,11 +117,11 @@ class HotelStore:
     async def get_many(self, tenant_ids: Collection[str]) -> dict[str, Hotel]:
         """Those of the hotels that there are, by their ids."""
         rows = await self._postgres.fetch(SELECT_NAMED_HOTELS, list(tenant_ids))
-        return {row["tenant_id"]: _hotel(row) for row in rows}
+        return {row["tenant_id"]: hotel_of(row) for row in rows}
 
     async def list(self, after: str, count: int) -> list[Hotel]:
         """Up to `count` hotels whose ids come after `after`."""
-        return [_hotel(row) for row in await self._postgres.fetch(SELECT_HOTELS, after, count)]
+        return [hotel_of(row) for row in await self._postgres.fetch(SELECT_HOTELS, after, count)]
 
     async def create(self, request_id: UUID, draft: Draft, *, tell_owner: bool = False) -> Hotel:
         """A new hotel with what it is found by, or the one that this request has made before.
@@ -131,7 +131,7 @@ class HotelStore:
         async with changing(self._postgres) as connection:
             there = await connection.fetchrow(SELECT_HOTEL, draft.tenant_id)
             if there is None:
-                await connection.execute(INSERT_HOTEL, *_decided(draft), request_id)
+                await connection.execute(INSERT_HOTEL, *decided(draft), request_id)
                 for number in draft.numbers:
                     await _insert_number(connection, draft.tenant_id, number, tell_owner)
                 for identifier in draft.identifiers:
@@ -150,7 +150,7 @@ class HotelStore:
             after = change(before)
             if after == before:
                 return before
-            await connection.execute(UPDATE_HOTEL, *_decided(after.draft), after.state)
+            await connection.execute(UPDATE_HOTEL, *decided(after.draft), after.state)
             return await read(connection, tenant_id)
 
     async def add_number(
@@ -260,10 +260,11 @@ def _need_one(done: str) -> None:
 def _known(row: asyncpg.Record | None) -> Hotel:
     if row is None:
         raise unknown()
-    return _hotel(row)
+    return hotel_of(row)
 
 
-def _decided(draft: Draft) -> tuple[str | list[str], ...]:
+def decided(draft: Draft) -> tuple[str | list[str], ...]:
+    """The first parameters of `INSERT_HOTEL` and `UPDATE_HOTEL`."""
     return (
         draft.tenant_id,
         draft.display_name,
@@ -275,7 +276,8 @@ def _decided(draft: Draft) -> tuple[str | list[str], ...]:
     )
 
 
-def _hotel(row: asyncpg.Record) -> Hotel:
+def hotel_of(row: asyncpg.Record) -> Hotel:
+    """A row of `SELECT_NAMED_HOTELS` and its like."""
     draft = Draft(
         tenant_id=row["tenant_id"],
         display_name=row["display_name"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,12 +10,13 @@ from conserje.tenant.v1.identifier_pb2 import Identifier as IdentifierMessage
 from conserje.tenant.v1.identifier_pb2 import IdentifierKind
 from conserje.tenant.v1.tenant_pb2 import Tenant, WhatsAppNumber
 from conserje.tenant.v1.tenant_pb2 import TenantState as TenantStateMessage
-from conserje.tenant.v1.tenant_service_pb2 import UpdateTenantRequest
+from conserje.tenant.v1.tenant_service_pb2 import ImportTenantsRequest, UpdateTenantRequest
 from google.protobuf.descriptor import Descriptor
 
 from meshkit.errors import InvalidArgument, Violation
 from meshkit.validation import validate
 from services.tenant.hotels.domain import Draft, Hotel, HotelNumber
+from services.tenant.hotels.imports import Wanted, check_once
 from services.tenant.hotels.settings import FIELDS, add_settings, to_settings
 from services.tenant.identifiers.domain import Identifier, Kind
 
@@ -25,10 +27,10 @@ CHANGEABLE = frozenset(
 ) | frozenset(FIELDS)
 
 
-def to_draft(tenant: Tenant) -> Draft:
+def to_draft(tenant: Tenant, within: str = "tenant.") -> Draft:
     """What an operator has decided; what is output only is not read.
 
-    Raises `InvalidArgument` for settings that make no sense.
+    Raises `InvalidArgument` for settings that make no sense, with the field under `within`.
     """
     return Draft(
         tenant_id=tenant.tenant_id,
@@ -38,9 +40,9 @@ def to_draft(tenant: Tenant) -> Draft:
         language_codes=tuple(tenant.language_codes),
         currency_code=tenant.currency_code,
         numbers=tuple(map(to_number, tenant.numbers)),
-        settings=to_settings(tenant),
+        settings=to_settings(tenant, within),
         identifiers=tuple(
-            _to_identifier_of_hotel(one, f"tenant.identifiers[{index}].")
+            _to_identifier_of_hotel(one, f"{within}identifiers[{index}].")
             for index, one in enumerate(tenant.identifiers)
         ),
     )
@@ -155,15 +157,34 @@ def _take(path: Sequence[str], source: Any, into: Any) -> None:
     into.MergeFrom(only)
 
 
-def check_bounds(tenant: Tenant) -> None:
+def check_bounds(tenant: Tenant, within: str = "tenant.") -> None:
     """As `validate`, with the fields named as they are in the request."""
     try:
         validate(tenant)
     except InvalidArgument as error:
-        violations = [Violation(f"tenant.{one.field}", one.description) for one in error.violations]
+        violations = [
+            Violation(f"{within}{one.field}", one.description) for one in error.violations
+        ]
         raise InvalidArgument(
-            error.reason, f"tenant.{error.message}", violations=tuple(violations)
+            error.reason, f"{within}{error.message}", violations=tuple(violations)
         ) from None
+
+
+async def to_wanted(request: ImportTenantsRequest) -> list[Wanted]:
+    """The hotels of an import, checked one after the other so that the loop goes on turning.
+
+    Raises `InvalidArgument` with the field under `items[n].tenant.`.
+    """
+    wanted = []
+    for index, item in enumerate(request.items):
+        within = f"items[{index}].tenant."
+        check_bounds(item.tenant, within)
+        draft = to_draft(item.tenant, within)
+        draft.check(within)
+        wanted.append(Wanted(draft, item.etag))
+        await asyncio.sleep(0)
+    check_once(wanted)
+    return wanted
 
 
 def page(hotels: Sequence[Hotel], size: int) -> list[Tenant]:

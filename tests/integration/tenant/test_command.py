@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -108,6 +109,22 @@ async def test_hotels_and_numbers_go_and_come_back(conserje: Conserje) -> None:
     assert "luna" not in err
     _, out, _ = await conserje("number", "remove", "posada-luna", "31")
     assert "31" not in out.split()
+
+
+async def test_the_readme_says_how_a_hotel_is_brought_live(conserje: Conserje, file: Path) -> None:
+    told = Path("README.md").read_text().partition("## Bringing a hotel live")[2]
+    hotel, settings = re.findall(r"```yaml\n(.*?)```", told, re.DOTALL)[:2]
+    commands = re.findall(r"^\d\. `./conserje (tenant create [^`]*)`", told, re.MULTILINE)
+    assert len(commands) == 2
+    file.write_text(hotel + settings)
+    for command in commands:
+        code, out, err = await conserje(*command.replace("hotel.yaml", str(file)).split())
+        assert (code, err) == (0, "")
+    assert out == "casa-azul  ACTIVE     Casa Azul  100000000000031\n"
+    _, exported, _ = await conserje("tenant", "export", "casa-azul")
+    again = file.with_name("again.yaml")
+    again.write_text(exported)
+    assert hotel_file.read(str(again)) == hotel_file.read(str(file))
 
 
 NONSENSE = (

@@ -423,6 +423,10 @@ REFUSALS = (
     *("IDENTIFIER_TAKEN", "IDENTIFIER_UNKNOWN"),
 )
 OTHERS: dict[str, Message] = {
+    "ImportTenants": pb.ImportTenantsRequest(
+        request_id=str(uuid.uuid4()),
+        items=[pb.ImportTenantsItem(tenant=hotel("casa-azul", MIRADORS_NUMBER))],
+    ),
     "GetTenant": pb.GetTenantRequest(tenant_id="nobody"),
     "UpdateTenant": pb.UpdateTenantRequest(
         tenant_id="nobody",

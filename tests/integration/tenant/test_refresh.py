@@ -19,6 +19,7 @@ from meshkit.postgres import Postgres
 from sandbox.databases import DatabaseUrls
 from services.tenant.changes import Changes
 from services.tenant.domain import Directory
+from services.tenant.hotels.import_store import ImportStore
 from services.tenant.hotels.store import HotelStore
 from services.tenant.identifiers.store import IdentifierStore
 from services.tenant.metrics import TenantMetrics
@@ -144,6 +145,7 @@ async def test_a_flood_of_unknown_numbers_costs_no_statement(
         directory,
         HotelStore(postgres),
         IdentifierStore(postgres),
+        ImportStore(postgres),
         metrics,
         changes,
         refresher.look,

@@ -24,6 +24,7 @@ from meshkit.errors import FailedPrecondition, InvalidArgument, MeshError, NotFo
 from meshkit.postgres import Postgres
 from services.tenant.changes import Changes
 from services.tenant.domain import Directory
+from services.tenant.hotels.import_store import ImportStore
 from services.tenant.hotels.store import HotelStore
 from services.tenant.identifiers.store import IdentifierStore
 from services.tenant.metrics import TenantMetrics
@@ -63,8 +64,8 @@ def servicer_of(directory: Directory, registry: CollectorRegistry) -> TenantServ
     changes = Changes(directory)
     metrics = TenantMetrics(registry, directory, changes)
     nowhere = Postgres("postgresql://nowhere")
-    hotels, identifiers = HotelStore(nowhere), IdentifierStore(nowhere)
-    return TenantServicer(directory, hotels, identifiers, metrics, changes, lambda: None)
+    stores = HotelStore(nowhere), IdentifierStore(nowhere), ImportStore(nowhere)
+    return TenantServicer(directory, *stores, metrics, changes, lambda: None)
 
 
 async def resolve(servicer: TenantServicer, number: str, waba: str = "") -> ResolveTenantResponse:

@@ -12,6 +12,7 @@ from google.protobuf import field_mask_pb2 as _field_mask_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.rpc import status_pb2 as _status_pb2
 import builtins as _builtins
 import sys
@@ -23,6 +24,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _ImportAction:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ImportActionEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ImportAction.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    IMPORT_ACTION_UNSPECIFIED: _ImportAction.ValueType  # 0
+    """Never sent by a server."""
+    IMPORT_ACTION_CREATED: _ImportAction.ValueType  # 1
+    """It is new."""
+    IMPORT_ACTION_CHANGED: _ImportAction.ValueType  # 2
+    """It is changed."""
+    IMPORT_ACTION_UNCHANGED: _ImportAction.ValueType  # 3
+    """It was just so already."""
+
+class ImportAction(_ImportAction, metaclass=_ImportActionEnumTypeWrapper):
+    """What an import does to a hotel."""
+
+IMPORT_ACTION_UNSPECIFIED: ImportAction.ValueType  # 0
+"""Never sent by a server."""
+IMPORT_ACTION_CREATED: ImportAction.ValueType  # 1
+"""It is new."""
+IMPORT_ACTION_CHANGED: ImportAction.ValueType  # 2
+"""It is changed."""
+IMPORT_ACTION_UNCHANGED: ImportAction.ValueType  # 3
+"""It was just so already."""
+Global___ImportAction: _TypeAlias = ImportAction  # noqa: Y015
 
 @_typing.final
 class ResolveTenantRequest(_message.Message):
@@ -640,6 +669,92 @@ class UpdateTenantResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___UpdateTenantResponse: _TypeAlias = UpdateTenantResponse  # noqa: Y015
+
+@_typing.final
+class ImportTenantsItem(_message.Message):
+    """One hotel of `ImportTenants`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    etag: _builtins.str
+    """What was read of it; empty changes whatever is there."""
+    @_builtins.property
+    def tenant(self) -> _tenant_pb2.Tenant:
+        """The hotel to be, held to the bounds of `Tenant`; what is output only is not
+        read. Required.
+        """
+
+    def __init__(
+        self,
+        *,
+        tenant: _tenant_pb2.Tenant | None = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportTenantsItem: _TypeAlias = ImportTenantsItem  # noqa: Y015
+
+@_typing.final
+class ImportTenantsRequest(_message.Message):
+    """The request of `ImportTenants`: 8 MiB at most, as every message."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    ITEMS_FIELD_NUMBER: _builtins.int
+    VALIDATE_ONLY_FIELD_NUMBER: _builtins.int
+    request_id: _builtins.str
+    """Names this request for ever. A UUID."""
+    validate_only: _builtins.bool
+    """Decides everything and writes nothing."""
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___ImportTenantsItem]:
+        """The hotels: 1 to 5,000, each once."""
+
+    def __init__(
+        self,
+        *,
+        request_id: _builtins.str = ...,
+        items: _abc.Iterable[Global___ImportTenantsItem] | None = ...,
+        validate_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items", "request_id", b"request_id", "validate_only", b"validate_only"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportTenantsRequest: _TypeAlias = ImportTenantsRequest  # noqa: Y015
+
+@_typing.final
+class ImportTenantsResponse(_message.Message):
+    """The answer of `ImportTenants`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACTIONS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def actions(self) -> _containers.RepeatedScalarFieldContainer[Global___ImportAction.ValueType]:
+        """One for each item, in the order of the items."""
+
+    def __init__(
+        self,
+        *,
+        actions: _abc.Iterable[Global___ImportAction.ValueType] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actions", b"actions"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ImportTenantsResponse: _TypeAlias = ImportTenantsResponse  # noqa: Y015
 
 @_typing.final
 class SuspendTenantRequest(_message.Message):

@@ -77,6 +77,11 @@ class TenantServiceStub:
                 request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.UpdateTenantRequest.SerializeToString,
                 response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.UpdateTenantResponse.FromString,
                 _registered_method=True)
+        self.ImportTenants = channel.unary_unary(
+                '/conserje.tenant.v1.TenantService/ImportTenants',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ImportTenantsRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ImportTenantsResponse.FromString,
+                _registered_method=True)
         self.SuspendTenant = channel.unary_unary(
                 '/conserje.tenant.v1.TenantService/SuspendTenant',
                 request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.SuspendTenantRequest.SerializeToString,
@@ -226,6 +231,26 @@ class TenantServiceServicer:
         Errors:
         - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
         - ABORTED `ETAG_MISMATCH`: it was changed since `etag` was read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ImportTenants(self, request, context):
+        """Makes many hotels what a file says, in one transaction: all of them or none.
+        A hotel that is not there is created as by `CreateTenant`; one that is there
+        gets the decided fields of the item, all of them, and the numbers and
+        identifiers that it lacks. Hotels that are not named are left alone, and so
+        is the state of those that are. What is there just so already is not
+        written, so the same request again does nothing.
+
+        Errors, with the hotel in metadata `tenant_id`; nothing was done:
+        - ABORTED `ETAG_MISMATCH`: it was changed since `etag` was read.
+        - ALREADY_EXISTS `NUMBER_TAKEN`, `IDENTIFIER_TAKEN`: another hotel has it.
+        Which is not said.
+        - FAILED_PRECONDITION `WOULD_TAKE_AWAY`: it has a number or an identifier
+        that the item does not have, or has otherwise; those are taken away by
+        calls of their own.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -399,6 +424,11 @@ def add_TenantServiceServicer_to_server(servicer, server):
                     servicer.UpdateTenant,
                     request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.UpdateTenantRequest.FromString,
                     response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.UpdateTenantResponse.SerializeToString,
+            ),
+            'ImportTenants': grpc.unary_unary_rpc_method_handler(
+                    servicer.ImportTenants,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ImportTenantsRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ImportTenantsResponse.SerializeToString,
             ),
             'SuspendTenant': grpc.unary_unary_rpc_method_handler(
                     servicer.SuspendTenant,
@@ -670,6 +700,33 @@ class TenantService:
             '/conserje.tenant.v1.TenantService/UpdateTenant',
             conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.UpdateTenantRequest.SerializeToString,
             conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.UpdateTenantResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ImportTenants(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.TenantService/ImportTenants',
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ImportTenantsRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.ImportTenantsResponse.FromString,
             options,
             channel_credentials,
             insecure,

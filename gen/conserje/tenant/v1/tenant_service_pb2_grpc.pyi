@@ -99,6 +99,22 @@ class TenantServiceStub:
     - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
     - ABORTED `ETAG_MISMATCH`: it was changed since `etag` was read.
     """
+    ImportTenants: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.ImportTenantsRequest, _tenant_service_pb2.ImportTenantsResponse]
+    """Makes many hotels what a file says, in one transaction: all of them or none.
+    A hotel that is not there is created as by `CreateTenant`; one that is there
+    gets the decided fields of the item, all of them, and the numbers and
+    identifiers that it lacks. Hotels that are not named are left alone, and so
+    is the state of those that are. What is there just so already is not
+    written, so the same request again does nothing.
+
+    Errors, with the hotel in metadata `tenant_id`; nothing was done:
+    - ABORTED `ETAG_MISMATCH`: it was changed since `etag` was read.
+    - ALREADY_EXISTS `NUMBER_TAKEN`, `IDENTIFIER_TAKEN`: another hotel has it.
+      Which is not said.
+    - FAILED_PRECONDITION `WOULD_TAKE_AWAY`: it has a number or an identifier
+      that the item does not have, or has otherwise; those are taken away by
+      calls of their own.
+    """
     SuspendTenant: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.SuspendTenantRequest, _tenant_service_pb2.SuspendTenantResponse]
     """Switches a hotel off for now. Nothing happens when it is off already.
 
@@ -256,6 +272,22 @@ class TenantServiceAsyncStub(TenantServiceStub):
     Errors:
     - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
     - ABORTED `ETAG_MISMATCH`: it was changed since `etag` was read.
+    """
+    ImportTenants: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.ImportTenantsRequest, _tenant_service_pb2.ImportTenantsResponse]  # type: ignore[assignment]
+    """Makes many hotels what a file says, in one transaction: all of them or none.
+    A hotel that is not there is created as by `CreateTenant`; one that is there
+    gets the decided fields of the item, all of them, and the numbers and
+    identifiers that it lacks. Hotels that are not named are left alone, and so
+    is the state of those that are. What is there just so already is not
+    written, so the same request again does nothing.
+
+    Errors, with the hotel in metadata `tenant_id`; nothing was done:
+    - ABORTED `ETAG_MISMATCH`: it was changed since `etag` was read.
+    - ALREADY_EXISTS `NUMBER_TAKEN`, `IDENTIFIER_TAKEN`: another hotel has it.
+      Which is not said.
+    - FAILED_PRECONDITION `WOULD_TAKE_AWAY`: it has a number or an identifier
+      that the item does not have, or has otherwise; those are taken away by
+      calls of their own.
     """
     SuspendTenant: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.SuspendTenantRequest, _tenant_service_pb2.SuspendTenantResponse]  # type: ignore[assignment]
     """Switches a hotel off for now. Nothing happens when it is off already.
@@ -459,6 +491,28 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
         - ABORTED `ETAG_MISMATCH`: it was changed since `etag` was read.
+        """
+
+    @_abc_1.abstractmethod
+    def ImportTenants(
+        self,
+        request: _tenant_service_pb2.ImportTenantsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenant_service_pb2.ImportTenantsResponse, _abc.Awaitable[_tenant_service_pb2.ImportTenantsResponse]]:
+        """Makes many hotels what a file says, in one transaction: all of them or none.
+        A hotel that is not there is created as by `CreateTenant`; one that is there
+        gets the decided fields of the item, all of them, and the numbers and
+        identifiers that it lacks. Hotels that are not named are left alone, and so
+        is the state of those that are. What is there just so already is not
+        written, so the same request again does nothing.
+
+        Errors, with the hotel in metadata `tenant_id`; nothing was done:
+        - ABORTED `ETAG_MISMATCH`: it was changed since `etag` was read.
+        - ALREADY_EXISTS `NUMBER_TAKEN`, `IDENTIFIER_TAKEN`: another hotel has it.
+          Which is not said.
+        - FAILED_PRECONDITION `WOULD_TAKE_AWAY`: it has a number or an identifier
+          that the item does not have, or has otherwise; those are taken away by
+          calls of their own.
         """
 
     @_abc_1.abstractmethod
