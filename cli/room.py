@@ -9,6 +9,7 @@ import grpc
 from conserje.booking.v1.reservation_pb2 import ACTOR_KIND_STAFF, Actor
 from conserje.booking.v1.room_pb2 import Debt, RoomClosure
 from conserje.booking.v1.room_service_pb2 import (
+    AssignRoomsRequest,
     ListDebtsRequest,
     ListRoomClosuresRequest,
     ReopenRoomRequest,
@@ -49,6 +50,15 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
     listing = _add(verbs, "list", "the rooms that are or will be shut", _list)
     listing.add_argument("--type", default="", metavar="ID", help="only those of this room type")
+
+    assigning = _add(verbs, "assign", "give rooms to all who have none, with few moves", _assign)
+    assigning.add_argument(
+        "--room",
+        action="append",
+        default=[],
+        metavar="RESERVATION=ROOM",
+        help="who is to have which room; may be repeated",
+    )
 
     _add(verbs, "debt", "the nights that are sold beyond the rooms there are", _debt)
 
@@ -114,6 +124,23 @@ def _list(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]:
         if not page.next_page_token:
             return
         request.page_token = page.next_page_token
+
+
+def _assign(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    request = AssignRoomsRequest(
+        tenant_id=options.tenant_id, request_id=str(uuid.uuid4()), actor=_staff()
+    )
+    for wish in options.room:
+        reservation_id, given, room_id = wish.partition("=")
+        if not given:
+            raise UsageError(f"{wish!r} is no RESERVATION=ROOM.")
+        request.wishes.add(reservation_id=reservation_id, room_id=room_id)
+    done = stub.AssignRooms(request, timeout=TIMEOUT_SECONDS)
+    for move in done.moves:
+        before = f"room {move.previous_room_number}" if move.previous_room_number else "no room"
+        yield f"{move.reservation_id}  {move.room_type_id}  {before} to room {move.room_number}"
+    for reservation_id in done.reservation_ids:
+        yield f"without a room: reservation {reservation_id}"
 
 
 def _debt(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]:

@@ -49,5 +49,6 @@ ACCESS: Access = {
         "ReopenRoom": (OPERATOR,),
         "ListRoomClosures": (OPERATOR, READER),
         "ListDebts": (OPERATOR, READER),
+        "AssignRooms": (OPERATOR,),
     },
 }

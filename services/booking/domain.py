@@ -339,6 +339,7 @@ _REFUSALS: dict[str, tuple[type[MeshError], str]] = {
     "UNDECIDED": (FailedPrecondition, "Whether there is a room takes a person to find out."),
     "ROOM_SOLD": (FailedPrecondition, "Guests would have no room, or not the one they are in."),
     "ALREADY_SHUT": (FailedPrecondition, "The room is shut on one of these nights."),
+    "NO_ASSIGNMENT": (FailedPrecondition, "Somebody would lose the room that one has."),
     "CLOSURE_UNKNOWN": (NotFound, "The hotel has not shut a room under this id."),
     "REQUEST_ID_REUSED": (FailedPrecondition, "The request id was used for something else."),
     "DECISION_FAILED": (Internal, "The request could not be decided."),

@@ -121,6 +121,18 @@ class Plan:
         for key, room in placed.items():
             self.claims[key] = replace(self.claims[key], room=room)
 
+    def forget_locks(self) -> None:
+        """Plan for what is booked alone."""
+        for key, holder in self.holders.items():
+            if holder.kind == LOCK:
+                self.claims.pop(key)
+                self.had.pop(key)
+                self.homeless.discard(key)
+
+    def number_of(self, room: int | None) -> str:
+        """The hotel's number of a room; empty for none."""
+        return "" if room is None else self.numbers[room]
+
     def bind(self, key: str, room: int) -> None:
         """This claim is for this very room."""
         self.claims[key] = replace(self.claims[key], room=room, fixed=True)

@@ -7,6 +7,8 @@ from typing import Any
 
 import grpc
 from conserje.booking.v1.room_service_pb2 import (
+    AssignRoomsRequest,
+    AssignRoomsResponse,
     ListDebtsRequest,
     ListDebtsResponse,
     ListRoomClosuresRequest,
@@ -84,3 +86,12 @@ class RoomServicer(RoomServiceServicer):
         if len(found) == size:
             response.next_page_token = pages.to_token(found[-1].night, found[-1].room_type_id)
         return response
+
+    async def AssignRooms(
+        self, request: AssignRoomsRequest, context: Context
+    ) -> AssignRoomsResponse:
+        """Rooms for everybody."""
+        wishes = wire.to_assignments(request)
+        order = to_order(request, wishes)
+        by_staff(order.actor)
+        return wire.from_assigned(await self._store.assign_rooms(order, wishes))

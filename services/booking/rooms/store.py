@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 from uuid import UUID, uuid4
 
 import asyncpg
-import orjson
 import structlog
 
 from meshkit.errors import FailedPrecondition, InvalidArgument, MeshError
 from services.booking.domain import refusal
 from services.booking.reservations.domain import Order
-from services.booking.reservations.store import ReservationStore
+from services.booking.rooms.assigned import AssignmentStore
 from services.booking.rooms.domain import Closure, Debt, Place, Span, sold
 from services.booking.rooms.placing import STAY, Plan, load, write
 
@@ -42,13 +41,12 @@ class Shut:
     reservation_ids: Sequence[str]
 
 
-class RoomStore(ReservationStore):
+class RoomStore(AssignmentStore):
     """Rooms out of order, of all hotels."""
 
     SELECT_ROOM = "SELECT room_type_id, room_key FROM room WHERE tenant_id = $1 AND room_id = $2"
     LOCK_TYPE = "SELECT lock_room_types(ARRAY[$1::text], ARRAY[$2::text])"
     REAP = "SELECT reap_lapsed_locks(ARRAY[$1::text], ARRAY[$2::text], NULL)"
-    KNOWN_ANSWER = "SELECT reason, metadata, subject_id FROM known_answer($1, $2, $3)"
     SELECT_SHUT = """
 SELECT EXISTS (
     SELECT FROM room_closure c
@@ -228,42 +226,11 @@ GROUP BY d.night, d.room_type_id ORDER BY d.night, d.room_type_id LIMIT $4
         ]
 
     async def _known_closure(self, connection: Connection, order: Order) -> Shut | MeshError | None:
-        request = (order.tenant_id, order.request_id, order.fingerprint)
-        row = await connection.fetchrow(self.KNOWN_ANSWER, *request)
-        if row is None or row["reason"] is None:
-            return None
-        facts = orjson.loads(row["metadata"])
-        if row["reason"]:
-            return refusal(row["reason"], facts)
-        closure = await self._closure(connection, order.tenant_id, row["subject_id"])
-        return Shut(closure, facts.get("reservations", ()))
-
-    async def _refused(self, connection: Connection, order: Order, refused: MeshError) -> MeshError:
-        await self._store_answer(connection, order, refused, None)
-        return refused
-
-    async def _answered(
-        self, connection: Connection, order: Order, subject_id: UUID, facts: dict[str, object]
-    ) -> None:
-        request = (order.tenant_id, order.request_id, order.fingerprint)
-        told = orjson.dumps(facts).decode()
-        await connection.execute(self.INSERT_ANSWER, *request, "", told, subject_id)
-
-    async def _decided(
-        self, method: str, work: Callable[[Connection], Awaitable[T | MeshError]]
-    ) -> T:
-        """One transaction; a refusal is committed before it is raised."""
-
-        async def once() -> T | MeshError:
-            async with self._postgres.transaction() as connection:
-                return await work(connection)
-
-        answer = await self._persistently(once)
-        outcome = answer.reason if isinstance(answer, MeshError) else "done"
-        self._metrics.decisions.labels(method, outcome).inc()
-        if isinstance(answer, MeshError):
-            raise answer
-        return answer
+        known = await self._answer_of(connection, order)
+        if known is None or isinstance(known, MeshError):
+            return known
+        closure = await self._closure(connection, order.tenant_id, known.subject_id)
+        return Shut(closure, known.facts.get("reservations", ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import datetime as dt
 
 from conserje.booking.v1.room_pb2 import Debt as DebtMessage
-from conserje.booking.v1.room_pb2 import RoomClosure
-from conserje.booking.v1.room_service_pb2 import ShutRoomRequest
+from conserje.booking.v1.room_pb2 import RoomClosure, RoomMove
+from conserje.booking.v1.room_service_pb2 import (
+    AssignRoomsRequest,
+    AssignRoomsResponse,
+    ShutRoomRequest,
+)
 
 from meshkit import pages
 from meshkit.dates import from_date, to_date
 from services.booking.domain import storable
-from services.booking.reservations.wire import to_place
+from services.booking.reservations.wire import to_place, to_reservation_id
+from services.booking.rooms.assigned import Assigned, Assignment
 from services.booking.rooms.domain import Closure, Debt, Place, Span
 
 
@@ -21,6 +26,30 @@ def to_span(request: ShutRoomRequest) -> Span:
         to_date(request.first_night_date, "first_night_date"),
         to_date(request.last_night_date, "last_night_date"),
     )
+
+
+def to_assignments(request: AssignRoomsRequest) -> tuple[Assignment, ...]:
+    """Who is to have which room."""
+    storable((f"wishes[{n}].room_id", one.room_id) for n, one in enumerate(request.wishes))
+    return tuple(
+        Assignment(to_reservation_id(one.reservation_id), one.stay_number or 1, one.room_id)
+        for one in request.wishes
+    )
+
+
+def from_assigned(assigned: Assigned) -> AssignRoomsResponse:
+    """Who has another room now."""
+    moves = [
+        RoomMove(
+            reservation_id=one.reservation_id,
+            stay_number=one.stay_number,
+            room_type_id=one.room_type_id,
+            previous_room_number=one.previous_number,
+            room_number=one.number,
+        )
+        for one in assigned.moves
+    ]
+    return AssignRoomsResponse(moves=moves, reservation_ids=assigned.without)
 
 
 def to_closure_place(token: str) -> Place:

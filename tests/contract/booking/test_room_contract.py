@@ -12,9 +12,11 @@ import pytest
 from conserje.booking.v1.booking_service_pb2 import SearchAvailabilityRequest
 from conserje.booking.v1.reservation_pb2 import ACTOR_KIND_STAFF, Actor
 from conserje.booking.v1.room_service_pb2 import (
+    AssignRoomsRequest,
     ListDebtsRequest,
     ListRoomClosuresRequest,
     ReopenRoomRequest,
+    RoomAssignment,
     ShutRoomRequest,
 )
 from conserje.booking.v1.room_service_pb2_grpc import RoomServiceStub
@@ -139,12 +141,18 @@ async def test_refusals_name_what_to_do(rooms: Any, call: Call, hotel: Hotel) ->
     foreign = reopen_request(hotel, closure.closure_id)
     foreign.tenant_id = "another"
     assert await reason(call, rooms.ReopenRoom, foreign) == ("NOT_FOUND", "CLOSURE_UNKNOWN")
+    wishes = [RoomAssignment(reservation_id=str(uuid4()), room_id="double-1")]
+    assign = AssignRoomsRequest(
+        tenant_id=hotel.tenant_id, request_id=str(uuid4()), wishes=wishes, actor=foreign.actor
+    )
+    unknown = await reason(call, rooms.AssignRooms, assign)
+    assert unknown == ("NOT_FOUND", "RESERVATION_UNKNOWN")
     listing = ListRoomClosuresRequest(tenant_id="another")
     assert not (await call(rooms.ListRoomClosures, listing)).closures
 
 
 async def test_staff_shut_list_and_open(
-    rooms: Any, grpc_addr: str, hotel: Hotel, capsys: pytest.CaptureFixture[str]
+    grpc_stub: Any, call: Call, grpc_addr: str, hotel: Hotel, capsys: pytest.CaptureFixture[str]
 ) -> None:
     async def conserje(verb: str, *words: str) -> tuple[int, str, str]:
         typed = ["room", verb, hotel.tenant_id, *words, "--target", grpc_addr]
@@ -158,6 +166,11 @@ async def test_staff_shut_list_and_open(
     closure_id = out.split()[0]
     assert (await conserje("list"))[1] == out
     assert (await conserje("debt"))[:2] == (0, "")
+    booked = await call(grpc_stub.AcquireLock, lock_request(hotel, room_type_id="double"))
+    confirmed = await call(grpc_stub.ConfirmReservation, confirm_request(booked.lock))
+    wish = f"{confirmed.reservation.reservation_id}=double-3"
+    code, assigned, _ = await conserje("assign", "--room", wish)
+    assert (code, assigned.strip().endswith("double  room 1 to room 3")) == (0, True)
     assert "open again" in (await conserje("open", closure_id))[1]
     assert (await conserje("list"))[:2] == (0, "")
     code, _, err = await conserje("shut", "suite-1", "soon", day)

@@ -17,6 +17,7 @@ from services.booking.metrics import BookingMetrics
 from services.booking.reservations import domain
 from services.booking.reservations.domain import Actor, ActorKind, Order
 from services.booking.reservations.taking import Wish, Wishes
+from services.booking.rooms.assigned import Assigned, Assignment
 from services.booking.rooms.domain import FIRST, Closure, Span
 from services.booking.rooms.store import RoomStore, Shut
 from services.booking.search.domain import search
@@ -282,6 +283,54 @@ async def test_shut_twice_opened_twice_and_unknown(
     for _ in range(2):
         await rooms.reopen(order(small), done.closure.closure_id)
     assert isinstance((await shut(rooms, small, "double-1", 12)).closure, Closure)
+
+
+async def test_rooms_are_assigned_with_the_fewest_moves(
+    store: BookingStore, rooms: RoomStore, hotel: Hotel, sql: Sql
+) -> None:
+    booked = [await book(store, hotel, 10, 2) for _ in range(3)]
+    first, second, _ = booked
+    assert [one.room_number for one in booked] == ["1", "2", "3"]
+    assert isinstance(await lock(store, hotel, 10, 2), Lock)
+    same = order(hotel)
+    wish = [Assignment(first.reservation_id, 1, "double-2")]
+    done = await rooms.assign_rooms(same, wish)
+    assert {(one.previous_number, one.number) for one in done.moves} > {("1", "2")}
+    assert len(done.moves) == 2
+    assert await rooms.assign_rooms(same, wish) == done
+    assert (await rooms.assign_rooms(order(hotel), ())).moves == []
+    numbers = [(await store.reservation(*_key(one))).room_number for one in booked]
+    assert numbers[0] == "2"
+    assert len(set(numbers)) == 3
+    both = [*wish, Assignment(second.reservation_id, 1, "double-2")]
+    with pytest.raises(FailedPrecondition, match="would lose the room"):
+        await rooms.assign_rooms(order(hotel), both)
+    with pytest.raises(NotFound, match="no such room"):
+        await rooms.assign_rooms(order(hotel), [Assignment(first.reservation_id, 1, "attic")])
+    with pytest.raises(NotFound, match="no such reservation"):
+        await rooms.assign_rooms(order(hotel), [Assignment(first.reservation_id, 1, "suite-1")])
+    await assert_consistent(sql)
+
+
+async def test_assigning_gives_a_room_to_who_was_left_without(
+    store: BookingStore, rooms: RoomStore, small: Hotel, sql: Sql
+) -> None:
+    first, second = [await book(store, small, 10, 2) for _ in range(2)]
+    await shut(rooms, small, "double-1", 11, 1, forced=True)
+    still = await rooms.assign_rooms(order(small), ())
+    assert still == Assigned([], [str(first.reservation_id)])
+    await store.cancel(small.tenant_id, uuid4(), b"", second.reservation_id)
+    (move,) = (await rooms.assign_rooms(order(small), ())).moves
+    assert (move.reservation_id, move.previous_number, move.number) == (
+        str(first.reservation_id),
+        "",
+        "2",
+    )
+    await assert_consistent(sql)
+
+
+def _key(one: Reservation) -> tuple[str, UUID]:
+    return one.tenant_id, one.reservation_id
 
 
 async def test_rooms_shut_while_locks_are_taken_leave_a_room_for_everybody(

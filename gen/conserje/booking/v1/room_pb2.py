@@ -26,7 +26,7 @@ from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63onserje/booking/v1/room.proto\x12\x13\x63onserje.booking.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\xca\x02\n\x0bRoomClosure\x12\x12\n\nclosure_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x0f\n\x07room_id\x18\x03 \x01(\t\x12\x13\n\x0broom_number\x18\x04 \x01(\t\x12\x14\n\x0croom_type_id\x18\x05 \x01(\t\x12+\n\x10\x66irst_night_date\x18\x06 \x01(\x0b\x32\x11.google.type.Date\x12*\n\x0flast_night_date\x18\x07 \x01(\x0b\x32\x11.google.type.Date\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"k\n\x04\x44\x65\x62t\x12 \n\x05night\x18\x01 \x01(\x0b\x32\x11.google.type.Date\x12\x14\n\x0croom_type_id\x18\x02 \x01(\t\x12\x12\n\nroom_count\x18\x03 \x01(\x05\x12\x17\n\x0freservation_ids\x18\x04 \x03(\tb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63onserje/booking/v1/room.proto\x12\x13\x63onserje.booking.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\"\xca\x02\n\x0bRoomClosure\x12\x12\n\nclosure_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x0f\n\x07room_id\x18\x03 \x01(\t\x12\x13\n\x0broom_number\x18\x04 \x01(\t\x12\x14\n\x0croom_type_id\x18\x05 \x01(\t\x12+\n\x10\x66irst_night_date\x18\x06 \x01(\x0b\x32\x11.google.type.Date\x12*\n\x0flast_night_date\x18\x07 \x01(\x0b\x32\x11.google.type.Date\x12\x0e\n\x06reason\x18\x08 \x01(\t\x12\x10\n\x08\x61\x63tor_id\x18\t \x01(\t\x12/\n\x0b\x63reate_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"k\n\x04\x44\x65\x62t\x12 \n\x05night\x18\x01 \x01(\x0b\x32\x11.google.type.Date\x12\x14\n\x0croom_type_id\x18\x02 \x01(\t\x12\x12\n\nroom_count\x18\x03 \x01(\x05\x12\x17\n\x0freservation_ids\x18\x04 \x03(\t\"\x80\x01\n\x08RoomMove\x12\x16\n\x0ereservation_id\x18\x01 \x01(\t\x12\x13\n\x0bstay_number\x18\x02 \x01(\x05\x12\x14\n\x0croom_type_id\x18\x03 \x01(\t\x12\x1c\n\x14previous_room_number\x18\x04 \x01(\t\x12\x13\n\x0broom_number\x18\x05 \x01(\tb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,4 +37,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROOMCLOSURE']._serialized_end=443
   _globals['_DEBT']._serialized_start=445
   _globals['_DEBT']._serialized_end=552
+  _globals['_ROOMMOVE']._serialized_start=555
+  _globals['_ROOMMOVE']._serialized_end=683
 # @@protoc_insertion_point(module_scope)

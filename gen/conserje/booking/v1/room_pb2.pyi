@@ -129,3 +129,41 @@ class Debt(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Debt: _TypeAlias = Debt  # noqa: Y015
+
+@_typing.final
+class RoomMove(_message.Message):
+    """A room of a reservation that has another number than before."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    STAY_NUMBER_FIELD_NUMBER: _builtins.int
+    ROOM_TYPE_ID_FIELD_NUMBER: _builtins.int
+    PREVIOUS_ROOM_NUMBER_FIELD_NUMBER: _builtins.int
+    ROOM_NUMBER_FIELD_NUMBER: _builtins.int
+    reservation_id: _builtins.str
+    """The reservation, an opaque id."""
+    stay_number: _builtins.int
+    """Which room of the reservation: 1, 2, …"""
+    room_type_id: _builtins.str
+    """The room type."""
+    previous_room_number: _builtins.str
+    """The hotel's number of the room it had. Empty when it had none."""
+    room_number: _builtins.str
+    """The hotel's number of the room it has now."""
+    def __init__(
+        self,
+        *,
+        reservation_id: _builtins.str = ...,
+        stay_number: _builtins.int = ...,
+        room_type_id: _builtins.str = ...,
+        previous_room_number: _builtins.str = ...,
+        room_number: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["previous_room_number", b"previous_room_number", "reservation_id", b"reservation_id", "room_number", b"room_number", "room_type_id", b"room_type_id", "stay_number", b"stay_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoomMove: _TypeAlias = RoomMove  # noqa: Y015

@@ -28,7 +28,7 @@ from conserje.booking.v1 import room_pb2 as conserje_dot_booking_dot_v1_dot_room
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&conserje/booking/v1/room_service.proto\x12\x13\x63onserje.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a%conserje/booking/v1/reservation.proto\x1a\x1e\x63onserje/booking/v1/room.proto\x1a\x16google/type/date.proto\"\xa7\x02\n\x0fShutRoomRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\nrequest_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\x07room_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12)\n\x05\x61\x63tor\x18\x04 \x01(\x0b\x32\x1a.conserje.booking.v1.Actor\x12\x18\n\x06reason\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x33\n\x10\x66irst_night_date\x18\x06 \x01(\x0b\x32\x11.google.type.DateB\x06\xbaH\x03\xc8\x01\x01\x12\x32\n\x0flast_night_date\x18\x07 \x01(\x0b\x32\x11.google.type.DateB\x06\xbaH\x03\xc8\x01\x01\x12\x0e\n\x06\x66orced\x18\x08 \x01(\x08\"^\n\x10ShutRoomResponse\x12\x31\n\x07\x63losure\x18\x01 \x01(\x0b\x32 .conserje.booking.v1.RoomClosure\x12\x17\n\x0freservation_ids\x18\x02 \x03(\t\"\xb3\x01\n\x11ReopenRoomRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\nrequest_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\nclosure_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12)\n\x05\x61\x63tor\x18\x04 \x01(\x0b\x32\x1a.conserje.booking.v1.Actor\x12\x18\n\x06reason\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"G\n\x12ReopenRoomResponse\x12\x31\n\x07\x63losure\x18\x01 \x01(\x0b\x32 .conserje.booking.v1.RoomClosure\"\x90\x01\n\x17ListRoomClosuresRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x1d\n\x0croom_type_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"g\n\x18ListRoomClosuresResponse\x12\x32\n\x08\x63losures\x18\x01 \x03(\x0b\x32 .conserje.booking.v1.RoomClosure\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"j\n\x10ListDebtsRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"V\n\x11ListDebtsResponse\x12(\n\x05\x64\x65\x62ts\x18\x01 \x03(\x0b\x32\x19.conserje.booking.v1.Debt\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\xa6\x03\n\x0bRoomService\x12\\\n\x08ShutRoom\x12$.conserje.booking.v1.ShutRoomRequest\x1a%.conserje.booking.v1.ShutRoomResponse\"\x03\x90\x02\x02\x12\x62\n\nReopenRoom\x12&.conserje.booking.v1.ReopenRoomRequest\x1a\'.conserje.booking.v1.ReopenRoomResponse\"\x03\x90\x02\x02\x12t\n\x10ListRoomClosures\x12,.conserje.booking.v1.ListRoomClosuresRequest\x1a-.conserje.booking.v1.ListRoomClosuresResponse\"\x03\x90\x02\x01\x12_\n\tListDebts\x12%.conserje.booking.v1.ListDebtsRequest\x1a&.conserje.booking.v1.ListDebtsResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&conserje/booking/v1/room_service.proto\x12\x13\x63onserje.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a%conserje/booking/v1/reservation.proto\x1a\x1e\x63onserje/booking/v1/room.proto\x1a\x16google/type/date.proto\"\xa7\x02\n\x0fShutRoomRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\nrequest_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1a\n\x07room_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12)\n\x05\x61\x63tor\x18\x04 \x01(\x0b\x32\x1a.conserje.booking.v1.Actor\x12\x18\n\x06reason\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\x12\x33\n\x10\x66irst_night_date\x18\x06 \x01(\x0b\x32\x11.google.type.DateB\x06\xbaH\x03\xc8\x01\x01\x12\x32\n\x0flast_night_date\x18\x07 \x01(\x0b\x32\x11.google.type.DateB\x06\xbaH\x03\xc8\x01\x01\x12\x0e\n\x06\x66orced\x18\x08 \x01(\x08\"^\n\x10ShutRoomResponse\x12\x31\n\x07\x63losure\x18\x01 \x01(\x0b\x32 .conserje.booking.v1.RoomClosure\x12\x17\n\x0freservation_ids\x18\x02 \x03(\t\"\xb3\x01\n\x11ReopenRoomRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\nrequest_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12\x1d\n\nclosure_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12)\n\x05\x61\x63tor\x18\x04 \x01(\x0b\x32\x1a.conserje.booking.v1.Actor\x12\x18\n\x06reason\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"G\n\x12ReopenRoomResponse\x12\x31\n\x07\x63losure\x18\x01 \x01(\x0b\x32 .conserje.booking.v1.RoomClosure\"\x90\x01\n\x17ListRoomClosuresRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\x12\x1d\n\x0croom_type_id\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18@\"g\n\x18ListRoomClosuresResponse\x12\x32\n\x08\x63losures\x18\x01 \x03(\x0b\x32 .conserje.booking.v1.RoomClosure\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"j\n\x10ListDebtsRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x04\"V\n\x11ListDebtsResponse\x12(\n\x05\x64\x65\x62ts\x18\x01 \x03(\x0b\x32\x19.conserje.booking.v1.Debt\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"o\n\x0eRoomAssignment\x12!\n\x0ereservation_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1e\n\x0bstay_number\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x14(\x00\x12\x1a\n\x07room_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\xd4\x01\n\x12\x41ssignRoomsRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\nrequest_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12=\n\x06wishes\x18\x03 \x03(\x0b\x32#.conserje.booking.v1.RoomAssignmentB\x08\xbaH\x05\x92\x01\x02\x10\x64\x12)\n\x05\x61\x63tor\x18\x04 \x01(\x0b\x32\x1a.conserje.booking.v1.Actor\x12\x18\n\x06reason\x18\x05 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01\"\\\n\x13\x41ssignRoomsResponse\x12,\n\x05moves\x18\x01 \x03(\x0b\x32\x1d.conserje.booking.v1.RoomMove\x12\x17\n\x0freservation_ids\x18\x02 \x03(\t2\x8d\x04\n\x0bRoomService\x12\\\n\x08ShutRoom\x12$.conserje.booking.v1.ShutRoomRequest\x1a%.conserje.booking.v1.ShutRoomResponse\"\x03\x90\x02\x02\x12\x62\n\nReopenRoom\x12&.conserje.booking.v1.ReopenRoomRequest\x1a\'.conserje.booking.v1.ReopenRoomResponse\"\x03\x90\x02\x02\x12t\n\x10ListRoomClosures\x12,.conserje.booking.v1.ListRoomClosuresRequest\x1a-.conserje.booking.v1.ListRoomClosuresResponse\"\x03\x90\x02\x01\x12_\n\tListDebts\x12%.conserje.booking.v1.ListDebtsRequest\x1a&.conserje.booking.v1.ListDebtsResponse\"\x03\x90\x02\x01\x12\x65\n\x0b\x41ssignRooms\x12\'.conserje.booking.v1.AssignRoomsRequest\x1a(.conserje.booking.v1.AssignRoomsResponse\"\x03\x90\x02\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -69,6 +69,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDEBTSREQUEST'].fields_by_name['page_size']._serialized_options = b'\272H\004\032\002(\000'
   _globals['_LISTDEBTSREQUEST'].fields_by_name['page_token']._loaded_options = None
   _globals['_LISTDEBTSREQUEST'].fields_by_name['page_token']._serialized_options = b'\272H\005r\003\030\200\004'
+  _globals['_ROOMASSIGNMENT'].fields_by_name['reservation_id']._loaded_options = None
+  _globals['_ROOMASSIGNMENT'].fields_by_name['reservation_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_ROOMASSIGNMENT'].fields_by_name['stay_number']._loaded_options = None
+  _globals['_ROOMASSIGNMENT'].fields_by_name['stay_number']._serialized_options = b'\272H\006\032\004\030\024(\000'
+  _globals['_ROOMASSIGNMENT'].fields_by_name['room_id']._loaded_options = None
+  _globals['_ROOMASSIGNMENT'].fields_by_name['room_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_ASSIGNROOMSREQUEST'].fields_by_name['tenant_id']._loaded_options = None
+  _globals['_ASSIGNROOMSREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_ASSIGNROOMSREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_ASSIGNROOMSREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_ASSIGNROOMSREQUEST'].fields_by_name['wishes']._loaded_options = None
+  _globals['_ASSIGNROOMSREQUEST'].fields_by_name['wishes']._serialized_options = b'\272H\005\222\001\002\020d'
+  _globals['_ASSIGNROOMSREQUEST'].fields_by_name['reason']._loaded_options = None
+  _globals['_ASSIGNROOMSREQUEST'].fields_by_name['reason']._serialized_options = b'\272H\005r\003\030\310\001'
   _globals['_ROOMSERVICE'].methods_by_name['ShutRoom']._loaded_options = None
   _globals['_ROOMSERVICE'].methods_by_name['ShutRoom']._serialized_options = b'\220\002\002'
   _globals['_ROOMSERVICE'].methods_by_name['ReopenRoom']._loaded_options = None
@@ -77,6 +91,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ROOMSERVICE'].methods_by_name['ListRoomClosures']._serialized_options = b'\220\002\001'
   _globals['_ROOMSERVICE'].methods_by_name['ListDebts']._loaded_options = None
   _globals['_ROOMSERVICE'].methods_by_name['ListDebts']._serialized_options = b'\220\002\001'
+  _globals['_ROOMSERVICE'].methods_by_name['AssignRooms']._loaded_options = None
+  _globals['_ROOMSERVICE'].methods_by_name['AssignRooms']._serialized_options = b'\220\002\002'
   _globals['_SHUTROOMREQUEST']._serialized_start=188
   _globals['_SHUTROOMREQUEST']._serialized_end=483
   _globals['_SHUTROOMRESPONSE']._serialized_start=485
@@ -93,6 +109,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_LISTDEBTSREQUEST']._serialized_end=1194
   _globals['_LISTDEBTSRESPONSE']._serialized_start=1196
   _globals['_LISTDEBTSRESPONSE']._serialized_end=1282
-  _globals['_ROOMSERVICE']._serialized_start=1285
-  _globals['_ROOMSERVICE']._serialized_end=1707
+  _globals['_ROOMASSIGNMENT']._serialized_start=1284
+  _globals['_ROOMASSIGNMENT']._serialized_end=1395
+  _globals['_ASSIGNROOMSREQUEST']._serialized_start=1398
+  _globals['_ASSIGNROOMSREQUEST']._serialized_end=1610
+  _globals['_ASSIGNROOMSRESPONSE']._serialized_start=1612
+  _globals['_ASSIGNROOMSRESPONSE']._serialized_end=1704
+  _globals['_ROOMSERVICE']._serialized_start=1707
+  _globals['_ROOMSERVICE']._serialized_end=2232
 # @@protoc_insertion_point(module_scope)

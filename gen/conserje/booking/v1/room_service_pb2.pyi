@@ -292,3 +292,105 @@ class ListDebtsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListDebtsResponse: _TypeAlias = ListDebtsResponse  # noqa: Y015
+
+@_typing.final
+class RoomAssignment(_message.Message):
+    """The room that somebody is to have."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    STAY_NUMBER_FIELD_NUMBER: _builtins.int
+    ROOM_ID_FIELD_NUMBER: _builtins.int
+    reservation_id: _builtins.str
+    """The reservation. Required."""
+    stay_number: _builtins.int
+    """Which room of the reservation: 0 counts as 1."""
+    room_id: _builtins.str
+    """The room, of the booked type. Required."""
+    def __init__(
+        self,
+        *,
+        reservation_id: _builtins.str = ...,
+        stay_number: _builtins.int = ...,
+        room_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["reservation_id", b"reservation_id", "room_id", b"room_id", "stay_number", b"stay_number"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RoomAssignment: _TypeAlias = RoomAssignment  # noqa: Y015
+
+@_typing.final
+class AssignRoomsRequest(_message.Message):
+    """The request of `AssignRooms`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    WISHES_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    request_id: _builtins.str
+    """Names this request for ever. A UUID."""
+    reason: _builtins.str
+    """Why; may be empty. Never a phone number."""
+    @_builtins.property
+    def wishes(self) -> _containers.RepeatedCompositeFieldContainer[Global___RoomAssignment]:
+        """Who is to have which room; may be empty."""
+
+    @_builtins.property
+    def actor(self) -> _reservation_pb2.Actor:
+        """Who asks for it: a person of the hotel. Required."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        wishes: _abc.Iterable[Global___RoomAssignment] | None = ...,
+        actor: _reservation_pb2.Actor | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "reason", b"reason", "request_id", b"request_id", "tenant_id", b"tenant_id", "wishes", b"wishes"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignRoomsRequest: _TypeAlias = AssignRoomsRequest  # noqa: Y015
+
+@_typing.final
+class AssignRoomsResponse(_message.Message):
+    """The answer of `AssignRooms`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MOVES_FIELD_NUMBER: _builtins.int
+    RESERVATION_IDS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def moves(self) -> _containers.RepeatedCompositeFieldContainer[_room_pb2.RoomMove]:
+        """Who has another room now."""
+
+    @_builtins.property
+    def reservation_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Reservations that still have none, opaque ids."""
+
+    def __init__(
+        self,
+        *,
+        moves: _abc.Iterable[_room_pb2.RoomMove] | None = ...,
+        reservation_ids: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["moves", b"moves", "reservation_ids", b"reservation_ids"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___AssignRoomsResponse: _TypeAlias = AssignRoomsResponse  # noqa: Y015

@@ -60,6 +60,11 @@ class RoomServiceStub:
                 request_serializer=conserje_dot_booking_dot_v1_dot_room__service__pb2.ListDebtsRequest.SerializeToString,
                 response_deserializer=conserje_dot_booking_dot_v1_dot_room__service__pb2.ListDebtsResponse.FromString,
                 _registered_method=True)
+        self.AssignRooms = channel.unary_unary(
+                '/conserje.booking.v1.RoomService/AssignRooms',
+                request_serializer=conserje_dot_booking_dot_v1_dot_room__service__pb2.AssignRoomsRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_room__service__pb2.AssignRoomsResponse.FromString,
+                _registered_method=True)
 
 
 class RoomServiceServicer:
@@ -117,6 +122,24 @@ class RoomServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AssignRooms(self, request, context):
+        """Gives rooms to all who have booked and have none, and those that are wished
+        for, with the fewest moves of the others. Guests who are inside and rooms that
+        were sold as such stay as they are.
+
+        Errors:
+        - NOT_FOUND `PROPERTY_UNKNOWN`, `ROOM_UNKNOWN`, `RESERVATION_UNKNOWN`: the
+        hotel has no inventory; a wish names what is not there, is over, or is of
+        another room type.
+        - FAILED_PRECONDITION `NO_ASSIGNMENT`: the wishes cannot be had without taking
+        the room from somebody.
+        - FAILED_PRECONDITION `UNDECIDED`: it was not found out in time.
+        - PERMISSION_DENIED `STAFF_ONLY`: the actor is no person of the hotel.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RoomServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -139,6 +162,11 @@ def add_RoomServiceServicer_to_server(servicer, server):
                     servicer.ListDebts,
                     request_deserializer=conserje_dot_booking_dot_v1_dot_room__service__pb2.ListDebtsRequest.FromString,
                     response_serializer=conserje_dot_booking_dot_v1_dot_room__service__pb2.ListDebtsResponse.SerializeToString,
+            ),
+            'AssignRooms': grpc.unary_unary_rpc_method_handler(
+                    servicer.AssignRooms,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_room__service__pb2.AssignRoomsRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_room__service__pb2.AssignRoomsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -255,6 +283,33 @@ class RoomService:
             '/conserje.booking.v1.RoomService/ListDebts',
             conserje_dot_booking_dot_v1_dot_room__service__pb2.ListDebtsRequest.SerializeToString,
             conserje_dot_booking_dot_v1_dot_room__service__pb2.ListDebtsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AssignRooms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.RoomService/AssignRooms',
+            conserje_dot_booking_dot_v1_dot_room__service__pb2.AssignRoomsRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_room__service__pb2.AssignRoomsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -68,6 +68,20 @@ class RoomServiceStub:
     """The nights on which more is sold than there is, and who has no room, by
     night and room type, page by page. Empty when all is well.
     """
+    AssignRooms: _grpc.UnaryUnaryMultiCallable[_room_service_pb2.AssignRoomsRequest, _room_service_pb2.AssignRoomsResponse]
+    """Gives rooms to all who have booked and have none, and those that are wished
+    for, with the fewest moves of the others. Guests who are inside and rooms that
+    were sold as such stay as they are.
+
+    Errors:
+    - NOT_FOUND `PROPERTY_UNKNOWN`, `ROOM_UNKNOWN`, `RESERVATION_UNKNOWN`: the
+      hotel has no inventory; a wish names what is not there, is over, or is of
+      another room type.
+    - FAILED_PRECONDITION `NO_ASSIGNMENT`: the wishes cannot be had without taking
+      the room from somebody.
+    - FAILED_PRECONDITION `UNDECIDED`: it was not found out in time.
+    - PERMISSION_DENIED `STAFF_ONLY`: the actor is no person of the hotel.
+    """
 
 @_typing.type_check_only
 class RoomServiceAsyncStub(RoomServiceStub):
@@ -108,6 +122,20 @@ class RoomServiceAsyncStub(RoomServiceStub):
     ListDebts: _aio.UnaryUnaryMultiCallable[_room_service_pb2.ListDebtsRequest, _room_service_pb2.ListDebtsResponse]  # type: ignore[assignment]
     """The nights on which more is sold than there is, and who has no room, by
     night and room type, page by page. Empty when all is well.
+    """
+    AssignRooms: _aio.UnaryUnaryMultiCallable[_room_service_pb2.AssignRoomsRequest, _room_service_pb2.AssignRoomsResponse]  # type: ignore[assignment]
+    """Gives rooms to all who have booked and have none, and those that are wished
+    for, with the fewest moves of the others. Guests who are inside and rooms that
+    were sold as such stay as they are.
+
+    Errors:
+    - NOT_FOUND `PROPERTY_UNKNOWN`, `ROOM_UNKNOWN`, `RESERVATION_UNKNOWN`: the
+      hotel has no inventory; a wish names what is not there, is over, or is of
+      another room type.
+    - FAILED_PRECONDITION `NO_ASSIGNMENT`: the wishes cannot be had without taking
+      the room from somebody.
+    - FAILED_PRECONDITION `UNDECIDED`: it was not found out in time.
+    - PERMISSION_DENIED `STAFF_ONLY`: the actor is no person of the hotel.
     """
 
 class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -170,6 +198,26 @@ class RoomServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_room_service_pb2.ListDebtsResponse, _abc.Awaitable[_room_service_pb2.ListDebtsResponse]]:
         """The nights on which more is sold than there is, and who has no room, by
         night and room type, page by page. Empty when all is well.
+        """
+
+    @_abc_1.abstractmethod
+    def AssignRooms(
+        self,
+        request: _room_service_pb2.AssignRoomsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_room_service_pb2.AssignRoomsResponse, _abc.Awaitable[_room_service_pb2.AssignRoomsResponse]]:
+        """Gives rooms to all who have booked and have none, and those that are wished
+        for, with the fewest moves of the others. Guests who are inside and rooms that
+        were sold as such stay as they are.
+
+        Errors:
+        - NOT_FOUND `PROPERTY_UNKNOWN`, `ROOM_UNKNOWN`, `RESERVATION_UNKNOWN`: the
+          hotel has no inventory; a wish names what is not there, is over, or is of
+          another room type.
+        - FAILED_PRECONDITION `NO_ASSIGNMENT`: the wishes cannot be had without taking
+          the room from somebody.
+        - FAILED_PRECONDITION `UNDECIDED`: it was not found out in time.
+        - PERMISSION_DENIED `STAFF_ONLY`: the actor is no person of the hotel.
         """
 
 def add_RoomServiceServicer_to_server(servicer: RoomServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
