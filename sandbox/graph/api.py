@@ -8,11 +8,18 @@ from typing import Any
 import orjson
 from aiohttp import BodyPartReader, web
 
-from sandbox.graph.errors import PARAMETER_INVALID, TOKEN_INVALID, TOKEN_MISSING, GraphError
+from sandbox.graph.errors import (
+    PARAMETER_INVALID,
+    TOKEN_INVALID,
+    TOKEN_MISSING,
+    GraphError,
+    no_such_object,
+)
 from sandbox.graph.faults import Fault
 from sandbox.graph.limits import check_send, recipient_of
 from sandbox.graph.media import MAX_BYTES, Media
 from sandbox.graph.records import Accepted
+from sandbox.graph.settings import Number
 from sandbox.graph.world import World
 
 WORLD = web.AppKey("world", World)
@@ -46,8 +53,10 @@ async def errors(request: web.Request, handler: Any) -> web.StreamResponse:
 async def send(request: web.Request) -> web.StreamResponse:
     """Accepts a message, or marks one as read."""
     world = request.app[WORLD]
-    _check_token(request, world)
-    number = world.number(request.match_info["number_id"])
+    number = world.numbers.get(request.match_info["number_id"])
+    _check_token(request, world, number)
+    if number is None:
+        raise no_such_object(request.match_info["number_id"])
     body = _object(await request.read())
     if body.get("status") == "read":
         world.mark(number.phone_number_id, body)
@@ -67,8 +76,10 @@ async def send(request: web.Request) -> web.StreamResponse:
 async def upload(request: web.Request) -> web.StreamResponse:
     """Keeps a file to be sent by id."""
     world = request.app[WORLD]
-    _check_token(request, world)
-    number = world.number(request.match_info["number_id"])
+    number = world.numbers.get(request.match_info["number_id"])
+    _check_token(request, world, number)
+    if number is None:
+        raise no_such_object(request.match_info["number_id"])
     fields: dict[str, str] = {}
     content, mime_type = b"", ""
     async for part in await request.multipart():
@@ -87,9 +98,10 @@ async def upload(request: web.Request) -> web.StreamResponse:
 async def describe(request: web.Request) -> web.StreamResponse:
     """A medium with an address that is valid for five minutes, or a business number."""
     world = request.app[WORLD]
-    _check_token(request, world)
     object_id = request.match_info["object_id"]
-    if number := world.numbers.get(object_id):
+    number = world.numbers.get(object_id)
+    _check_token(request, world, number)
+    if number:
         display = {"id": object_id, "display_phone_number": number.display_phone_number}
         return web.json_response(display)
     media = world.media.get(object_id, request.query.get("phone_number_id", ""))
@@ -127,11 +139,17 @@ async def download(request: web.Request) -> web.StreamResponse:
     return web.Response(body=media.content, content_type=media.mime_type.split(";")[0])
 
 
-def _check_token(request: web.Request, world: World) -> None:
+def _check_token(request: web.Request, world: World, number: Number | None = None) -> None:
+    """A number takes its own token, where it has one; what is no number's takes anybody's."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token:
         raise GraphError(TOKEN_MISSING)
-    if not hmac.compare_digest(token.encode(), world.settings.access_token.encode()):
+    common = world.settings.access_token
+    if number is None:
+        good = {common, *(one.access_token for one in world.numbers.values())} - {""}
+    else:
+        good = {number.access_token or common}
+    if not any(hmac.compare_digest(token.encode(), one.encode()) for one in good):
         raise GraphError(TOKEN_INVALID)
 
 

@@ -7,7 +7,8 @@ GET    /control/marks                                                      read 
 POST   /control/faults                see `sandbox.graph.faults`
 DELETE /control/faults
 POST   /control/media                 ?phone_number_id=&mime_type=  a file of a guest, raw
-PUT    /control/numbers               [{"phone_number_id", "waba_id", "display_phone_number"}]
+PUT    /control/numbers               [{"phone_number_id", "waba_id", "display_phone_number",
+                                        "access_token"}]   the last may be left out
 PUT    /control/templates/{waba_id}            [{"name", "language", "body", "status", …}]
 POST   /control/templates/{waba_id}/{name}     {"language", "status" | "quality" | "category"}
 PUT    /control/settings              {"webhook_url", "pair_limit"}

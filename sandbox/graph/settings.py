@@ -12,6 +12,8 @@ class Number:
     phone_number_id: str
     waba_id: str
     display_phone_number: str
+    access_token: str = ""
+    """The only bearer token that may send from it; empty: that of the settings."""
 
 
 @dataclass(frozen=True)

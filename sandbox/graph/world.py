@@ -37,13 +37,6 @@ class World:
         self.templates = Templates()
         self._resume(past)
 
-    def number(self, phone_number_id: str) -> Number:
-        """The business number with that id."""
-        try:
-            return self.numbers[phone_number_id]
-        except KeyError:
-            raise no_such_object(phone_number_id) from None
-
     def account_number(self, waba_id: str) -> Number:
         """A number of the business account."""
         for number in self.numbers.values():

@@ -13,9 +13,11 @@ from conserje.messaging.v1.messaging_service_pb2_grpc import (
     add_MessagingServiceServicer_to_server,
 )
 from conserje.messaging.v1.template_service_pb2_grpc import add_TemplateServiceServicer_to_server
+from conserje.tenant.v1.credential_service_pb2_grpc import CredentialServiceStub
 from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 
 from copies.directory import Directory
+from meshkit.client import Channel
 from meshkit.kit import Kit
 from meshkit.postgres import Postgres
 from meshkit.rate_limit import RateLimiter, RateLimitMetrics
@@ -30,6 +32,7 @@ from services.messaging.operations.servicer import MessagingOperationsServicer
 from services.messaging.outbox import OutboxWorker
 from services.messaging.profiles import ProfileMetrics, Profiles
 from services.messaging.rates import SendRates
+from services.messaging.resuming import Resuming
 from services.messaging.servicer import MessagingServicer
 from services.messaging.settings import MessagingSettings
 from services.messaging.steps import StepWorker, Wakes
@@ -45,6 +48,7 @@ from services.messaging.store.window import WindowStore
 from services.messaging.talk import Talk
 from services.messaging.templates.catalogue import Catalogue, CatalogueWorker
 from services.messaging.templates.servicer import TemplateServicer
+from services.messaging.tokens import Tokens
 from services.messaging.trace import Tracer
 from services.messaging.upkeep import Upkeep
 from services.messaging.wake import Wake
@@ -71,9 +75,13 @@ async def build(kit: Kit, settings: MessagingSettings) -> None:
         total_seconds=settings.graph_timeout_seconds,
         read_seconds=settings.graph_timeout_seconds,
     )
-    tenants = kit.channel("tenant", settings.target_tenant).stub(TenantServiceStub)
-    directory = _directory(kit, tenants)
-    catalogue = Catalogue(TemplateStore(postgres), _reader(session, settings), metrics)
+    channel = kit.channel("tenant", settings.target_tenant)
+    watches = WatchMetrics(kit.registry)
+    tenants = channel.stub(TenantServiceStub)
+    directory = _directory(kit, tenants, watches)
+    tokens = _tokens(kit, settings, channel, watches)
+    reader = GraphReader(session, base_url=settings.graph_base_url, version=settings.graph_version)
+    catalogue = Catalogue(TemplateStore(postgres), reader, tokens, metrics)
     if SERVE in kit.modes:
         _serve(kit, postgres, metrics, wakes)
         _serve_templates(kit, settings, postgres, catalogue, directory, wakes)
@@ -82,30 +90,31 @@ async def build(kit: Kit, settings: MessagingSettings) -> None:
         _lead(kit, settings, postgres, metrics, wakes, directory, profiles)
         _read(kit, settings, postgres, metrics, catalogue, directory)
     if SEND in kit.modes:
-        _send(kit, settings, postgres, metrics, wakes, session)
+        _send(kit, settings, postgres, metrics, wakes, session, tokens)
 
 
-def _directory(kit: Kit, tenants: TenantServiceAsyncStub) -> Directory:
+def _directory(kit: Kit, tenants: TenantServiceAsyncStub, watches: WatchMetrics) -> Directory:
     """Whose number is which; whoever only sends needs none."""
-    directory = Directory(
-        tenants,
-        clock=kit.clock,
-        registry=kit.registry,
-        watches=WatchMetrics(kit.registry),
-    )
+    directory = Directory(tenants, clock=kit.clock, registry=kit.registry, watches=watches)
     if kit.modes & {SERVE, STEPS}:
         kit.worker("directory", directory.run)
         kit.degraded("directory", directory.problem)
     return directory
 
 
-def _reader(session: aiohttp.ClientSession, settings: MessagingSettings) -> GraphReader:
-    return GraphReader(
-        session,
-        base_url=settings.graph_base_url,
-        version=settings.graph_version,
-        token=settings.graph_access_token,
+def _tokens(
+    kit: Kit, settings: MessagingSettings, channel: Channel, watches: WatchMetrics
+) -> Tokens:
+    """What is sent with, and what accounts are read with."""
+    tokens = Tokens(
+        channel.stub(CredentialServiceStub),
+        settings.graph_access_token,
+        clock=kit.clock,
+        registry=kit.registry,
+        watches=watches,
     )
+    kit.worker("tokens", tokens.follow)
+    return tokens
 
 
 def _serve(kit: Kit, postgres: Postgres, metrics: MessagingMetrics, wakes: Wakes) -> None:
@@ -208,13 +217,9 @@ def _send(
     metrics: MessagingMetrics,
     wakes: Wakes,
     session: aiohttp.ClientSession,
+    tokens: Tokens,
 ) -> None:
-    graph = GraphClient(
-        session,
-        base_url=settings.graph_base_url,
-        version=settings.graph_version,
-        token=settings.graph_access_token,
-    )
+    graph = GraphClient(session, base_url=settings.graph_base_url, version=settings.graph_version)
     limiter = RateLimiter(
         kit.redis(settings.redis_url),
         name="sends",
@@ -223,10 +228,13 @@ def _send(
         metrics=RateLimitMetrics(kit.registry),
     )
     store = OutboxStore(postgres)
+    resuming = Resuming(store, wakes.messages)
+    tokens.on_change(resuming.resume)
     outbox = OutboxWorker(
         store=store,
         window=Window(store, WindowStore(postgres), TemplateStore(postgres), metrics),
         graph=graph,
+        tokens=tokens,
         rates=SendRates(limiter, settings.number_messages_per_second),
         clock=kit.clock,
         tracing=kit.telemetry,
@@ -234,6 +242,7 @@ def _send(
         settings=settings,
         messages=wakes.messages,
     )
+    kit.worker("resuming", resuming.run)
     kit.worker("outbox", outbox.run)
     kit.worker("settling", outbox.settle)
     kit.degraded("graph", outbox.problem)

@@ -25,6 +25,7 @@ from services.messaging.rates import SendRates
 from services.messaging.settings import MessagingSettings
 from services.messaging.slots import Slots
 from services.messaging.store.outbox import OutboxStore, Sending
+from services.messaging.tokens import AGAIN_SECONDS, Tokens
 from services.messaging.wake import Wake
 from services.messaging.whatsapp.build import addressed
 from services.messaging.whatsapp.client import (
@@ -35,7 +36,7 @@ from services.messaging.whatsapp.client import (
     Unknown,
     Unsent,
 )
-from services.messaging.whatsapp.codes import NUMBER_CODE, Reaction
+from services.messaging.whatsapp.codes import NUMBER_CODE, TOKEN_CODES, Reaction
 from services.messaging.windows.forms import Window
 
 FIRST_RETRY, LONGEST_RETRY = 0.5, 60.0
@@ -62,6 +63,7 @@ class OutboxWorker:
         store: OutboxStore,
         window: Window,
         graph: GraphClient,
+        tokens: Tokens,
         rates: SendRates,
         clock: Clock,
         tracing: Tracing,
@@ -72,6 +74,7 @@ class OutboxWorker:
         self._store = store
         self._window = window
         self._graph = graph
+        self._tokens = tokens
         self._rates = rates
         self._clock = clock
         self._tracing = tracing
@@ -157,6 +160,9 @@ class OutboxWorker:
 
     async def _send(self, message: Sending) -> None:
         try:
+            token = await self._token(message)
+            if token is None:
+                return
             with self._tracing.start_span(
                 "messaging.send",
                 kind="client",
@@ -165,7 +171,7 @@ class OutboxWorker:
             ) as span:
                 body = await self._window.form(message)
                 if body is not None:
-                    outcome = await self._request(message, body, span)
+                    outcome = await self._request(message, body, token, span)
                     await self._store_outcome(message, outcome, span)
         except Unavailable:
             # Without a stored outcome the lease runs out, and it is unknown: as it should be.
@@ -173,10 +179,22 @@ class OutboxWorker:
         except Exception:
             log.exception("send failed", outbox_id=str(message.outbox_id))
 
-    async def _request(self, message: Sending, body: bytes, span: Span) -> Outcome:
+    async def _token(self, message: Sending) -> str | None:
+        """What to send it with; None when that cannot be told now, and it is put back."""
+        try:
+            return await self._tokens.of(message.tenant_id, message.phone_number_id)
+        except Unavailable:
+            self._metrics.dependency_away.labels("tenant").inc()
+            self._metrics.sends.labels("put_off").inc()
+            await self._store.put_off([(message, AGAIN_SECONDS)])
+            return None
+
+    async def _request(self, message: Sending, body: bytes, token: str, span: Span) -> Outcome:
         started = self._clock.monotonic()
         whole = addressed(body, message.whatsapp_id, message.user_id)
-        outcome = await self._graph.send(message.phone_number_id, whole, span.traceparent)
+        outcome = await self._graph.send(
+            message.phone_number_id, whole, token=token, traceparent=span.traceparent
+        )
         self._metrics.send_seconds.observe(self._clock.monotonic() - started)
         return outcome
 
@@ -226,11 +244,18 @@ class OutboxWorker:
             self._metrics.sends.labels("rejected").inc()
             log.warning("message rejected", code=refusal.code, outbox_id=str(message.outbox_id))
             return
+        if refusal.code in TOKEN_CODES:
+            self._tokens.refused(message.tenant_id, message.phone_number_id)
         if refusal.reaction in (Reaction.STOP, Reaction.SLOW_NUMBER):
             await self._store.pause(
                 message.phone_number_id, self._settings.pause_seconds, refusal.code
             )
-            log.error("number rests", code=refusal.code, phone_number_id=message.phone_number_id)
+            log.error(
+                "number rests",
+                code=refusal.code,
+                tenant_id=message.tenant_id,
+                phone_number_id=message.phone_number_id,
+            )
             await self._again(message, refusal.code, refusal.detail, "paused")
             return
         pair = refusal.reaction is Reaction.WAIT_FOR_PAIR

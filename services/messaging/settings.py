@@ -15,7 +15,10 @@ class MessagingSettings(DatabaseSettings, RedisSettings, TenantTarget, BookingTa
     """Every setting has a sentence; times are in seconds."""
 
     graph_access_token: SecretStr = Field(
-        description="Access token for the Graph API, of the system user that owns the numbers."
+        description=(
+            "Access token for the Graph API, of the system user that owns the numbers; for hotels"
+            " that have none of their own."
+        )
     )
     graph_base_url: str = Field(
         "https://graph.facebook.com", description="Base URL of the Graph API."

@@ -29,9 +29,10 @@ messaging:
   redis: true
   args: ["-m", "services.messaging", "--only=serve"]
   identity: messaging
-  calls: []
+  calls: [tenant]
   database: messaging
   graph: true
+  outside: true
 messagingSteps:
   process: messaging
   redis: true
@@ -40,12 +41,13 @@ messagingSteps:
   calls: [tenant, booking]
   database: messaging
   graph: true
+  outside: true
 messagingSend:
   process: messaging
   redis: true
   args: ["-m", "services.messaging", "--only=send"]
   identity: messaging
-  calls: []
+  calls: [tenant]
   database: messaging
   graph: true
   outside: true

@@ -231,6 +231,19 @@ ON CONFLICT (phone_number_id) DO UPDATE SET
     pause_until = excluded.pause_until, error_code = excluded.error_code
 """
 
+# The numbers that rest for a token have a message that was refused for it.
+RESUME = """
+WITH waiting AS (
+    UPDATE outbox SET due_time = now()
+    WHERE tenant_id = $1 AND state = 'PENDING' AND error_code = ANY ($2::integer[])
+    RETURNING phone_number_id
+), ended AS (
+    DELETE FROM number_pause p USING (SELECT DISTINCT phone_number_id FROM waiting) w
+    WHERE p.phone_number_id = w.phone_number_id AND p.error_code = ANY ($2::integer[])
+)
+SELECT count(*) FROM waiting
+"""
+
 PAUSED = "SELECT count(*) FROM number_pause WHERE pause_until > now()"
 
 
@@ -311,6 +324,11 @@ class OutboxStore:
     async def pause(self, phone_number_id: str, seconds: float, code: int) -> None:
         """Let a number rest."""
         await self._postgres.execute(PAUSE, phone_number_id, seconds, code)
+
+    async def resume(self, tenant_id: str, codes: Sequence[int]) -> int:
+        """What a hotel was refused with these codes may go now; how many messages that are."""
+        count: int = await self._postgres.fetchval(RESUME, tenant_id, list(codes))
+        return count
 
     async def paused_count(self) -> int:
         """How many numbers rest at the moment."""

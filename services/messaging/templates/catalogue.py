@@ -16,6 +16,7 @@ from meshkit.waiting import set_within
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.settings import MessagingSettings
 from services.messaging.store.templates import Account, TemplateRow, TemplateStore
+from services.messaging.tokens import Tokens
 from services.messaging.whatsapp.reader import GraphReader
 
 ENROL_SECONDS = 30.0
@@ -30,10 +31,15 @@ class Catalogue:
     """Reads an account into the catalogue."""
 
     def __init__(
-        self, store: TemplateStore, reader: GraphReader, metrics: MessagingMetrics
+        self,
+        store: TemplateStore,
+        reader: GraphReader,
+        tokens: Tokens,
+        metrics: MessagingMetrics,
     ) -> None:
         self._store = store
         self._reader = reader
+        self._tokens = tokens
         self._metrics = metrics
 
     async def read(self, account: Account, again: float) -> tuple[int, int]:
@@ -45,7 +51,8 @@ class Catalogue:
         begin = await self._store.now()
         count = 0
         try:
-            async for page in self._reader.templates(account.account_id):
+            token = await self._tokens.of(account.tenant_id, account.phone_number_id)
+            async for page in self._reader.templates(account.account_id, token):
                 rows = {(row.name, row.language_code): row for row in map(_row, page) if row.name}
                 await self._store.keep(account, list(rows.values()), begin)
                 count += len(rows)

@@ -12,7 +12,6 @@ from typing import Any
 
 import aiohttp
 import orjson
-from pydantic import SecretStr
 
 from services.messaging.whatsapp.codes import Reaction, reaction_to
 
@@ -53,20 +52,20 @@ Outcome = Accepted | Refused | Unsent | Unknown
 class GraphClient:
     """Sends messages over one pooled session."""
 
-    def __init__(
-        self, session: aiohttp.ClientSession, *, base_url: str, version: str, token: SecretStr
-    ) -> None:
+    def __init__(self, session: aiohttp.ClientSession, *, base_url: str, version: str) -> None:
         self._session = session
         self._base = f"{base_url.rstrip('/')}/{version}"
-        self._headers = {
-            "Authorization": f"Bearer {token.get_secret_value()}",
-            "Content-Type": "application/json",
-        }
 
-    async def send(self, phone_number_id: str, body: bytes, traceparent: str) -> Outcome:
-        """Send one message from a number; `body` names its recipient."""
+    async def send(
+        self, phone_number_id: str, body: bytes, *, token: str, traceparent: str
+    ) -> Outcome:
+        """Send one message from a number, with its token; `body` names its recipient."""
         url = f"{self._base}/{phone_number_id}/messages"
-        headers = {**self._headers, "traceparent": traceparent}
+        headers = {
+            "Authorization": f"Bearer {token}",
+            "Content-Type": "application/json",
+            "traceparent": traceparent,
+        }
         try:
             async with self._session.post(url, data=body, headers=headers) as response:
                 return outcome_of(response.status, await response.read())

@@ -34,6 +34,8 @@ class Reaction(Enum):
 PAIR_CODE = 131056
 NUMBER_CODE = 130429
 WINDOW_CODE = 131047
+TOKEN_CODES = (0, 3, 10, 102, 104, 190, *range(200, 300), 131005)
+"""The token is none, has ended, or lacks a right: another one may help at once."""
 
 _TABLE: dict[Reaction, tuple[int, ...]] = {
     Reaction.RETRY: (
@@ -53,8 +55,8 @@ _TABLE: dict[Reaction, tuple[int, ...]] = {
     ),
     Reaction.STOP: (
         # 102 and 104 (no session, no token) are 190's siblings: nothing can leave with either.
-        *(0, 3, 10, 33, 102, 104, 190, *range(200, 300), 368),
-        *(131005, 131031, 131037, 131042, 131045),
+        *(*TOKEN_CODES, 33, 368),
+        *(131031, 131037, 131042, 131045),
         *(133000, 133005, 133006, 133010, 133015, 133016),
     ),
 }

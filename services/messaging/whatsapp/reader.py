@@ -11,7 +11,6 @@ from typing import Any
 
 import aiohttp
 import orjson
-from pydantic import SecretStr
 
 from meshkit.errors import FailedPrecondition, Unavailable
 from services.messaging.whatsapp.codes import Reaction, reaction_to
@@ -27,18 +26,15 @@ MOST_PAGES = 100
 class GraphReader:
     """Reads over the pooled session that sends."""
 
-    def __init__(
-        self, session: aiohttp.ClientSession, *, base_url: str, version: str, token: SecretStr
-    ) -> None:
+    def __init__(self, session: aiohttp.ClientSession, *, base_url: str, version: str) -> None:
         self._session = session
         self._base = f"{base_url.rstrip('/')}/{version}"
-        self._headers = {"Authorization": f"Bearer {token.get_secret_value()}"}
 
-    async def templates(self, account_id: str) -> AsyncIterator[list[dict[str, Any]]]:
-        """The templates of an account, a page at a time."""
+    async def templates(self, account_id: str, token: str) -> AsyncIterator[list[dict[str, Any]]]:
+        """The templates of an account, a page at a time; `token` is that of one of its numbers."""
         asked = {"fields": TEMPLATE_FIELDS, "limit": str(PAGE)}
         for _ in range(MOST_PAGES):
-            page = await self.get(f"{account_id}/message_templates", asked)
+            page = await self.get(f"{account_id}/message_templates", asked, token)
             found = page.get("data")
             yield [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
             paging = page.get("paging")
@@ -49,15 +45,16 @@ class GraphReader:
                 return
             asked["after"] = str(after)
 
-    async def get(self, path: str, params: dict[str, str]) -> dict[str, Any]:
+    async def get(self, path: str, params: dict[str, str], token: str) -> dict[str, Any]:
         """One object of the Graph API.
 
         Raises `FailedPrecondition` GRAPH_REFUSED with Meta's code, `Unavailable`
         GRAPH_AWAY when it does not answer or says that it cannot now.
         """
         url = f"{self._base}/{path}"
+        headers = {"Authorization": f"Bearer {token}"}
         try:
-            async with self._session.get(url, params=params, headers=self._headers) as response:
+            async with self._session.get(url, params=params, headers=headers) as response:
                 return _object(response.status, await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable("GRAPH_AWAY", f"Meta: {type(error).__name__}") from error

@@ -29,6 +29,9 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 )
 from conserje.messaging.v1.messaging_service_pb2 import BatchIngestEventsRequest, IngestEventRequest
 from conserje.messaging.v1.messaging_service_pb2_grpc import MessagingServiceStub
+from conserje.tenant.v1.credential_service_pb2_grpc import (
+    add_CredentialServiceServicer_to_server,
+)
 from conserje.tenant.v1.settings_pb2 import INFO_TOPIC_WIFI
 from conserje.tenant.v1.tenant_pb2 import TenantState
 from conserje.tenant.v1.tenant_service_pb2 import BatchGetTenantProfilesResponse
@@ -49,6 +52,7 @@ from sandbox.databases import DatabaseUrls
 from services.messaging.app import MODES, build
 from services.messaging.settings import MessagingSettings
 from services.messaging.store.inbox import InboxStore
+from tests.credentials import Kept
 from tests.tenants import Watched
 
 NUMBER = "100000000000001"
@@ -183,6 +187,10 @@ class Graph:
         self.accepted: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
         self.traceparents: list[str] = []
+        self.tokens: dict[str, list[str]] = {}
+        """Those that each number was sent from with."""
+        self.good_tokens: dict[str, str] = {}
+        """Where a number is here, it is not sent from with any other."""
         self.script: list[Any] = []
         self.stuck: dict[str, int] = {}
         self.release = asyncio.Event()
@@ -209,6 +217,10 @@ class Graph:
         self, request: web.Request, body: dict[str, Any], guest: str
     ) -> web.StreamResponse:
         number = request.match_info["number"]
+        token = request.headers["Authorization"].removeprefix("Bearer ")
+        self.tokens.setdefault(number, []).append(token)
+        if self.good_tokens.get(number, token) != token:
+            return web.json_response({"error": {"code": 190}}, status=401)
         if number in self.stuck:
             self.stuck[number] += 1
             await self.release.wait()
@@ -319,6 +331,7 @@ class Mesh:
 
     urls: DatabaseUrls
     tenants: Tenants
+    credentials: Kept
     bookings: Bookings
     graph: Graph
     settings: MessagingSettings
@@ -463,11 +476,14 @@ async def running(urls: DatabaseUrls, **values: Any) -> AsyncIterator[Mesh]:
         tenants, graph = Tenants(), Graph()
         # Only what messaging calls is played; the rest is UNIMPLEMENTED.
         bookings = Bookings()  # type: ignore[abstract]
+        credentials = Kept()
         tenant_port = await _serve(
-            stack, add_TenantServiceServicer_to_server, tenants, "tenant.v1.TenantService"
+            stack,
+            (add_TenantServiceServicer_to_server, tenants, "tenant.v1.TenantService"),
+            (add_CredentialServiceServicer_to_server, credentials, "tenant.v1.CredentialService"),
         )
         booking_port = await _serve(
-            stack, add_BookingServiceServicer_to_server, bookings, "booking.v1.BookingService"
+            stack, (add_BookingServiceServicer_to_server, bookings, "booking.v1.BookingService")
         )
         graph_port = await _serve_http(stack, graph)
         admin = await asyncpg.connect(urls.owner_url)
@@ -478,7 +494,7 @@ async def running(urls: DatabaseUrls, **values: Any) -> AsyncIterator[Mesh]:
             "graph_base_url": f"http://127.0.0.1:{graph_port}",
         }
         settings = settings_for(urls, **(addresses | values))
-        mesh = Mesh(urls, tenants, bookings, graph, settings, admin, stack)
+        mesh = Mesh(urls, tenants, credentials, bookings, graph, settings, admin, stack)
         try:
             yield mesh
         finally:
@@ -486,9 +502,10 @@ async def running(urls: DatabaseUrls, **values: Any) -> AsyncIterator[Mesh]:
             await mesh.stop()
 
 
-async def _serve(stack: AsyncExitStack, add_fn: Any, servicer: Any, name: str) -> int:
+async def _serve(stack: AsyncExitStack, *services: tuple[Any, Any, str]) -> int:
     server = Server(tracing=Tracing("test"), registry=new_registry())
-    server.add(add_fn, servicer, f"conserje.{name}")
+    for add_fn, servicer, name in services:
+        server.add(add_fn, servicer, f"conserje.{name}")
     port = await server.start("127.0.0.1:0")
     await server.set_serving(True)
     stack.push_async_callback(server.stop, 0.1)
