@@ -48,6 +48,7 @@ class Owner:
             currency=record.currency_code,
             now=clock.now(),
             version=record.version,
+            suspended=self.standing is Standing.SUSPENDED,
         )
 
 

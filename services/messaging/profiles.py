@@ -136,6 +136,7 @@ def _profile(message: TenantProfile, time_zone: str) -> Profile:
         texts=_texts(message),
         answers_questions=not flags.HasField("answer_questions") or flags.answer_questions,
         tells_hours=not flags.HasField("tell_reception_hours") or flags.tell_reception_hours,
+        suspension_answer=message.suspension_answer,
     )
 
 

@@ -55,7 +55,9 @@ class MessagingSettings(DatabaseSettings, RedisSettings, TenantTarget, BookingTa
         ),
     )
     suspended_seconds: float = Field(
-        60.0, gt=0, description="When to look again at a message to a hotel that is suspended."
+        60.0,
+        gt=0,
+        description="When to look again at a message to a suspended hotel that says nothing.",
     )
     effect_concurrency: int = Field(
         32, ge=1, le=1024, description="Commands that one process sends at once."

@@ -161,9 +161,16 @@ class StepWorker:
         if owner.standing is Standing.ACTIVE:
             await self._lead(mine, owner)
         elif owner.standing is Standing.SUSPENDED:
-            await self._postpone(lease, "suspended", self._settings.suspended_seconds)
+            await self._by_policy(mine, owner)
         else:
             await self._set_aside(mine, owner.standing.value)
+
+    async def _by_policy(self, lease: Lease, owner: Owner) -> None:
+        """A suspended hotel's guests are told what it has left for them, else they wait for it."""
+        if await self._talk.answers_while_suspended(owner.hotel(self._clock)):
+            await self._lead(lease, owner)
+        else:
+            await self._postpone(lease, "suspended", self._settings.suspended_seconds)
 
     async def _postpone(self, lease: Lease, reason: str, seconds: float) -> None:
         self._metrics.postponed.labels(reason).inc()

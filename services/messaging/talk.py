@@ -76,6 +76,14 @@ class Talk:
         self._booking = booking
         self._profiles = profiles
 
+    async def answers_while_suspended(self, hotel: Hotel) -> bool:
+        """Whether the hotel has left words for its guests; no, while that cannot be asked."""
+        try:
+            profile, _ = await self._profiles.get(hotel, hotel.default_language)
+        except MeshError:
+            return False
+        return bool(profile.suspension_answer)
+
     async def step(
         self, lease: Lease, standing: Standing, cause: Cause, hotel: Hotel, traceparent: str
     ) -> Step:

@@ -19,6 +19,8 @@ class Hotel:
     now: datetime
     version: int = 0
     """Of all that the hotel has decided; what was read under a lower one may be outdated."""
+    suspended: bool = False
+    """Switched off for now: guests are told what it has left for them, and nothing is begun."""
 
     @property
     def today(self) -> date:

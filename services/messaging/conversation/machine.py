@@ -13,6 +13,7 @@ from services.messaging.conversation.on_outcome import on_outcome
 from services.messaging.conversation.on_tap import on_tap
 from services.messaging.conversation.on_text import on_text
 from services.messaging.conversation.state import State
+from services.messaging.conversation.suspended import on_suspended
 from services.messaging.conversation.turn import Steps, Turn
 from services.messaging.replies import texts
 
@@ -28,6 +29,8 @@ def advance(state: State, event: Event, hotel: Hotel) -> Steps:
         return (yield from on_outcome(turn, event.number, event.outcome))
     if state.open is not None:
         return turn.say(texts.ONE_MOMENT)
+    if hotel.suspended:
+        return (yield from on_suspended(turn, event))
     match event:
         case GuestText(text):
             return (yield from on_text(turn, text))

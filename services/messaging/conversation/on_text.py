@@ -33,8 +33,8 @@ _CANCELLING = (Asking.CANCELLING, Asking.PAYING)
 
 def on_text(turn: Turn, text: str) -> Steps:
     """Reads the text and does the first thing that it can mean."""
-    meaning = understand(text, _context(turn))
-    turn = _in_language(_without_past(turn), meaning)
+    meaning = understand(text, context(turn))
+    turn = in_language(_without_past(turn), meaning)
     cancelling = _answer_to_cancelling(turn, meaning)
     if cancelling is not None:
         return cancelling
@@ -83,7 +83,8 @@ def restart(turn: Turn, intro: Sequence[str] = ()) -> Steps:
     return (yield from search.proceed(turn.but(lock=None), intro))
 
 
-def _context(turn: Turn) -> Context:
+def context(turn: Turn) -> Context:
+    """What the words of a guest are read against."""
     draft = _without_past(turn).state.draft
     asking = turn.state.asking
     return Context(
@@ -104,7 +105,8 @@ def _without_past(turn: Turn) -> Turn:
     return turn
 
 
-def _in_language(turn: Turn, meaning: Meaning) -> Turn:
+def in_language(turn: Turn, meaning: Meaning) -> Turn:
+    """The turn in the language of the text, where the hotel speaks it."""
     language = meaning.wanted_language or meaning.language
     if language and spoken_language(language, turn.hotel) == language:
         return turn.but(language=language)

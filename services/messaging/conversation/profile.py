@@ -25,3 +25,5 @@ class Profile:
     answers_questions: bool = True
     tells_hours: bool = True
     """Whether guests who are sent to the reception are told when it is open."""
+    suspension_answer: str = ""
+    """What is said while it is switched off; empty when nothing is."""

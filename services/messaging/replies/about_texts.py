@@ -36,6 +36,9 @@ CANNOT_LOOK_UP = Phrase(
     "en un rato.",
     en="I cannot look that up right now: please ask the reception, or me again in a while.",
 )
+SUSPENDED = Phrase(
+    es="Ahora mismo no atendemos por aquí.", en="We do not answer here at the moment."
+)
 
 NAMES = {
     Topic.LOCATION: Phrase(es="la dirección", en="the address"),

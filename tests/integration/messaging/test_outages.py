@@ -83,6 +83,22 @@ async def test_a_suspended_hotel_keeps_its_messages(mesh: Mesh) -> None:
     await mesh.accepted(1)
 
 
+async def test_a_suspended_hotel_answers_what_it_has_left_and_then_goes_on(mesh: Mesh) -> None:
+    mesh.tenants.suspension_answer = "Volvemos en enero."
+    mesh.tenants.be(TENANT_STATE_SUSPENDED)
+    stub = await mesh.start(suspended_seconds=600)
+    await mesh.say(stub, text("hola"))
+    (sent,) = await mesh.accepted(1)
+    assert sent["text"]["body"] == "Volvemos en enero."
+    await mesh.until_quiet()
+    row = await mesh.row("SELECT answers FROM outbox")
+    assert row["answers"] == [await mesh.admin.fetchval("SELECT inbox_id FROM inbox")]
+    mesh.tenants.be(TENANT_STATE_ACTIVE)
+    await mesh.until_told()
+    await mesh.say(stub, text("hola"))
+    assert "Hotel Mirador" in str((await mesh.accepted(2))[1])
+
+
 @pytest.mark.parametrize(
     ("about", "reason"),
     [({"number": "555"}, "NUMBER_UNKNOWN"), ({"account": "666"}, "WABA_MISMATCH")],

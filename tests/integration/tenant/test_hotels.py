@@ -274,6 +274,29 @@ async def test_a_hotel_is_suspended_deleted_and_brought_back(stub: Any) -> None:
     assert (active.state, active.numbers) == (TENANT_STATE_ACTIVE, numbers)
 
 
+async def test_hotels_in_every_state_are_loaded(stub: Any) -> None:
+    await stub.CreateTenant(
+        creation(everything("numbers { phone_number_id: '41' whatsapp_business_account_id: '77' }"))
+    )
+    await stub.SuspendTenant(pb.SuspendTenantRequest(tenant_id=LUNA))
+    await stub.DeleteTenant(pb.DeleteTenantRequest(tenant_id=MIRADOR))
+    wanted = {
+        "41": TENANT_STATE_ACTIVE,
+        "100000000000002": TENANT_STATE_SUSPENDED,
+        MIRADORS_NUMBER: TENANT_STATE_DELETED,
+    }
+
+    async def told() -> bool:
+        request = pb.BatchResolveTenantsRequest(
+            items=[pb.ResolveTenantRequest(phone_number_id=one) for one in wanted]
+        )
+        results = (await stub.BatchResolveTenants(request)).results
+        states = [result.value.routing_record.state for result in results]
+        return states == list(wanted.values())
+
+    await until(told)
+
+
 async def test_a_number_comes_and_goes_and_is_never_two_hotels(stub: Any) -> None:
     adding = pb.AddNumberRequest(tenant_id=LUNA, number=number("31"))
     added = (await stub.AddNumber(adding)).tenant

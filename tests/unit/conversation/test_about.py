@@ -138,3 +138,24 @@ def test_dates_called_check_in_and_check_out_are_no_question() -> None:
     told = body(guest, "check in 12 dec, check out 14 dec, 2 people")
     assert "Check-in is from" not in told
     assert guest.state.offer is not None
+
+
+def test_a_suspended_hotel_says_what_it_has_left_and_nothing_is_lost() -> None:
+    guest = chat(replace(PROFILE, suspension_answer="Volvemos en enero."))
+    guest.writes("una doble del 12 al 14 de diciembre para 2")
+    offered = guest.state
+    guest.hotel = replace(guest.hotel, suspended=True)
+    for text in ("doble", "¿hay wifi?", "confirmo"):
+        assert body(guest, text) == "Volvemos en enero."
+    assert guest.sends("audio").body == "Volvemos en enero."
+    assert not guest.desk.commands
+    assert guest.state == offered
+    guest.hotel = replace(guest.hotel, suspended=False)
+    guest.writes("doble")
+    assert guest.state.lock is not None
+
+
+def test_a_suspended_hotel_is_polite_when_its_words_cannot_be_read() -> None:
+    guest = chat(Failed("UNAVAILABLE", "CONNECTION_LOST"))
+    guest.hotel = replace(guest.hotel, suspended=True)
+    assert body(guest, "hello, a room please") == "We do not answer here at the moment."

@@ -34,8 +34,8 @@ class _TenantStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_TenantSta
     TENANT_STATE_ACTIVE: _TenantState.ValueType  # 1
     """The hotel answers its guests."""
     TENANT_STATE_SUSPENDED: _TenantState.ValueType  # 2
-    """The hotel is switched off for now: its messages are kept, and
-    answered as its suspension policy says.
+    """The hotel is switched off for now: its messages are kept, and answered as
+    its suspension policy says.
     """
     TENANT_STATE_DELETED: _TenantState.ValueType  # 3
     """The hotel has left; its data is kept until it is erased."""
@@ -48,8 +48,8 @@ TENANT_STATE_UNSPECIFIED: TenantState.ValueType  # 0
 TENANT_STATE_ACTIVE: TenantState.ValueType  # 1
 """The hotel answers its guests."""
 TENANT_STATE_SUSPENDED: TenantState.ValueType  # 2
-"""The hotel is switched off for now: its messages are kept, and
-answered as its suspension policy says.
+"""The hotel is switched off for now: its messages are kept, and answered as
+its suspension policy says.
 """
 TENANT_STATE_DELETED: TenantState.ValueType  # 3
 """The hotel has left; its data is kept until it is erased."""
