@@ -228,7 +228,7 @@ def _hotel(request: web.Request) -> Hotel:
     given = secret.strip().encode()
     if (
         scheme != "Bearer"
-        or not secret
+        or (not secret and (expected or not hotel))
         or (hotel and not hmac.compare_digest(given, expected.encode()))
     ):
         raise Refusal(401, "WRONG_SECRET")

@@ -28,6 +28,7 @@ from services.messaging.effects import EffectWorker
 from services.messaging.fields import FieldWorker
 from services.messaging.inbox import Ingest
 from services.messaging.metrics import MessagingMetrics
+from services.messaging.news import ReservationNews
 from services.messaging.operations.servicer import MessagingOperationsServicer
 from services.messaging.outbox import OutboxWorker
 from services.messaging.profiles import ProfileMetrics, Profiles
@@ -39,6 +40,7 @@ from services.messaging.steps import StepWorker, Wakes
 from services.messaging.store.aside import AsideStore
 from services.messaging.store.effects import EffectStore
 from services.messaging.store.inbox import InboxStore
+from services.messaging.store.news import NewsStore
 from services.messaging.store.outbox import OutboxStore
 from services.messaging.store.steps import StepStore
 from services.messaging.store.templates import FieldStore, TemplateStore
@@ -184,7 +186,9 @@ def _lead(
     directory: Directory,
     profiles: Profiles,
 ) -> None:
-    booking = Booking(kit.channel("booking", settings.target_booking).stub(BookingServiceStub))
+    stub = kit.channel("booking", settings.target_booking).stub(BookingServiceStub)
+    booking = Booking(stub)
+    news = ReservationNews(stub, NewsStore(postgres), wakes.arrived)
     steps = StepWorker(
         inbox=InboxStore(postgres),
         steps=StepStore(postgres),
@@ -208,6 +212,7 @@ def _lead(
     kit.worker("steps", steps.run)
     kit.worker("leases", steps.renew)
     kit.worker("effects", effects.run)
+    kit.worker("reservation-news", news.run)
 
 
 def _send(

@@ -29,6 +29,8 @@ from conserje.booking.v1.booking_service_pb2 import (
 from conserje.booking.v1.lock_pb2 import Lock
 from conserje.booking.v1.reservation_pb2 import (
     RESERVATION_STATE_AWAITING_DEPOSIT,
+    RESERVATION_STATE_PENDING_PMS,
+    RESERVATION_STATE_REFUSED,
     Reservation,
 )
 from conserje.booking.v1.room_type_pb2 import (
@@ -69,6 +71,8 @@ if TYPE_CHECKING:
 BOOKING = "conserje.booking.v1.BookingService"
 # Prefixed, so that nobody takes it for a phone number.
 GUEST_ID = "mailbox-{}"
+HOTEL_DECIDED = f"{BOOKING}/WatchReservations"
+"""What the news of a reservation are kept under, among the answers of commands."""
 # The booking service looked and said no. Everything else, bad input included,
 # is a fault of ours that the guest cannot help.
 REFUSALS = (FailedPrecondition, NotFound, PermissionDenied, Aborted)
@@ -156,17 +160,29 @@ def code_in(method: str, answer: bytes) -> str | None:
 
 def outcome_of(method: str, *, ok: bool, answer: bytes) -> Outcome:
     """What became of a command: `answer` is the response, or the status of a refusal."""
+    if method == HOTEL_DECIDED:
+        return _decided(Reservation.FromString(answer))
     name = method.rpartition("/")[2]
     if not ok:
         return _refusal(name, from_status(Status.FromString(answer)))
     if name == "AcquireLock":
         return _granted(AcquireLockResponse.FromString(answer).lock)
     if name == "ConfirmReservation":
-        return _confirmed(ConfirmReservationResponse.FromString(answer).reservation)
+        reservation = ConfirmReservationResponse.FromString(answer).reservation
+        if reservation.state == RESERVATION_STATE_REFUSED:
+            return outcomes.ConfirmRefused("PMS_REFUSED")
+        return _confirmed(reservation)
     if name == "CancelReservation":
         cancelled = CancelReservationResponse.FromString(answer).reservation
         return outcomes.Cancelled(cancelled.reservation_id)
     return outcomes.Released()
+
+
+def mailbox_of(guest_id: str) -> int | None:
+    """The conversation that a reservation was made in; None when it was made elsewhere."""
+    lead, _, number = guest_id.partition("-")
+    known = f"{lead}-" == GUEST_ID.format("") and number.isascii() and number.isdecimal()
+    return int(number) if known and len(number) <= 18 else None
 
 
 def _acquire(
@@ -250,7 +266,15 @@ def _confirmed(reservation: Reservation) -> outcomes.ReservationConfirmed:
         check_out=dates.to_date(reservation.check_out_date, "check_out_date"),
         total=money.from_proto(reservation.quote.total_price),
         deposit=_deposit(reservation),
+        pending=reservation.state == RESERVATION_STATE_PENDING_PMS,
     )
+
+
+def _decided(reservation: Reservation) -> Outcome:
+    """What the hotel's own system has said of a reservation that was pending."""
+    if reservation.state == RESERVATION_STATE_REFUSED:
+        return outcomes.HotelRefused(reservation.reservation_id)
+    return outcomes.HotelAgreed(reservation.reservation_id, _deposit(reservation))
 
 
 def _deposit(reservation: Reservation) -> Deposit | None:

@@ -34,13 +34,17 @@ class Guest:
         title = {**self.last.rows, **self.last.buttons}[reply_id]
         return await self._send(timeout, tap={"id": reply_id, "title": title, "kind": kind})
 
-    async def _send(self, timeout: float, **asked: Any) -> Reply:
-        sent = await self._graph.send(self.wa_id, self._hotel, **asked)
-        self.wamid = sent["id"]
+    async def hears(self, timeout: float = 20) -> Reply:
+        """What comes next, without being asked."""
         (found,) = await self._graph.replies(self.wa_id, 1, self._seen, timeout)
         self._seen = found["number"]
         self.last = Reply(found["body"])
         return self.last
+
+    async def _send(self, timeout: float, **asked: Any) -> Reply:
+        sent = await self._graph.send(self.wa_id, self._hotel, **asked)
+        self.wamid = sent["id"]
+        return await self.hears(timeout)
 
 
 class Reply:

@@ -27,7 +27,10 @@ from services.messaging.replies import bookings, limits, questions, texts
 
 # A guest with more open stays than these sees the newest.
 _MOST_RESERVATIONS = 10
-_LOST_LOCK = {"PRICE_CHANGED": texts.PRICE_CHANGED}
+_LOST_LOCK = {
+    "PRICE_CHANGED": texts.PRICE_CHANGED,
+    "PMS_REFUSED": texts.HOTEL_REFUSED,
+}
 
 
 def acquire(turn: Turn, room: Room) -> Decision:
@@ -137,11 +140,18 @@ def not_released_now(turn: Turn, opened: OpenCommand) -> Steps:
 
 
 def confirmed(turn: Turn, lock: Lock, outcome: ReservationConfirmed) -> Decision:
-    """The room is sold: tells the code."""
+    """The room is sold, or asked for where the hotel has still to agree: tells which."""
     stay = replace(lock.room.stay, check_in=outcome.check_in, check_out=outcome.check_out)
     room = Room(outcome.room_type_id, lock.room.names, stay, outcome.total)
     code = limits.line(outcome.code)
-    booked = Reservation(outcome.reservation_id, code, lock.lock_id, room, deposit=outcome.deposit)
+    booked = Reservation(
+        outcome.reservation_id,
+        code,
+        lock.lock_id,
+        room,
+        deposit=outcome.deposit,
+        pending=outcome.pending,
+    )
     others = [known for known in turn.coming if known.reservation_id != booked.reservation_id]
     kept = (*others, booked)[-_MOST_RESERVATIONS:]
     turn = turn.but(reservations=kept, lock=None, draft=Draft(), offer=None)
@@ -154,7 +164,8 @@ def not_confirmed(turn: Turn, lock: Lock, outcome: ConfirmRefused) -> Steps:
         return already_reserved(turn, lock)
     voice = turn.voice
     phrase = _LOST_LOCK.get(outcome.reason, texts.LAPSED)
-    told = voice.say(phrase, name=voice.room(lock.room.names))
+    stay = voice.stay(lock.room.stay)
+    told = voice.say(phrase, name=voice.room(lock.room.names), stay=stay)
     return (yield from search.proceed(_back_to_draft(turn, lock), (told,)))
 
 

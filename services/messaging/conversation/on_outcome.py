@@ -1,11 +1,13 @@
 """What the outcome of a command leads to."""
 
-from services.messaging.conversation import keeping, reserved
+from services.messaging.conversation import asked, keeping, reserved
 from services.messaging.conversation.decision import Decision
 from services.messaging.conversation.outcomes import (
     Cancelled,
     CancelRefused,
     ConfirmRefused,
+    HotelAgreed,
+    HotelRefused,
     LockGranted,
     LockRefused,
     Outcome,
@@ -24,6 +26,8 @@ def on_outcome(turn: Turn, number: int, outcome: Outcome) -> Steps:
     The answer of a command that is not the open one changes nothing: nobody
     waits for it any more.
     """
+    if isinstance(outcome, HotelAgreed | HotelRefused):
+        return (yield from asked.decided(turn, outcome))
     opened = turn.state.open
     if opened is None or opened.number != number:
         return Decision(turn.state)

@@ -61,11 +61,31 @@ class ReservationConfirmed:
     check_out: date
     total: Money
     deposit: Deposit | None = None
+    pending: bool = False
+    """The hotel has a system of its own, which has not agreed yet."""
+
+
+@dataclass(frozen=True)
+class HotelAgreed:
+    """The hotel's own system has the reservation now, which was pending."""
+
+    reservation_id: str
+    deposit: Deposit | None = None
+
+
+@dataclass(frozen=True)
+class HotelRefused:
+    """The hotel's own system would not have the reservation; there is none."""
+
+    reservation_id: str
 
 
 @dataclass(frozen=True)
 class ConfirmRefused:
-    """`LOCK_EXPIRED`, `PRICE_CHANGED`, `LOCK_RELEASED`, `LOCK_CONVERTED`, `LOCK_UNKNOWN`..."""
+    """`LOCK_EXPIRED`, `PRICE_CHANGED`, `LOCK_RELEASED`, `LOCK_CONVERTED`, `LOCK_UNKNOWN`...
+
+    `PMS_REFUSED`: the hotel's own system would not have it.
+    """
 
     reason: str
 
@@ -101,6 +121,8 @@ Outcome = (
     | Released
     | ReleaseRefused
     | ReservationConfirmed
+    | HotelAgreed
+    | HotelRefused
     | ConfirmRefused
     | Cancelled
     | CancelRefused

@@ -118,6 +118,8 @@ class Reservation:
     room: Room
     penalty: Money | None = None
     deposit: Deposit | None = None
+    pending: bool = False
+    """The hotel has not agreed to it yet."""
 
 
 class CommandKind(Enum):

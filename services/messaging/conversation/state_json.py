@@ -242,6 +242,7 @@ def _from_reservation(known: Reservation) -> dict[str, Any]:
         "room": _from_room(known.room),
         "penalty": _from_money(known.penalty) if known.penalty else None,
         "deposit": _from_deposit(known.deposit) if known.deposit else None,
+        "pending": known.pending,
     }
 
 
@@ -263,4 +264,6 @@ def _reservations(value: Any) -> tuple[Reservation, ...]:
 def _reservation(value: Any) -> Reservation:
     ids = (_text(value["id"]), _text(value["code"]), _text(value.get("lock", "")))
     penalty = _part(value, "penalty", _money, None)
-    return Reservation(*ids, _room(value["room"]), penalty, _part(value, "deposit", _deposit, None))
+    deposit = _part(value, "deposit", _deposit, None)
+    pending = value.get("pending") is True
+    return Reservation(*ids, _room(value["room"]), penalty, deposit, pending)

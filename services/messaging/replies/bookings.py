@@ -37,6 +37,8 @@ def summary(voice: Voice, lock: Lock, intro: Sequence[str] = ()) -> Buttons:
 def confirmed(voice: Voice, reservation: Reservation) -> Text:
     """The code and everything the guest has bought; what is still awaited, if anything is."""
     values = _values(voice, reservation)
+    if reservation.pending:
+        return Text(voice.say(texts.HOTEL_ASKED, **values))
     if reservation.deposit is not None:
         awaited = _awaited(voice, reservation.deposit)
         told = voice.say(texts.BOOKED_UNTIL_DEPOSIT, awaited=awaited, **values)
@@ -46,6 +48,8 @@ def confirmed(voice: Voice, reservation: Reservation) -> Text:
 
 def already(voice: Voice, reservation: Reservation) -> tuple[str, ...]:
     """That the room needs no confirming any more; certain it is only without a deposit."""
+    if reservation.pending:
+        return (voice.say(texts.STILL_ASKING),)
     if reservation.deposit is None:
         return (voice.say(texts.ALREADY_CONFIRMED),)
     return (voice.say(texts.ALREADY_BOOKED), _awaited(voice, reservation.deposit))
@@ -58,7 +62,8 @@ def known(voice: Voice, reservations: Sequence[Reservation], intro: Sequence[str
     if len(reservations) > 1:
         return _several(voice, reservations, intro)
     told = voice.say(texts.RESERVATION, **_values(voice, reservations[0]))
-    body = "\n".join((*intro, voice.say(texts.YOUR_RESERVATION), told))
+    title = texts.STILL_ASKING if reservations[0].pending else texts.YOUR_RESERVATION
+    body = "\n".join((*intro, voice.say(title), told))
     cancel = taps.action(taps.CANCEL, reservations[0].reservation_id)
     buttons = (Button(cancel, voice.say(texts.BUTTON_CANCEL_RESERVATION)),)
     return Buttons(body, buttons, holds_code=True)
@@ -98,6 +103,8 @@ def _several(voice: Voice, reservations: Sequence[Reservation], intro: Sequence[
     lines, rows = [], []
     for reservation in reservations:
         line = voice.say(texts.RESERVATION_LINE, **_short_values(voice, reservation))
+        if reservation.pending:
+            line = f"{line} ({voice.say(texts.PENDING)})"
         lines.append(line)
         row_id = taps.action(taps.CANCEL, reservation.reservation_id)
         note = line.removeprefix(f"• *{reservation.code}*: ")

@@ -256,6 +256,23 @@ BOOKED_UNTIL_DEPOSIT = Phrase(
     en="Your room is set aside under the code *{code}*, but the booking is not certain yet.\n\n"
     "{awaited}\n\n*{name}*\n{stay}\n{guests}\nPrice: *{total}* in total",
 )
+HOTEL_ASKED = Phrase(
+    es="He pedido la habitación al hotel y espero su confirmación; aún no es una reserva firme.\n\n"
+    "*{name}*\n{stay}\n{guests}\nPrecio: *{total}* en total\n\n"
+    "La habitación queda apartada mientras tanto. Te escribo aquí en cuanto contesten.",
+    en="I have asked the hotel for the room and await its confirmation; the booking is not certain "
+    "yet.\n\n*{name}*\n{stay}\n{guests}\nPrice: *{total}* in total\n\n"
+    "The room is set aside meanwhile. I will write here as soon as they answer.",
+)
+STILL_ASKING = Phrase(
+    es="Todavía espero la confirmación del hotel; te escribo en cuanto llegue.",
+    en="I am still waiting for the hotel to confirm; I will write as soon as it does.",
+)
+PENDING = Phrase(es="pendiente de confirmar", en="not confirmed yet")
+HOTEL_REFUSED = Phrase(
+    es="Lo siento: el hotel no ha podido confirmar *{name}*. {stay} No hay reserva.",
+    en="Sorry: the hotel could not confirm *{name}*. {stay} There is no booking.",
+)
 DEPOSIT_AWAITED = Phrase(
     es="El hotel pide un depósito de *{amount}* antes de las {until}; si no llega, la habitación "
     "queda libre. Recepción te dice cómo pagarlo.",

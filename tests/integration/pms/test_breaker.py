@@ -126,7 +126,7 @@ async def test_two_hotels_on_one_host_share_neither_breaker_nor_limit(
 ) -> None:
     front = await fronts()
     await Hotel.create(sql[0], "luna", {"single": 1})
-    await pms.property("h2", {"SGL": 1}, secret="")
+    await pms.property("h2", {"SGL": 1})
     await front.store.set_connection(connection(addresses.url, "luna", "h2"))
     front.connections.outdate()
     mirador, luna = await _pms(front, "mirador"), await _pms(front, "luna")
@@ -137,7 +137,7 @@ async def test_two_hotels_on_one_host_share_neither_breaker_nor_limit(
     with pytest.raises(Unavailable, match="PMS_BREAKER_OPEN"):
         await mirador.room_types()
     with pytest.raises(FailedPrecondition, match="WRONG_SECRET"):
-        await luna.room_types()  # It is asked, with its own secret, which it has none of.
+        await luna.room_types()  # It is asked, and has no secret of its own.
 
 
 async def _open(one: Breakers, operation: str) -> None:

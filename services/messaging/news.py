@@ -1,0 +1,104 @@
+"""Follows the reservations of all hotels, so that a guest hears what a hotel has decided.
+
+A hotel with a system of its own agrees or refuses when it can. By then the answer
+to the guest's confirmation has been "asked"; what came of it is kept for the
+conversation like the answer of a command, and the conversation goes on by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid5
+
+import structlog
+from conserje.booking.v1.booking_service_pb2 import WatchReservationsRequest
+from conserje.booking.v1.reservation_pb2 import (
+    RESERVATION_ACTION_CANCEL,
+    RESERVATION_STATE_PENDING_PMS,
+    ReservationEvent,
+)
+
+from meshkit.errors import MeshError
+from meshkit.waiting import set_within
+from meshkit.watch import SILENCE_SECONDS
+from services.messaging.clients import HOTEL_DECIDED, mailbox_of
+from services.messaging.store.news import News, NewsStore
+from services.messaging.wake import Wake
+
+if TYPE_CHECKING:
+    from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceAsyncStub
+
+NAMESPACE = UUID("c7b6a1de-58a1-4a3c-8a39-9f0f7f1f63d4")
+PAUSE_SECONDS = 1.0
+
+log = structlog.get_logger()
+
+
+class ReservationNews:
+    """Hears what becomes of reservations."""
+
+    def __init__(self, stub: BookingServiceAsyncStub, store: NewsStore, arrived: Wake) -> None:
+        self._stub = stub
+        self._store = store
+        self._arrived = arrived
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Follow until told to stop; a stream that ends is resumed after a second."""
+        following = asyncio.create_task(self._follow_always(stopping))
+        await stopping.wait()
+        following.cancel()
+        await asyncio.wait([following])
+
+    async def _follow_always(self, stopping: asyncio.Event) -> None:
+        while not stopping.is_set():
+            try:
+                await self._follow()
+            except (MeshError, TimeoutError) as error:
+                log.debug("reservations not followed", error=str(error))
+            except Exception:
+                log.exception("reservations not followed")
+            await set_within(stopping, PAUSE_SECONDS)
+
+    async def _follow(self) -> None:
+        version = await self._store.heard()
+        request = WatchReservationsRequest(after_version=version)
+        async with aclosing(_messages(self._stub.WatchReservations(request))) as messages:
+            while True:
+                async with asyncio.timeout(SILENCE_SECONDS):
+                    message = await anext(messages)
+                if message.version == version:
+                    continue
+                news = list(_for_guests(message.events))
+                await self._store.take_in(message.version, news)
+                version = message.version
+                if news:
+                    self._arrived.set()
+
+
+async def _messages(call: Any) -> AsyncGenerator[Any, None]:
+    try:
+        async for message in call:
+            yield message
+    finally:
+        close = getattr(call, "cancel", None)
+        if close is not None:
+            close()
+
+
+def _for_guests(events: Iterable[ReservationEvent]) -> Iterable[News]:
+    """What hotels' own systems have decided about reservations made in a chat."""
+    for event in events:
+        reservation = event.reservation
+        mailbox_id = mailbox_of(reservation.guest_id)
+        decided = event.previous_state == RESERVATION_STATE_PENDING_PMS
+        if decided and event.action != RESERVATION_ACTION_CANCEL and mailbox_id is not None:
+            yield News(
+                reservation.tenant_id,
+                uuid5(NAMESPACE, f"{reservation.reservation_id}/{reservation.etag}"),
+                mailbox_id,
+                HOTEL_DECIDED,
+                reservation.SerializeToString(deterministic=True),
+            )

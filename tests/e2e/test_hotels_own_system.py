@@ -1,0 +1,98 @@
+"""A hotel with a system of its own: from the guest's phone to its book, and back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import asyncpg
+import grpc
+import pytest
+from conserje.booking.v1.pms_pb2 import PMS_KIND_GENERIC, PmsConnection
+from conserje.booking.v1.pms_service_pb2 import (
+    DeletePmsConnectionRequest,
+    SetPmsConnectionRequest,
+)
+from conserje.booking.v1.pms_service_pb2_grpc import PmsServiceStub
+
+from sandbox.mesh import Mesh
+from sandbox.pms.app import serving
+from sandbox.pms.client import PmsControl
+from tests.e2e.guests import Guest, Reply
+
+if TYPE_CHECKING:
+    from conserje.booking.v1.pms_service_pb2_grpc import PmsServiceAsyncStub
+
+pytestmark = pytest.mark.e2e
+
+HOTEL = "hotel-mirador"
+
+
+@pytest.fixture
+async def pms(mesh: Mesh) -> AsyncIterator[PmsControl]:
+    """Hotel Mirador is connected to a fake system for as long as the test lasts."""
+    async with (
+        serving() as addresses,
+        PmsControl(addresses.control) as control,
+        grpc.aio.insecure_channel(mesh.address("booking").grpc) as channel,
+    ):
+        stub = PmsServiceStub(channel)
+        await control.property("h1", {"DBL": 1}, secret="")
+        connection = PmsConnection(
+            tenant_id=HOTEL,
+            kind=PMS_KIND_GENERIC,
+            base_url=addresses.url,
+            property_id="h1",
+            room_types={"doble": "DBL"},
+            requests_per_second=100,
+        )
+        await stub.SetPmsConnection(SetPmsConnectionRequest(tenant_id=HOTEL, connection=connection))
+        yield control
+        await _disconnect(stub, mesh)
+
+
+async def test_a_guest_hears_that_the_hotel_is_asked_and_then_by_itself_what_it_said(
+    mesh: Mesh, pms: PmsControl
+) -> None:
+    guest = Guest(mesh)
+    offer = await _offer(guest, 50)
+    await pms.fault("slow", operation="create", seconds=4.0)
+    asked = await guest.tap(offer.button("Confirmar"))
+    assert "aún no es una reserva firme" in asked.text
+    told = await guest.hears()
+    assert "¡Reserva confirmada!" in told.text
+    (booked,) = await pms.bookings("h1")
+    assert f"*{booked['confirmation_code']}*" in told.text
+
+
+async def test_a_guest_hears_that_the_desk_was_faster(mesh: Mesh, pms: PmsControl) -> None:
+    guest = Guest(mesh)
+    offer = await _offer(guest, 55)
+    arrive = date.today() + timedelta(days=55)
+    nights = {"check_in": str(arrive), "check_out": str(arrive + timedelta(days=2))}
+    await pms.book("h1", "DBL", **nights)
+    refused = await guest.tap(offer.button("Confirmar"))
+    assert "el hotel no ha podido confirmar" in refused.text
+    assert len(await pms.bookings("h1")) == 1
+
+
+async def _offer(guest: Guest, days: int) -> Reply:
+    arrive = date.today() + timedelta(days=days)
+    leave = arrive + timedelta(days=2)
+    offer = await guest.say(
+        f"quiero una habitación doble del {arrive:%d/%m/%Y} al {leave:%d/%m/%Y} para 2"
+    )
+    if not offer.buttons:
+        offer = await guest.tap(offer.row("doble"))
+    return offer
+
+
+async def _disconnect(stub: PmsServiceAsyncStub, mesh: Mesh) -> None:
+    """What was booked stays booked; the last look at it, in half a minute, is not awaited."""
+    connection = await asyncpg.connect(mesh.databases["booking"].owner_url)
+    try:
+        await connection.execute("UPDATE pms_booking SET step = 'NONE' WHERE tenant_id = $1", HOTEL)
+    finally:
+        await connection.close()
+    await stub.DeletePmsConnection(DeletePmsConnectionRequest(tenant_id=HOTEL))

@@ -1,0 +1,114 @@
+"""A hotel with a system of its own: what the guest hears before it has agreed, and after."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+
+from services.messaging.conversation.commands import Command, ConfirmReservation
+from services.messaging.conversation.events import EffectAnswer, GuestTap
+from services.messaging.conversation.outcomes import (
+    ConfirmRefused,
+    HotelAgreed,
+    HotelRefused,
+    Outcome,
+    ReservationConfirmed,
+)
+from services.messaging.conversation.state import Deposit
+from services.messaging.replies.model import ListMenu, Text
+from tests.unit.conversation.world import Chat, euros, nights_of, reply_id, think
+
+NIGHTS = nights_of(date(2026, 12, 10), date(2026, 12, 12))
+
+
+def asked() -> Chat:
+    """A guest who has confirmed, at a hotel that has not answered."""
+    chat = Chat()
+
+    def pending(command: Command) -> Outcome:
+        outcome = chat.desk.do(command)
+        if isinstance(outcome, ReservationConfirmed):
+            return replace(outcome, pending=True)
+        return outcome
+
+    chat.do = pending
+    chat.writes("doble del 10 al 12 de diciembre para 2")
+    chat.writes("doble")
+    chat.taps("Confirmar")
+    return chat
+
+
+def news(chat: Chat, outcome: Outcome) -> str:
+    before = len(chat.replies)
+    chat.step(EffectAnswer(0, outcome))
+    assert len(chat.replies) == before + 1
+    return chat.replies[-1].body
+
+
+def test_before_the_hotel_agrees_nothing_is_called_confirmed() -> None:
+    chat = asked()
+    told = chat.replies[-1]
+    assert isinstance(told, Text)
+    assert "aún no es una reserva firme" in told.body
+    assert "KQXM" not in told.body
+    assert "Todavía espero la confirmación" in chat.writes("mi reserva").body
+
+
+def test_the_guest_hears_the_code_when_the_hotel_agrees_and_only_once() -> None:
+    chat = asked()
+    told = news(chat, HotelAgreed("res-1"))
+    assert told.startswith("¡Reserva confirmada! Tu código es *KQXM1001*")
+    again = think(chat.state, EffectAnswer(0, HotelAgreed("res-1")), chat.hotel, chat.ask)
+    assert (again.state, again.replies) == (chat.state, ())
+
+
+def test_a_hotel_that_agrees_may_still_ask_for_a_deposit() -> None:
+    chat = asked()
+    told = news(chat, HotelAgreed("res-1", Deposit(euros(30), chat.hotel.now)))
+    assert "aún no es firme" in told
+    assert "depósito de *30,00 €*" in told
+
+
+def test_a_hotel_that_refuses_is_told_with_what_else_is_free() -> None:
+    chat = asked()
+    chat.desk.rooms["rt-2"].take(NIGHTS, 5)
+    told = news(chat, HotelRefused("res-1"))
+    assert "el hotel no ha podido confirmar *Habitación doble*" in told
+    assert "No hay reserva" in told
+    assert not chat.state.reservations
+    assert "Suite" in str(chat.replies[-1])
+
+
+def test_a_guest_who_is_at_something_else_is_told_without_being_interrupted() -> None:
+    chat = asked()
+    chat.writes("suite del 20 al 22 de diciembre para 2")
+    chat.writes("suite")
+    lock = chat.state.lock
+    told = news(chat, HotelRefused("res-1"))
+    assert "No hay reserva" in told
+    assert chat.state.lock == lock
+    assert not isinstance(chat.replies[-1], ListMenu)
+
+
+def test_news_do_not_end_the_wait_for_a_command() -> None:
+    chat = asked()
+    chat.writes("suite del 20 al 22 de diciembre para 2")
+    chat.writes("suite")
+    tap = GuestTap(reply_id(chat.replies[-1], "Confirmar"))
+    opened = think(chat.state, tap, chat.hotel, chat.ask)
+    assert isinstance(opened.commands[0], ConfirmReservation)
+    told = think(opened.state, EffectAnswer(0, HotelAgreed("res-1")), chat.hotel, chat.ask)
+    assert len(told.replies) == 1
+    assert told.state.open == opened.state.open
+
+
+@pytest.mark.parametrize("reason", ["PMS_REFUSED"])
+def test_a_refusal_within_the_wait_is_told_at_once(reason: str) -> None:
+    chat = Chat()
+    chat.writes("doble del 10 al 12 de diciembre para 2")
+    chat.writes("doble")
+    chat.do = lambda _: ConfirmRefused(reason)
+    told = chat.taps("Confirmar")
+    assert "el hotel no ha podido confirmar *Habitación doble*" in told.body
