@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ROOTS := meshkit copies services gateway cli sandbox
 
-.PHONY: help run chat test lint gen gen-check lock bench load soak release promises clean
+.PHONY: help run chat test lint audit gen gen-check lock bench load soak release promises clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,6 +39,13 @@ lint: ## Formatting, lint, types, import rules, contracts
 	@mkdir -p build
 	$(BIN)/buf build --path protos/conserje -o build/protos.binpb
 	$(BIN)/buf breaking build/protos.binpb --against protos/baseline.binpb
+
+audit: ## Known weaknesses of the packages that processes run with, where the index tells them
+	@scripts/env.sh dev
+	@mkdir -p build
+	@$(BIN)/pip-audit --disable-pip --require-hashes --progress-spinner off -r requirements/base.txt >build/audit.txt 2>&1 \
+	  || { cat build/audit.txt; exit 1; }
+	@echo "audit: no known weakness; $$(grep -c 'could not be audited' build/audit.txt) of $$(grep -c == requirements/base.txt) packages could not be looked up"
 
 gen: ## Generate gen/ from protos/
 	@scripts/env.sh dev
