@@ -27,8 +27,8 @@ HEARTBEAT_SECONDS = 2.0
 """How often a watcher hears the newest version when nothing changes."""
 SILENCE_SECONDS = 6.0
 """After three missed heartbeats the stream is given up, and the copy is called stale."""
-PART_ITEMS = 500
-"""Items of a part at most: some 100 kB, far below the bound of a message."""
+PART_ITEMS = 250
+"""Items of a part at most: some 50 kB, and about a millisecond of the reader's loop."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 NOTHING = -1
 """The version of a reader who has none."""

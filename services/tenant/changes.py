@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from itertools import islice
+from typing import TypeVar
 
 from meshkit.watch import History, Part
-from services.tenant.domain import Directory, Number, Snapshot
+from services.tenant.domain import Difference, Directory, Holdings, Number, Snapshot
 
 KEPT = 10_000
 """Changes; whoever missed more of them starts again from a whole copy."""
@@ -26,6 +27,7 @@ class Removed:
 
 
 Change = Number | Removed
+T = TypeVar("T")
 
 
 class Changes:
@@ -51,6 +53,16 @@ class Changes:
             # Other things under a known version, as after a backup was restored.
             self._history.restart(snapshot.version)
 
+    async def advance(self, difference: Difference) -> None:
+        """Take into the snapshot what comes after its version, and tell the followers."""
+        old = self._directory.snapshot
+        before = await _held_before(old.held, difference)
+        self._directory.replace(old.after(difference, before))
+        now = difference.held.numbers
+        found: list[Change] = list(now.values())
+        found += [Removed(one) for one in before.numbers if one not in now]
+        self._history.add(difference.version, found)
+
     async def watch(
         self, after_version: int, look: Callable[[], None]
     ) -> AsyncIterator[Part[Change]]:
@@ -67,6 +79,31 @@ class Changes:
     def _everything(self) -> tuple[int, list[Change]]:
         snapshot = self._directory.snapshot
         return snapshot.version, list(snapshot.numbers.values())
+
+
+async def _held_before(all_held: Holdings, difference: Difference) -> Holdings:
+    """What the hotels that have changed had, found a slice at a time."""
+    tenant_ids, now = difference.tenant_ids, difference.held
+
+    def is_theirs(number: Number) -> bool:
+        return number.tenant_id in tenant_ids
+
+    past = await _some_of(all_held.past, lambda owners: any(map(is_theirs, owners)))
+    past |= {key: all_held.past[key] for key in now.past if key in all_held.past}
+    return Holdings(
+        await _some_of(all_held.numbers, is_theirs),
+        await _some_of(all_held.identifiers, is_theirs),
+        past,
+    )
+
+
+async def _some_of(table: dict[str, T], wanted: Callable[[T], bool]) -> dict[str, T]:
+    some: dict[str, T] = {}
+    items = iter(table.items())
+    while part := list(islice(items, SLICE)):
+        some |= {key: value for key, value in part if wanted(value)}
+        await asyncio.sleep(0)
+    return some
 
 
 async def changes_between(old: Snapshot, new: Snapshot) -> list[Change]:

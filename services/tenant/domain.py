@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from itertools import chain
 from types import MappingProxyType
+from typing import TypeVar
 
 from meshkit.clock import Clock
 from meshkit.errors import FailedPrecondition, NotFound, Unavailable
@@ -16,6 +18,8 @@ from services.tenant.identifiers.domain import Identifier
 DOMAIN = "tenant.conserje"
 """Under which the reasons of this service's errors are told."""
 RETRY_AFTER_SECONDS = 1.0
+
+T = TypeVar("T")
 
 
 class TenantState(StrEnum):
@@ -69,6 +73,49 @@ class Number:
         return sum(map(sys.getsizeof, own))
 
 
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """What hotels are found by, in tables."""
+
+    numbers: dict[str, Number]
+    """By `phone_number_id`."""
+    identifiers: dict[str, Number]
+    """By `Identifier.key`, just so; one for all that a hotel has."""
+    past: dict[str, tuple[Number, ...]]
+    """Whose numbers were before, by `phone_number_id`, the first owner first."""
+
+    def memory(self) -> int:
+        """Bytes that all this takes, the tables aside."""
+        hotels = {id(hotel): hotel for hotel in self.identifiers.values()}.values()
+        past = chain.from_iterable(self.past.values())
+        own = sum(map(sys.getsizeof, chain(self.identifiers, self.past.values())))
+        return own + sum(one.memory() for one in chain(self.numbers.values(), hotels, past))
+
+    def tables(self) -> int:
+        """Bytes of the tables alone."""
+        return sum(map(sys.getsizeof, (self.numbers, self.identifiers, self.past)))
+
+    def replace(self, before: Holdings, now: Holdings) -> None:
+        """Have `now` in the place of `before`."""
+        _replace(self.numbers, before.numbers, now.numbers)
+        _replace(self.identifiers, before.identifiers, now.identifiers)
+        _replace(self.past, before.past, now.past)
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What has changed in the database since a version."""
+
+    version: int
+    """The directory's now."""
+    read_time: datetime
+    active_tenant_count: int
+    tenant_ids: set[str]
+    """The hotels that have changed, or what they are found by."""
+    held: Holdings
+    """All that these are found by now, and were before."""
+
+
 @dataclass(frozen=True)
 class Snapshot:
     """One consistent reading of the database."""
@@ -77,12 +124,8 @@ class Snapshot:
     """The directory's; it grows with every change."""
     read_time: datetime
     active_tenant_count: int
-    numbers: dict[str, Number]
-    """By `phone_number_id`; not changed before another snapshot has taken its place."""
-    identifiers: dict[str, Number]
-    """By `Identifier.key`, just so; one for all that a hotel has."""
-    past: dict[str, tuple[Number, ...]]
-    """Whose numbers were before, by `phone_number_id`, the first owner first."""
+    held: Holdings
+    """The next snapshot may take these tables over, and change them."""
     memory: int
     """Bytes that all this takes, and the tables that find it."""
 
@@ -99,10 +142,47 @@ class Snapshot:
         """A snapshot of these numbers and other identifiers."""
         by_id = {number.phone_number_id: number for number in numbers}
         by_key = {identifier.key: number for identifier, number in identifiers}
-        hotels = {id(number): number for number in by_key.values()}.values()
-        memory = sum(map(sys.getsizeof, (by_id, by_key, *by_key)))
-        memory += sum(number.memory() for number in (*by_id.values(), *hotels))
-        return cls(version, read_time, active_tenant_count, by_id, by_key, dict(past), memory)
+        held = Holdings(by_id, by_key, dict(past))
+        memory = held.tables() + held.memory()
+        return cls(version, read_time, active_tenant_count, held, memory)
+
+    @property
+    def numbers(self) -> dict[str, Number]:
+        """By `phone_number_id`."""
+        return self.held.numbers
+
+    @property
+    def identifiers(self) -> dict[str, Number]:
+        """By `Identifier.key`."""
+        return self.held.identifiers
+
+    @property
+    def past(self) -> dict[str, tuple[Number, ...]]:
+        """Whose numbers were before."""
+        return self.held.past
+
+    def after(self, difference: Difference, before: Holdings) -> Snapshot:
+        """The next one, made of this one: nothing may be asked of this one afterwards.
+
+        `before` is what the hotels that have changed are found by here, and whose all numbers
+        were that have been or are in their past. Nothing else is touched, and nobody sees half
+        of it.
+        """
+        found, others = difference.held, difference.tenant_ids
+        past = {key: found.past.get(key, ()) for key in before.past.keys() | found.past.keys()}
+        for key, owners in before.past.items():
+            kept = [one for one in owners if one.tenant_id not in others]
+            past[key] = tuple(sorted((*kept, *past[key]), key=until))
+        now = Holdings(found.numbers, found.identifiers, {k: v for k, v in past.items() if v})
+        memory = self.memory - self.held.tables() - before.memory() + now.memory()
+        self.held.replace(before, now)
+        return Snapshot(
+            difference.version,
+            difference.read_time,
+            difference.active_tenant_count,
+            self.held,
+            memory + self.held.tables(),
+        )
 
     def find(self, identifier: Identifier) -> Number:
         """Find the owner of an identifier, whatever his state.
@@ -144,6 +224,18 @@ class Snapshot:
                 if number.until_time is not None and arrive_time < number.until_time:
                     return number
         return self.numbers.get(phone_number_id)
+
+
+def _replace(table: dict[str, T], before: dict[str, T], now: dict[str, T]) -> None:
+    for key in before.keys() - now.keys():
+        del table[key]
+    table.update(now)
+
+
+def until(past: Number) -> datetime:
+    """When a number of before became somebody else's."""
+    assert past.until_time is not None, "it is over"
+    return past.until_time
 
 
 class Directory:

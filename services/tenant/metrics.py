@@ -53,7 +53,7 @@ class TenantMetrics:
         }
         self.refresh_latency = Histogram(
             "tenant_refresh_latency_seconds",
-            "Time to read the directory from the database.",
+            "Time to read the directory, or what has changed in it, from the database.",
             buckets=REFRESH_BUCKETS,
             registry=registry,
         )

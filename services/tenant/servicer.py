@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
 from typing import Any
@@ -42,6 +43,11 @@ log = structlog.get_logger()
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Outcome = ResolveTenantResult | MeshError
+_Key = tuple[str, str, datetime | None]
+_Answer = tuple[Number, datetime, ResolveTenantResult]
+
+MOST_ANSWERS = 10_000
+"""Some 10 MB."""
 
 
 class TenantServicer(HotelServicer):
@@ -63,7 +69,7 @@ class TenantServicer(HotelServicer):
         self._metrics = metrics
         self._changes = changes
         self._look = look
-        self._answers: _Answers | None = None
+        self._answers = _Answers()
 
     async def ResolveTenant(
         self, request: ResolveTenantRequest, context: Context
@@ -99,15 +105,15 @@ class TenantServicer(HotelServicer):
         return self._resolve(items)
 
     def _resolve(self, items: Sequence[ResolveTenantRequest]) -> list[Outcome]:
-        answers = self._current_answers()
+        snapshot, answers = self._directory.snapshot, self._answers
         outcomes: list[Outcome] = []
         found = Found()
         for item in items:
             try:
-                number = answer(answers.snapshot, item)
+                number = answer(snapshot, item)
             except MeshError as error:
                 self._metrics.count_error(error)
-                answers.report(item, error)
+                answers.report(item, error, snapshot)
                 outcomes.append(error)
                 continue
             if number.state is not TenantState.ACTIVE:
@@ -116,40 +122,38 @@ class TenantServicer(HotelServicer):
                 found.guests += 1
             else:
                 found.hits += 1
-            outcomes.append(answers.of(number))
+            outcomes.append(answers.of(number, snapshot))
         self._metrics.count_found(found)
         return outcomes
 
-    def _current_answers(self) -> _Answers:
-        snapshot = self._directory.snapshot
-        if self._answers is None or self._answers.snapshot is not snapshot:
-            self._answers = _Answers(snapshot)
-        return self._answers
-
 
 class _Answers:
-    """The messages about one snapshot, made when first asked for and then shared.
+    """The messages about numbers and hotels, made when first asked for and then shared.
 
-    Making one takes ten times as long as copying it into a batch. There is at
-    most one for each number of the snapshot, each of its hotels and each owner of before.
+    Making one takes ten times as long as copying it into a batch. `MOST_ANSWERS` are kept.
     """
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        self._made: dict[tuple[str, str, datetime | None], ResolveTenantResult] = {}
+    def __init__(self) -> None:
+        self._made: OrderedDict[_Key, _Answer] = OrderedDict()
         self._reported: set[tuple[str, str]] = set()
+        self._reported_of: Snapshot | None = None
 
-    def of(self, number: Number) -> ResolveTenantResult:
-        """The message about `number`; not to be changed."""
+    def of(self, number: Number, snapshot: Snapshot) -> ResolveTenantResult:
+        """The message about `number` as it is in `snapshot`; not to be changed."""
         key = (number.phone_number_id, number.tenant_id, number.until_time)
-        made = self._made.get(key)
-        if made is None:
-            made = ResolveTenantResult(value=_to_response(number, self.snapshot))
-            self._made[key] = made
+        known = self._made.get(key)
+        if known is not None and known[0] is number and known[1] is snapshot.read_time:
+            return known[2]
+        made = ResolveTenantResult(value=_to_response(number, snapshot))
+        self._made[key] = (number, snapshot.read_time, made)
+        if len(self._made) > MOST_ANSWERS:
+            self._made.popitem(last=False)
         return made
 
-    def report(self, asked: ResolveTenantRequest, error: MeshError) -> None:
+    def report(self, asked: ResolveTenantRequest, error: MeshError, snapshot: Snapshot) -> None:
         """Log a number that was seen under an account not its own, once for each snapshot."""
+        if self._reported_of is not snapshot:
+            self._reported, self._reported_of = set(), snapshot
         pair = (asked.phone_number_id, asked.whatsapp_business_account_id)
         if error.reason != "WABA_MISMATCH" or pair in self._reported:
             return
