@@ -23,6 +23,7 @@ from meshkit.errors import AlreadyExists, InvalidArgument
 from meshkit.identity import OPERATOR, READER
 from meshkit.postgres import Postgres
 from sandbox.databases import DatabaseUrls
+from services.tenant.hotels.import_store import ImportStore
 from services.tenant.hotels.servicer import HotelServicer
 from services.tenant.hotels.store import HotelStore
 from services.tenant.identifiers import domain
@@ -153,7 +154,8 @@ async def test_only_operators_are_told_whose_it_is(
     postgres: Postgres, identity: str, told: dict[str, str]
 ) -> None:
     part: Any = HotelServicer
-    servicer, caller = part(HotelStore(postgres), IdentifierStore(postgres)), Caller(identity)
+    stores = HotelStore(postgres), IdentifierStore(postgres), ImportStore(postgres)
+    servicer, caller = part(*stores), Caller(identity)
     number = WhatsAppNumber(phone_number_id=MIRADORS_NUMBER, whatsapp_business_account_id="1")
     given = hotel("casa-azul", MIRADORS_NUMBER)
     await servicer.AddIdentifier(
