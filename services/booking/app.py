@@ -17,6 +17,7 @@ from meshkit.postgres import Postgres
 from meshkit.rate_limit import RateLimiter, RateLimitMetrics
 from meshkit.waiting import set_within
 from services.booking.cache import AvailabilityCache
+from services.booking.inventory.book import PriceBook
 from services.booking.inventory.servicer import InventoryServicer
 from services.booking.inventory.store import InventoryStore
 from services.booking.metrics import BookingMetrics
@@ -49,7 +50,8 @@ async def build(kit: Kit, settings: BookingSettings) -> None:
     """Settings → pools → store → servicer → server."""
     metrics = BookingMetrics(kit.registry)
     postgres = await kit.postgres(settings.database_url)
-    store = BookingStore(postgres, metrics)
+    book = PriceBook(postgres, metrics)
+    store = BookingStore(postgres, metrics, book)
     redis = kit.redis(settings.redis_url)
     cache = AvailabilityCache(
         redis,

@@ -25,6 +25,7 @@ from meshkit.errors import (
     NotFound,
     PermissionDenied,
 )
+from meshkit.money import Money
 from services.booking.reservations.terms import NO_TERMS, Terms
 
 MAX_NIGHTS = 90
@@ -144,6 +145,10 @@ class LockRequest:
     room_id: str = ""
     """This very room; empty for any of the type."""
     other_rooms: tuple[RoomWish, ...] = ()
+    rate_plan_id: str = ""
+    """Empty: the standard plan."""
+    accepted_total: Money | None = None
+    """The most that was agreed to; None: whatever it costs."""
 
     @property
     def rooms(self) -> tuple[RoomWish, ...]:
@@ -168,6 +173,8 @@ class LockRequest:
             self.guests.child_count,
             self.guest_id,
             *more,
+            # Nothing when it is not told: older requests keep their fingerprint.
+            *(one for one in (self.rate_plan_id, self.accepted_total) if one),
         )
 
 
@@ -324,7 +331,14 @@ _REFUSALS: dict[str, tuple[type[MeshError], str]] = {
     "LOCK_RELEASED": (FailedPrecondition, "The lock was given back."),
     "LOCK_CONVERTED": (FailedPrecondition, "The lock has become a reservation."),
     "LOCK_EXPIRED": (FailedPrecondition, "The lock has run out."),
-    "PRICE_CHANGED": (FailedPrecondition, "The lock ran out and its nights cost otherwise now."),
+    "PRICE_CHANGED": (FailedPrecondition, "The stay does not cost what it did."),
+    "CLOSED": (FailedPrecondition, "A night of the stay is not on sale."),
+    "CLOSED_TO_ARRIVAL": (FailedPrecondition, "Nobody may arrive on that day."),
+    "CLOSED_TO_DEPARTURE": (FailedPrecondition, "Nobody may depart on that day."),
+    "MINIMUM_STAY": (FailedPrecondition, "The stay is too short for these dates."),
+    "MAXIMUM_STAY": (FailedPrecondition, "The stay is too long for these dates."),
+    "ADVANCE_NOTICE": (FailedPrecondition, "The arrival is too soon."),
+    "RATE_PLAN_UNKNOWN": (NotFound, "The hotel has no such rate plan."),
     "WRONG_STATE": (FailedPrecondition, "The reservation is past that, or not there yet."),
     "PENALTY_CHANGED": (FailedPrecondition, "Cancelling costs more than was agreed to."),
     "FEE_CHANGED": (FailedPrecondition, "Leaving late costs more than was agreed to."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 # From one guest at a time to the largest batch the contract allows.
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
@@ -58,6 +58,16 @@ class BookingMetrics:
             "Uses of the availability cache by outcome: hit, miss, stale (a lock was taken"
             " since), foreign (another hotel's value), garbage, away.",
             ["outcome"],
+            registry=registry,
+        )
+        self.pages = Gauge(
+            "booking_price_pages",
+            "Hotels whose prices the process keeps; the most is 2,000.",
+            registry=registry,
+        )
+        self.pages_read = Counter(
+            "booking_price_pages_read",
+            "Hotels whose prices were read, because they were not kept or are others now.",
             registry=registry,
         )
         self.reaped = Counter(

@@ -23,6 +23,7 @@ from services.booking.domain import (
 )
 from services.booking.locks.settled import SettledLockStore, lock_answer, lock_columns
 from services.booking.locks.store import LockStore
+from services.booking.reservations.store import ATTEMPTS, INVENTORY_MOVED
 from services.booking.reservations.taking import TakingStore
 
 ANSWER_DAYS = 8
@@ -37,7 +38,8 @@ class BookingStore(LockStore, SettledLockStore, TakingStore):
     ACQUIRE_LOCKS = """
 SELECT item, reason, metadata, lock_id, owner_token, fencing_number, create_time, expire_time,
     nightly_prices, currency_code, split
-FROM acquire_locks_off_pins($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+FROM acquire_quoted_locks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
+    $16, $17, $18)
 ORDER BY item
 """
 
@@ -63,7 +65,22 @@ ORDER BY item
         return answers
 
     async def _by_counters(self, requests: Sequence[LockRequest]) -> list[asyncpg.Record]:
-        columns = lock_columns(requests)
+        """Their rows; those whose prices had moved since they were read are decided again."""
+        rows = await self._decided(requests)
+        for _ in range(1, ATTEMPTS):
+            moved = [place for place, row in enumerate(rows) if row["reason"] == INVENTORY_MOVED]
+            if not moved:
+                break
+            self._metrics.locks.labels(INVENTORY_MOVED).inc(len(moved))
+            self._book.forget({requests[place].tenant_id for place in moved})
+            again = await self._decided([requests[place] for place in moved])
+            for place, row in zip(moved, again, strict=True):
+                rows[place] = row
+        return rows
+
+    async def _decided(self, requests: Sequence[LockRequest]) -> list[asyncpg.Record]:
+        pages = await self._book.pages(one.tenant_id for one in requests)
+        columns = lock_columns(requests, pages)
         rows = await self._decide(self.ACQUIRE_LOCKS, lambda: columns)
         split = next((row["split"] for row in rows if row["split"]), None)
         if split:

@@ -17,7 +17,7 @@ from conserje.booking.v1.lock_pb2 import Quote as QuoteMessage
 
 from meshkit.dates import from_date, to_date
 from meshkit.errors import InvalidArgument
-from meshkit.money import Money, to_proto
+from meshkit.money import Money, from_proto, to_proto
 from services.booking.domain import (
     Guests,
     Lock,
@@ -59,6 +59,7 @@ def to_lock_request(request: AcquireLockRequest) -> LockRequest:
             ("room_type_id", request.room_type_id),
             ("guest_id", request.guest_id),
             ("room_id", request.room_id),
+            ("rate_plan_id", request.rate_plan_id),
         )
     )
     return LockRequest(
@@ -70,7 +71,16 @@ def to_lock_request(request: AcquireLockRequest) -> LockRequest:
         guest_id=request.guest_id,
         room_id=request.room_id,
         other_rooms=_to_other_rooms(request),
+        rate_plan_id=request.rate_plan_id,
+        accepted_total=to_accepted_total(request),
     )
+
+
+def to_accepted_total(request: AcquireLockRequest) -> Money | None:
+    """The most that was agreed to; None when nothing was said."""
+    if not request.HasField("accepted_total_price"):
+        return None
+    return from_proto(request.accepted_total_price, "accepted_total_price")
 
 
 def _to_other_rooms(request: AcquireLockRequest) -> tuple[RoomWish, ...]:
@@ -145,4 +155,10 @@ def write_quote(quote: Quote, into: QuoteMessage) -> None:
     """What was offered or agreed for one room."""
     for price in quote.nightly_prices:
         to_proto(Money(price, quote.currency_code), into.nightly_prices.add())
+    for line in quote.lines:
+        added = into.lines.add(
+            levy_id=line.levy_id, display_names=line.display_names, included=line.included
+        )
+        to_proto(Money(line.amount, quote.currency_code), added.amount)
     to_proto(Money(quote.total_price, quote.currency_code), into.total_price)
+    into.rate_plan_id = quote.rate_plan_id

@@ -128,7 +128,10 @@ async def test_a_hotel_that_asks_for_a_deposit_does_not_say_confirmed(
 @asynccontextmanager
 async def _terms(mesh: Mesh, terms: dict[str, Any]) -> AsyncIterator[None]:
     """What Hotel Mirador asks of those who book meanwhile."""
-    update = "UPDATE property SET reservation_terms = $1 WHERE tenant_id = 'hotel-mirador'"
+    update = (
+        "UPDATE property SET reservation_terms = $1, inventory_version = inventory_version + 1"
+        " WHERE tenant_id = 'hotel-mirador'"
+    )
     connection = await asyncpg.connect(mesh.databases["booking"].owner_url)
     try:
         await connection.execute(update, json.dumps(terms))

@@ -7,8 +7,9 @@ that everybody keeps: no lock is granted and nothing is booked meanwhile.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -48,20 +49,14 @@ class Stored:
         return str(self.version) if self.version or self.inventory.room_types else ""
 
 
-class InventoryStore:
-    """The inventories of all hotels."""
-
-    def __init__(self, postgres: Postgres) -> None:
-        self._postgres = postgres
-
-    # One statement, so that all of it is of one moment.
-    SELECT_INVENTORY = """
-SELECT p.time_zone, p.currency_code, p.inventory_version, p.house, p.reservation_terms, p.today,
-    t.room_type_id, t.display_names, t.max_guest_count, t.details, r.room_ids, r.room_numbers,
-    n.nights, n.prices, n.last_night
+# One statement, so that all of it is of one moment.
+SELECT_INVENTORY = """
+SELECT p.tenant_id, p.time_zone, p.currency_code, p.inventory_version, p.house, p.reservation_terms,
+    p.today, t.room_type_id, t.display_names, t.max_guest_count, t.details, r.room_ids,
+    r.room_numbers, n.nights, n.prices, n.last_night
 FROM (
     SELECT p.*, (clock_timestamp() AT TIME ZONE p.time_zone)::date AS today
-    FROM property p WHERE p.tenant_id = $1 OFFSET 0
+    FROM property p WHERE p.tenant_id = ANY ($1) OFFSET 0
 ) p
 LEFT JOIN room_type t ON t.tenant_id = p.tenant_id
 LEFT JOIN LATERAL (
@@ -75,14 +70,23 @@ LEFT JOIN LATERAL (
     FROM night_inventory n
     WHERE n.tenant_id = t.tenant_id AND n.room_type_id = t.room_type_id AND n.night >= p.today
 ) n ON true
+ORDER BY p.tenant_id
 """
+"""Of hotels, one row for each room type; `stored_of` puts those of a hotel together."""
+
+
+class InventoryStore:
+    """The inventories of all hotels."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
 
     async def inventory(self, tenant_id: str) -> Stored:
         """What a hotel sells."""
-        found = _stored(await self._postgres.fetch(self.SELECT_INVENTORY, tenant_id))
-        if found is None:
+        found = stored_of(await self._postgres.fetch(SELECT_INVENTORY, [tenant_id]))
+        if not found:
             raise refusal("PROPERTY_UNKNOWN")
-        return found
+        return found[tenant_id]
 
     INSERT_PROPERTY = """
 INSERT INTO property (tenant_id, time_zone, currency_code) VALUES ($1, $2, $3)
@@ -149,9 +153,7 @@ WHERE tenant_id = $1
         return await self._read(connection, tenant_id)
 
     async def _read(self, connection: Connection, tenant_id: str) -> Stored:
-        found = _stored(await connection.fetch(self.SELECT_INVENTORY, tenant_id))
-        assert found is not None
-        return found
+        return stored_of(await connection.fetch(SELECT_INVENTORY, [tenant_id]))[tenant_id]
 
     # A type that was ever held or booked is in the ledger, which keeps its name.
     SELECT_TYPES_SOLD = """
@@ -305,9 +307,13 @@ def _gains(had: Inventory, wanted: Inventory) -> Mapping[str, int]:
     }
 
 
-def _stored(rows: Sequence[asyncpg.Record]) -> Stored | None:
-    if not rows:
-        return None
+def stored_of(rows: Iterable[asyncpg.Record]) -> dict[str, Stored]:
+    """What each hotel sells."""
+    grouped = groupby(rows, key=lambda row: str(row["tenant_id"]))
+    return {tenant_id: _stored(list(of_one)) for tenant_id, of_one in grouped}
+
+
+def _stored(rows: Sequence[asyncpg.Record]) -> Stored:
     today: dt.date = rows[0]["today"]
     inventory = Inventory(
         time_zone=rows[0]["time_zone"],

@@ -7,12 +7,13 @@ from itertools import groupby
 
 import asyncpg
 
+from services.booking import quotes
 from services.booking.domain import Guests, Lock, LockedRoom, LockState, Quote, Stay
 
 SELECT_LOCKS = """
 SELECT coalesce(l.part_of, l.lock_id) AS lock_id, l.room_type_id, l.check_in, l.check_out,
     l.guest_id, l.owner_token, l.fencing_number, l.create_time, l.expire_time, l.nightly_prices,
-    l.currency_code, l.adult_count, l.child_count, coalesce(m.room_id, '') AS room_id,
+    l.currency_code, l.quote, l.adult_count, l.child_count, coalesce(m.room_id, '') AS room_id,
     CASE WHEN l.state = 'LIVE' AND l.expire_time <= clock_timestamp() THEN 'EXPIRED'
         ELSE l.state END AS state
 FROM asked a
@@ -63,4 +64,4 @@ def _other(row: asyncpg.Record) -> LockedRoom:
 
 
 def _quote(row: asyncpg.Record) -> Quote:
-    return Quote(tuple(row["nightly_prices"]), row["currency_code"])
+    return quotes.from_row(row["nightly_prices"], row["currency_code"], row["quote"])

@@ -18,9 +18,12 @@ from meshkit.errors import (
     NotFound,
     Unavailable,
 )
-from services.booking.domain import Lock, LockRequest, LockState, Quote, refusal
+from services.booking import quotes
+from services.booking.domain import Lock, LockRequest, LockState, refusal
+from services.booking.inventory.book import Page
+from services.booking.locks.pricing import price_columns, priced, refuse_dearer
 from services.booking.locks.rows import SELECT_WITH_PARTS, locks_of_rows
-from services.booking.reservations.store import ReservationStore
+from services.booking.reservations.store import INVENTORY_MOVED, ReservationStore
 from services.booking.rooms.placing import LOCK, UNDECIDED, claim_key, settle
 
 if TYPE_CHECKING:
@@ -38,7 +41,7 @@ class SettledLockStore(ReservationStore):
     ACQUIRE_LOCKS_BY_COUNTERS = """
 SELECT item, reason, metadata, lock_id, owner_token, fencing_number, create_time, expire_time,
     nightly_prices, currency_code, split
-FROM acquire_locks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+FROM acquire_locks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
 ORDER BY item
 """
     LOCK_ROOM_TYPES = """
@@ -58,8 +61,8 @@ SELECT pin_type(tenant_id, room_type_id, check_out) FROM pinned
     JOIN_LOCKS = "SELECT join_locks($1, $2, $3, $4)"
     REFUSE_LOCK = """
 WITH answered AS (
-    INSERT INTO request_answer (tenant_id, request_id, fingerprint, reason, create_time)
-    VALUES ($1, $2, $3, $4, clock_timestamp())
+    INSERT INTO request_answer (tenant_id, request_id, fingerprint, reason, metadata, create_time)
+    VALUES ($1, $2, $3, $4, $9, clock_timestamp())
 )
 INSERT INTO lock_audit
     (tenant_id, event, reason, request_id, room_type_id, check_in, check_out, guest_id, event_time)
@@ -104,6 +107,7 @@ VALUES ($1, 'REFUSED', $4, $2, $5, $6, $7, $8, clock_timestamp())
                 request.stay.check_in,
                 request.stay.check_out,
                 request.guest_id,
+                orjson.dumps(refused.metadata).decode(),
             )
             return refused
 
@@ -131,7 +135,9 @@ VALUES ($1, 'REFUSED', $4, $2, $5, $6, $7, $8, clock_timestamp())
     async def _grant(self, connection: Connection, request: LockRequest) -> Lock:
         """All rooms of a lock; raises for the first that cannot be had."""
         parts = [_part(request, number) for number in range(len(request.rooms))]
-        columns = lock_columns(parts)
+        # Under the rows of the types: prices do not move any more.
+        page = await self._book.current(connection, request.tenant_id)
+        columns = lock_columns(parts, {request.tenant_id: page})
         columns[FINGERPRINTS][0] = request.fingerprint()
         rows = await connection.fetch(self.ACQUIRE_LOCKS_BY_COUNTERS, *columns)
         locks = []
@@ -140,6 +146,7 @@ VALUES ($1, 'REFUSED', $4, $2, $5, $6, $7, $8, clock_timestamp())
             if isinstance(answer, MeshError):
                 raise answer
             locks.append(answer)
+        refuse_dearer(request.accepted_total, [one.quote for one in locks])
         tenant_id, lock_id = request.tenant_id, locks[0].lock_id
         if len(locks) > 1:
             ids = [one.lock_id for one in locks[1:]]
@@ -174,14 +181,17 @@ def _part(request: LockRequest, number: int) -> LockRequest:
         guests=room.guests,
         room_id=room.room_id,
         other_rooms=(),
+        accepted_total=None,
     )
     if number == 0:
         return only
     return replace(only, request_id=uuid4(), guest_id=uuid4().hex)
 
 
-def lock_columns(requests: Sequence[LockRequest]) -> tuple[list[Any], ...]:
-    """The arguments of the functions that take locks, with fresh ids and tokens."""
+def lock_columns(
+    requests: Sequence[LockRequest], pages: Mapping[str, Page]
+) -> tuple[list[Any], ...]:
+    """The arguments of the functions that take locks: fresh ids, and what they would cost."""
     return (
         [one.tenant_id for one in requests],
         [one.request_id for one in requests],
@@ -194,6 +204,7 @@ def lock_columns(requests: Sequence[LockRequest]) -> tuple[list[Any], ...]:
         [one.guest_id for one in requests],
         [uuid4() for _ in requests],
         [uuid4() for _ in requests],
+        *price_columns([priced(one, pages.get(one.tenant_id)) for one in requests]),
     )
 
 
@@ -202,6 +213,8 @@ def lock_answer(request: LockRequest, row: asyncpg.Record) -> Lock | MeshError:
     if not row["reason"]:
         # As it was granted, also when it has ended since: the same id, the same answer.
         return _granted(row, request)
+    if row["reason"] == INVENTORY_MOVED:
+        return Unavailable("INVENTORY_MOVING", "The hotel's prices are being changed.")
     facts: Mapping[str, Any] = orjson.loads(row["metadata"])
     if row["reason"] == "DECISION_FAILED":
         log.error("lock not decided", tenant_id=request.tenant_id, **facts)
@@ -221,5 +234,5 @@ def _granted(row: asyncpg.Record, request: LockRequest) -> Lock:
         fencing_number=row["fencing_number"],
         create_time=row["create_time"],
         expire_time=row["expire_time"],
-        quote=Quote(tuple(row["nightly_prices"]), row["currency_code"]),
+        quote=quotes.from_row(row["nightly_prices"], row["currency_code"], row["metadata"]),
     )

@@ -9,11 +9,11 @@ from itertools import groupby
 
 import asyncpg
 
+from services.booking import quotes
 from services.booking.domain import (
     Deposit,
     Guests,
     LateCheckout,
-    Quote,
     Reservation,
     ReservationState,
     ReservedRoom,
@@ -28,7 +28,7 @@ SELECT r.reservation_id, r.tenant_id, r.confirmation_code, r.guest_id, r.state, 
     r.deposit_receipt_reference, r.deposit_receipt_time, r.late_checkout_until,
     r.late_checkout_fee, r.check_in_time, r.check_out_time,
     s.stay_number, s.room_type_id, lower(s.nights) AS check_in, upper(s.nights) AS check_out,
-    s.adult_count, s.child_count, s.nightly_prices, s.currency_code, m.room_number
+    s.adult_count, s.child_count, s.nightly_prices, s.currency_code, s.quote, m.room_number
 FROM reservation r
 JOIN stay s ON s.tenant_id = r.tenant_id AND s.reservation_id = r.reservation_id
 LEFT JOIN room m ON m.room_key = s.room_key
@@ -89,7 +89,7 @@ def _room(row: asyncpg.Record) -> ReservedRoom:
         stay_number=row["stay_number"],
         room_type_id=row["room_type_id"],
         guests=Guests(row["adult_count"], row["child_count"]),
-        quote=Quote(tuple(row["nightly_prices"]), row["currency_code"]),
+        quote=quotes.from_row(row["nightly_prices"], row["currency_code"], row["quote"]),
         room_number=row["room_number"] or "",
     )
 

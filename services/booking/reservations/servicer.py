@@ -136,10 +136,12 @@ class ReservationServicer(BookingServiceServicer):
         self, request: CreateReservationRequest, context: Context
     ) -> CreateReservationResponse:
         """Book rooms at once."""
-        storable([("guest_id", request.guest_id)])
+        plan = request.rate_plan_id
+        storable([("guest_id", request.guest_id), ("rate_plan_id", plan)])
         stay, rooms = to_stay(request), wire.to_rooms(request.rooms)
-        order = wire.to_order(request, stay, rooms, request.guest_id)
-        booked = await self._store.create(order, request.guest_id, stay, rooms)
+        told = [plan] if plan else []  # Older requests keep their fingerprint.
+        order = wire.to_order(request, stay, rooms, request.guest_id, *told)
+        booked = await self._store.create(order, request.guest_id, stay, rooms, plan)
         await self._cache.outdate([order.tenant_id])
         booked = await self._pms.settled(self._store, booked)
         return CreateReservationResponse(reservation=wire.from_reservation(booked))

@@ -20,10 +20,12 @@ import orjson
 from meshkit.errors import FailedPrecondition, MeshError, Unavailable
 from meshkit.postgres import Postgres
 from services.booking.domain import MAX_NIGHTS, Reservation, new_code, refusal
+from services.booking.inventory.book import PriceBook
 from services.booking.metrics import BookingMetrics
 from services.booking.reservations import domain
 from services.booking.reservations.domain import SYSTEM, Change, Decide, Facts, Order
 from services.booking.reservations.elsewhere import tell_pms
+from services.booking.reservations.requote import quote_again
 from services.booking.reservations.rows import (
     SELECT_EVENTS,
     SELECT_ROOMS,
@@ -58,6 +60,9 @@ BROKEN_OFF = (
 under way for another type, or a confirmation code that is taken: the next attempt
 finds the stored answer, or draws another code."""
 
+INVENTORY_MOVED = "INVENTORY_MOVED"
+"""What is answered instead of deciding by prices that are others now; nobody is told."""
+
 LAPSE_NAMESPACE = UUID("0d4c7a3e-2f57-4a55-9f0b-54b3f1f2a9a6")
 """The sweeper's request ids are derived under it: the same lapse on every replica."""
 
@@ -83,9 +88,12 @@ class Filter:
 class ReservationStore:
     """Reservations of all hotels."""
 
-    def __init__(self, postgres: Postgres, metrics: BookingMetrics) -> None:
+    def __init__(
+        self, postgres: Postgres, metrics: BookingMetrics, book: PriceBook | None = None
+    ) -> None:
         self._postgres = postgres
         self._metrics = metrics
+        self._book = book or PriceBook(postgres, metrics)
 
     BY_ID = SELECT_ROOMS + (
         "WHERE r.tenant_id = $1 AND r.reservation_id = $2 ORDER BY s.stay_number"
@@ -164,9 +172,19 @@ ORDER BY lower(s.nights), s.reservation_id LIMIT $9
     CONFIRM_RESERVATION = """
 SELECT reason, metadata, subject_id FROM confirm_reservation($1, $2, $3, $4, $5, $6, $7, $8)
 """
+    COPY_QUOTES = """
+UPDATE stay s SET quote = l.quote FROM lock_with_parts($1, $3) l
+WHERE s.tenant_id = $1 AND s.reservation_id = $2 AND s.stay_number = l.part_number
+    AND s.quote = '{}'
+"""
+    # Terms as they were shown with the quote.
     SELECT_TERMS = """
-SELECT p.reservation_terms, c.tenant_id IS NOT NULL AS via_pms
-FROM property p LEFT JOIN pms_connection c ON c.tenant_id = p.tenant_id WHERE p.tenant_id = $1
+SELECT coalesce(s.quote -> 'terms', p.reservation_terms)::text AS terms,
+    c.tenant_id IS NOT NULL AS via_pms
+FROM property p
+JOIN stay s ON s.tenant_id = p.tenant_id AND s.reservation_id = $2 AND s.stay_number = 1
+LEFT JOIN pms_connection c ON c.tenant_id = p.tenant_id
+WHERE p.tenant_id = $1
 """
 
     async def confirm(
@@ -212,6 +230,10 @@ FROM property p LEFT JOIN pms_connection c ON c.tenant_id = p.tenant_id WHERE p.
     async def _confirm(
         self, connection: Connection, order: Order, lock: tuple[UUID, str, int]
     ) -> Reservation | MeshError:
+        refused = await quote_again(connection, self._book, order, lock)
+        if refused is not None:
+            await self._store_answer(connection, order, refused, None)
+            return refused
         row = await connection.fetchrow(
             self.CONFIRM_RESERVATION,
             order.tenant_id,
@@ -224,6 +246,8 @@ FROM property p LEFT JOIN pms_connection c ON c.tenant_id = p.tenant_id WHERE p.
         assert row is not None
         if row["reason"]:
             return refusal(row["reason"], orjson.loads(row["metadata"]))
+        key = (order.tenant_id, row["subject_id"])
+        await connection.execute(self.COPY_QUOTES, *key, lock[0])
         booked = await self._read(connection, order.tenant_id, row["subject_id"])
         if booked.version:
             return await self._as_of(connection, booked, version=1)
@@ -241,9 +265,10 @@ FROM property p LEFT JOIN pms_connection c ON c.tenant_id = p.tenant_id WHERE p.
         self, connection: Connection, order: Order, booked: Reservation, origin: Origin
     ) -> Reservation:
         """The first event of a reservation whose rooms have just been taken."""
-        row = await connection.fetchrow(self.SELECT_TERMS, order.tenant_id)
+        key = (order.tenant_id, booked.reservation_id)
+        row = await connection.fetchrow(self.SELECT_TERMS, *key)
         assert row is not None, "a reservation has a property"
-        terms = terms_from_json(row["reservation_terms"])
+        terms = terms_from_json(row["terms"])
         facts = await self._facts(connection, booked)
         if row["via_pms"]:
             change = domain.requested(booked, origin, terms)

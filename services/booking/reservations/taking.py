@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -17,7 +18,18 @@ import orjson
 
 from meshkit.errors import FailedPrecondition, MeshError
 from meshkit.money import Money
-from services.booking.domain import Guests, Reservation, ReservedRoom, Stay, new_code, refusal
+from services.booking import quotes
+from services.booking.domain import (
+    Guests,
+    Quote,
+    Reservation,
+    ReservedRoom,
+    Stay,
+    new_code,
+    refusal,
+)
+from services.booking.inventory.book import Page
+from services.booking.inventory.catalogue import STANDARD
 from services.booking.reservations.domain import Facts, Order
 from services.booking.reservations.store import ReservationStore
 from services.booking.reservations.transitions import Action, Origin, rule_for
@@ -53,12 +65,12 @@ class TakingStore(ReservationStore):
     """Books directly and changes what is booked."""
 
     async def create(
-        self, order: Order, guest_id: str, stay: Stay, rooms: Sequence[Wish]
+        self, order: Order, guest_id: str, stay: Stay, rooms: Sequence[Wish], plan: str = STANDARD
     ) -> Reservation:
-        """Book rooms at once; the reservation as it was booked."""
+        """Book rooms at once under a rate plan; the reservation as it was booked."""
         return await self._carry_out(
             "CreateReservation",
-            lambda connection: self._create(connection, order, guest_id, stay, rooms),
+            lambda connection: self._create(connection, order, guest_id, stay, rooms, plan),
         )
 
     LOCK_WANTED_TYPES = """
@@ -80,6 +92,7 @@ VALUES ($1, $2, $3, $4, 'CONFIRMED', clock_timestamp())
         guest_id: str,
         stay: Stay,
         rooms: Sequence[Wish],
+        plan: str,
     ) -> Reservation | MeshError:
         tenant_id = order.tenant_id
         types = [room.room_type_id for room in rooms]
@@ -98,7 +111,8 @@ VALUES ($1, $2, $3, $4, 'CONFIRMED', clock_timestamp())
                 await connection.execute(
                     self.INSERT_RESERVATION, tenant_id, reservation_id, new_code(), guest_id
                 )
-                await self._take(connection, (tenant_id, reservation_id), stay, rooms, None)
+                taking = Taking(stay, today, plan)
+                await self._take(connection, (tenant_id, reservation_id), taking, rooms)
         except FailedPrecondition as refused:
             return await self._refused(connection, order, refused)
         booked = await self._read(connection, tenant_id, reservation_id)
@@ -160,12 +174,13 @@ SELECT stay_number, room_key, pinned FROM stay WHERE tenant_id = $1 AND reservat
         had = await connection.fetch(self.SELECT_ROOMS_HAD, *key)
         await connection.execute(self.COUNT_BACK, *key, before.stay.check_in)
         await connection.execute(self.DELETE_STAYS, *key)
-        kept = _Kept(
+        kept = Kept(
             before,
             {row["stay_number"]: row["room_key"] for row in had},
             {row["stay_number"]: row["room_key"] for row in had if row["pinned"]},
         )
-        await self._take(connection, key, stay, rooms, kept)
+        taking = Taking(stay, facts.today, before.quote.rate_plan_id, kept)
+        await self._take(connection, key, taking, rooms)
         after = replace(
             await self._read(connection, *key),
             state=rule.to_state,
@@ -191,38 +206,41 @@ SELECT stay_number, room_key, pinned FROM stay WHERE tenant_id = $1 AND reservat
         return refused
 
     TAKE_ROOM = """
-SELECT reason, metadata FROM take_room($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
+SELECT reason, metadata FROM take_quoted_room($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
 
     async def _take(
         self,
         connection: Connection,
         key: tuple[str, UUID],
-        stay: Stay,
+        taking: Taking,
         rooms: Sequence[Wish],
-        kept: _Kept | None,
     ) -> None:
-        """One room after the other; raises for the first that cannot be had."""
+        """One room after the other; raises for the first that cannot be had.
+
+        The rows of the types are locked, so what is found out here holds.
+        """
+        page = await self._book.current(connection, key[0])
         bound: dict[int, int] = {}
         for number, room in enumerate(rooms, start=1):
-            agreed = kept.agreed(number, room) if kept else None
+            quote = taking.quote(page, number, room)
             row = await connection.fetchrow(
                 self.TAKE_ROOM,
                 *key,
                 number,
                 room.room_type_id,
-                stay.check_in,
-                stay.check_out,
+                taking.stay.check_in,
+                taking.stay.check_out,
                 room.guests.adult_count,
                 room.guests.child_count,
-                kept.before.stay.check_in if kept else None,
-                list(agreed.quote.nightly_prices) if agreed else [],
-                kept.room_keys.get(number) if kept and agreed else None,
+                list(quote.nightly_prices),
+                quotes.to_json(quote, page.terms_json(taking.plan)),
+                taking.room_key(number, room),
             )
             assert row is not None
             if row["reason"]:
                 raise refusal(row["reason"], orjson.loads(row["metadata"]))
-            room_key = kept.pinned.get(number) if kept and agreed else None
+            room_key = taking.pinned(number, room)
             if room.room_id:
                 room_key = await self._particular(connection, key[0], room)
             if room_key is not None:
@@ -252,7 +270,46 @@ SELECT pin_type(tenant_id, room_type_id, departure) FROM pinned
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
+class Taking:
+    """What is taken: a stay under a plan, and what of it somebody had before."""
+
+    stay: Stay
+    today: dt.date
+    plan: str
+    kept: Kept | None = None
+
+    def quote(self, page: Page, number: int, room: Wish) -> Quote:
+        """What a room costs; nights that were agreed keep their price and their right.
+
+        Raises when the stay is not sold.
+        """
+        agreed = self.kept.agreed(number, room) if self.kept else None
+        if agreed and self.kept and self.kept.before.stay == self.stay:
+            return agreed.quote
+        fixed = self.kept.nights(agreed) if self.kept and agreed else {}
+        rate = page.rate(room.room_type_id, self.plan)
+        refused = rate.why_not(self.stay, room.guests, fixed)
+        if refused is not None:
+            raise refusal(refused.reason, refused.facts)
+        notice = rate.notice_days(self.stay.check_in)
+        soon = self.stay.check_in < self.today + dt.timedelta(days=notice)
+        if soon and self.stay.check_in not in fixed:
+            raise refusal("ADVANCE_NOTICE", {"days": notice})
+        return rate.quote(self.stay, room.guests, fixed)
+
+    def pinned(self, number: int, room: Wish) -> int | None:
+        """The very room that was sold before."""
+        kept = self.kept
+        return kept.pinned.get(number) if kept and kept.agreed(number, room) else None
+
+    def room_key(self, number: int, room: Wish) -> int | None:
+        """The room to keep when it is free."""
+        kept = self.kept
+        return kept.room_keys.get(number) if kept and kept.agreed(number, room) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
     """What a reservation had, of which as much as possible is kept."""
 
     before: Reservation
@@ -271,6 +328,12 @@ class _Kept:
             ),
             None,
         )
+
+    def nights(self, agreed: ReservedRoom) -> dict[dt.date, Decimal]:
+        """What was agreed for each night."""
+        first = self.before.stay.check_in
+        prices = enumerate(agreed.quote.nightly_prices)
+        return {first + dt.timedelta(days=day): price for day, price in prices}
 
 
 def _new_stay(before: Reservation, wishes: Wishes, facts: Facts) -> Stay:

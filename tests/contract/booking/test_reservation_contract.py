@@ -72,7 +72,10 @@ DEPOSIT = {"deposit": {"kind": "PERCENT", "value": "50"}}
 
 async def set_terms(hotel: Hotel, terms: object) -> None:
     """What the hotel asks of later guests."""
-    update = "UPDATE property SET reservation_terms = $2 WHERE tenant_id = $1"
+    update = (
+        "UPDATE property SET reservation_terms = $2, inventory_version = inventory_version + 1"
+        " WHERE tenant_id = $1"
+    )
     await hotel.sql.execute(update, hotel.tenant_id, json.dumps(terms))
 
 

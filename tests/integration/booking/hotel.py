@@ -93,6 +93,8 @@ ON a.tenant_id = b.tenant_id AND a.room_key = b.room_key AND a.nights && b.night
 LOCK_TYPES = """
 SELECT FROM room_type WHERE tenant_id = $1 ORDER BY room_type_id FOR NO KEY UPDATE
 """
+COUNT_CHANGE = "UPDATE property SET inventory_version = inventory_version + 1"
+"""What an import does; whoever changes prices or terms by hand has to."""
 LAPSE = """
 UPDATE room_lock SET create_time = create_time - interval '1 hour',
     expire_time = expire_time - interval '1 hour'

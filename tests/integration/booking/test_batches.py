@@ -13,6 +13,7 @@ from meshkit.errors import Internal, MeshError
 from meshkit.postgres import Postgres
 from sandbox.databases import DatabaseUrls
 from services.booking.domain import Lock, LockRequest
+from services.booking.locks.settled import lock_columns
 from services.booking.metrics import BookingMetrics
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import Hotel, Sql, assert_consistent
@@ -145,9 +146,7 @@ async def test_batches_queued_behind_a_held_type(
         deciding = [asyncio.ensure_future(store.acquire(batch)) for batch in batches]
         await waiting(sql, 3)
         # A replay that the waiting batches can only see after the wait.
-        (known,) = await holder.fetch(
-            BookingStore.ACQUIRE_LOCKS, *([one] for one in _columns(early))
-        )
+        (known,) = await holder.fetch(BookingStore.ACQUIRE_LOCKS, *(await columns(store, early)))
     answers = await asyncio.gather(*deciding)
     await holder.close()
 
@@ -188,7 +187,7 @@ async def test_the_same_request_id_at_once_for_two_types(
     beside = [hotel.request("double") for _ in range(4)]
     holder = await asyncpg.connect(database.owner_url)
     async with holder.transaction():
-        await holder.fetch(BookingStore.ACQUIRE_LOCKS, *([one] for one in _columns(request)))
+        await holder.fetch(BookingStore.ACQUIRE_LOCKS, *(await columns(store, request)))
         deciding = asyncio.ensure_future(store.acquire([other, *beside]))
         await waiting(sql, 1)
     await holder.close()
@@ -228,20 +227,9 @@ async def test_a_counter_changed_without_the_lock_is_noticed(
     await assert_consistent(sql)
 
 
-def _columns(request: LockRequest) -> tuple[object, ...]:
-    return (
-        request.tenant_id,
-        request.request_id,
-        request.fingerprint(),
-        request.room_type_id,
-        request.stay.check_in,
-        request.stay.check_out,
-        request.guests.adult_count,
-        request.guests.child_count,
-        request.guest_id,
-        uuid4(),
-        uuid4(),
-    )
+async def columns(store: BookingStore, request: LockRequest) -> tuple[list[object], ...]:
+    """The arguments of the function that takes locks."""
+    return lock_columns([request], await store._book.pages([request.tenant_id]))
 
 
 def _pairs(

@@ -158,9 +158,9 @@ async def test_a_night_without_a_price_is_not_on_sale(
     await sql.execute(
         "UPDATE night_inventory SET price = NULL WHERE night = $1", hotel.stay(11).check_in
     )
-    with pytest.raises(InvalidArgument) as caught:
+    with pytest.raises(FailedPrecondition) as caught:
         await acquire(store, hotel.request(stay=hotel.stay(10)))
-    assert caught.value.reason == "BEYOND_HORIZON"
+    assert caught.value.reason == "CLOSED"
 
 
 async def test_today_is_the_propertys(store: BookingStore, sql: Sql) -> None:

@@ -38,7 +38,7 @@ from services.booking.metrics import BookingMetrics
 from services.booking.search.domain import search
 from services.booking.search.store import SearchStore
 from services.booking.store import BookingStore
-from tests.integration.booking.hotel import PRICE, Hotel, assert_consistent
+from tests.integration.booking.hotel import COUNT_CHANGE, PRICE, Hotel, assert_consistent
 
 CAPACITY = {"single": 2, "double": 3}
 NIGHTS = 6
@@ -249,6 +249,7 @@ class BookingMachine(RuleBasedStateMachine):
         self.model.prices[kind, night] = Decimal(euros)
         day = self.hotel.today + timedelta(days=night)
         self.run(self.sql.execute(SET_PRICE, self.hotel.tenant_id, kind, day, Decimal(euros)))
+        self.run(self.sql.execute(COUNT_CHANGE))
 
     @rule(stay=stays)
     def search(self, stay: tuple[int, int]) -> None:

@@ -25,7 +25,7 @@ from services.booking.reservations.domain import Actor, ActorKind, Decide, Order
 from services.booking.reservations.store import Filter
 from services.booking.reservations.transitions import TRANSITIONS
 from services.booking.store import BookingStore
-from tests.integration.booking.hotel import Hotel, Sql, assert_consistent
+from tests.integration.booking.hotel import COUNT_CHANGE, Hotel, Sql, assert_consistent
 
 STAFF = Actor(ActorKind.STAFF, "ana")
 ONE_NIGHT = {"kind": "NIGHTS", "value": "1"}
@@ -64,6 +64,7 @@ async def other(database: DatabaseUrls) -> AsyncIterator[BookingStore]:
 async def set_terms(sql: Sql, **terms: object) -> None:
     """What the hotel asks of later guests."""
     await sql.execute(SET_TERMS, json.dumps(terms))
+    await sql.execute(COUNT_CHANGE)
 
 
 async def book(

@@ -11,7 +11,7 @@ import pytest
 from meshkit.errors import Aborted, FailedPrecondition, MeshError, NotFound, PermissionDenied
 from services.booking.domain import Lock, Reservation, ReservationState, Stay
 from services.booking.store import BookingStore
-from tests.integration.booking.hotel import Hotel, Sql, assert_consistent
+from tests.integration.booking.hotel import COUNT_CHANGE, Hotel, Sql, assert_consistent
 
 
 async def take(
@@ -115,6 +115,7 @@ async def test_a_lapsed_lock_whose_nights_cost_otherwise(
     await hotel.lapse(lock.lock_id)
     night = lock.stay.check_in + dt.timedelta(days=1)
     await sql.execute("UPDATE night_inventory SET price = 110.25 WHERE night = $1", night)
+    await sql.execute(COUNT_CHANGE)
     with pytest.raises(FailedPrecondition, match="PRICE_CHANGED") as caught:
         await confirm(store, lock)
     assert caught.value.metadata == {"total_price": "210.75", "currency_code": "EUR"}

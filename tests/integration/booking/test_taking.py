@@ -23,7 +23,7 @@ from services.booking.reservations import domain
 from services.booking.reservations.domain import Order
 from services.booking.reservations.taking import Wish, Wishes
 from services.booking.store import BookingStore
-from tests.integration.booking.hotel import PRICE, Hotel, Sql, assert_consistent
+from tests.integration.booking.hotel import COUNT_CHANGE, PRICE, Hotel, Sql, assert_consistent
 from tests.integration.booking.test_reservation_life import (
     SELECT_UNEXPLAINED,
     STAFF,
@@ -164,6 +164,7 @@ async def test_a_stay_moves_onto_its_own_nights(
     """Longer and later, in the only room there is; nights that are kept keep their price."""
     booked = await create(store, hotel, "suite", nights=3)
     await sql.execute("UPDATE night_inventory SET price = 200")
+    await sql.execute(COUNT_CHANGE)
     moved = await modify(store, booked, check_in=day(hotel, 11), check_out=day(hotel, 15))
     assert moved.stay == hotel.stay(11, 4)
     assert moved.quote.nightly_prices == (PRICE, PRICE, Decimal(200), Decimal(200))

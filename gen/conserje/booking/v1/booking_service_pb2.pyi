@@ -127,6 +127,8 @@ class AcquireLockRequest(_message.Message):
     QUANTITY_FIELD_NUMBER: _builtins.int
     ROOM_ID_FIELD_NUMBER: _builtins.int
     OTHER_ROOMS_FIELD_NUMBER: _builtins.int
+    RATE_PLAN_ID_FIELD_NUMBER: _builtins.int
+    ACCEPTED_TOTAL_PRICE_FIELD_NUMBER: _builtins.int
     TIME_REMAINING_FIELD_NUMBER: _builtins.int
     TRACEPARENT_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
@@ -145,6 +147,8 @@ class AcquireLockRequest(_message.Message):
     """How many rooms like this: 0 counts as 1. With `other_rooms` at most 20."""
     room_id: _builtins.str
     """This very room, of the type. Empty: any. Not with a quantity of 2 or more."""
+    rate_plan_id: _builtins.str
+    """The rate plan. Empty: the standard one."""
     traceparent: _builtins.str
     """The W3C trace context of this item. Only read in a batch; may be empty."""
     @_builtins.property
@@ -158,6 +162,12 @@ class AcquireLockRequest(_message.Message):
     @_builtins.property
     def other_rooms(self) -> _containers.RepeatedCompositeFieldContainer[Global___LockRoomRequest]:
         """Other rooms in the same lock, for the same nights."""
+
+    @_builtins.property
+    def accepted_total_price(self) -> _money_pb2.Money:
+        """The most that was agreed to, such as the total price that was shown. Absent:
+        whatever it costs now.
+        """
 
     @_builtins.property
     def time_remaining(self) -> _duration_pb2.Duration:
@@ -179,12 +189,14 @@ class AcquireLockRequest(_message.Message):
         quantity: _builtins.int = ...,
         room_id: _builtins.str = ...,
         other_rooms: _abc.Iterable[Global___LockRoomRequest] | None = ...,
+        rate_plan_id: _builtins.str = ...,
+        accepted_total_price: _money_pb2.Money | None = ...,
         time_remaining: _duration_pb2.Duration | None = ...,
         traceparent: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "time_remaining", b"time_remaining"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["accepted_total_price", b"accepted_total_price", "check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "time_remaining", b"time_remaining"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adult_count", b"adult_count", "check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "child_count", b"child_count", "guest_id", b"guest_id", "other_rooms", b"other_rooms", "quantity", b"quantity", "request_id", b"request_id", "room_id", b"room_id", "room_type_id", b"room_type_id", "tenant_id", b"tenant_id", "time_remaining", b"time_remaining", "traceparent", b"traceparent"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accepted_total_price", b"accepted_total_price", "adult_count", b"adult_count", "check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "child_count", b"child_count", "guest_id", b"guest_id", "other_rooms", b"other_rooms", "quantity", b"quantity", "rate_plan_id", b"rate_plan_id", "request_id", b"request_id", "room_id", b"room_id", "room_type_id", b"room_type_id", "tenant_id", b"tenant_id", "time_remaining", b"time_remaining", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -1702,6 +1714,7 @@ class CreateReservationRequest(_message.Message):
     CHECK_OUT_DATE_FIELD_NUMBER: _builtins.int
     ROOMS_FIELD_NUMBER: _builtins.int
     GUEST_ID_FIELD_NUMBER: _builtins.int
+    RATE_PLAN_ID_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
@@ -1710,6 +1723,8 @@ class CreateReservationRequest(_message.Message):
     """Why, for the history of the reservation; may be empty. Never a phone number."""
     guest_id: _builtins.str
     """Who it is for: an opaque id chosen by the caller, never a phone number."""
+    rate_plan_id: _builtins.str
+    """The rate plan of all rooms. Empty: the standard one."""
     @_builtins.property
     def check_in_date(self) -> _date_pb2.Date:
         """The day of arrival, the property's date. Required."""
@@ -1737,10 +1752,11 @@ class CreateReservationRequest(_message.Message):
         check_out_date: _date_pb2.Date | None = ...,
         rooms: _abc.Iterable[Global___RoomRequest] | None = ...,
         guest_id: _builtins.str = ...,
+        rate_plan_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "check_in_date", b"check_in_date", "check_out_date", b"check_out_date"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "guest_id", b"guest_id", "reason", b"reason", "request_id", b"request_id", "rooms", b"rooms", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "guest_id", b"guest_id", "rate_plan_id", b"rate_plan_id", "reason", b"reason", "request_id", b"request_id", "rooms", b"rooms", "tenant_id", b"tenant_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

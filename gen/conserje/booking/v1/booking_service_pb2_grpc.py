@@ -213,6 +213,12 @@ class BookingServiceServicer:
         - FAILED_PRECONDITION `TOO_MANY_GUESTS`: the room is too small.
         - FAILED_PRECONDITION `TOO_MANY_LOCKS`: the guest holds as many live locks
         as one may (2).
+        - FAILED_PRECONDITION `CLOSED`, `CLOSED_TO_ARRIVAL`, `CLOSED_TO_DEPARTURE`,
+        `MINIMUM_STAY` and `MAXIMUM_STAY` (metadata `nights`), `ADVANCE_NOTICE`
+        (metadata `days`): the hotel does not sell the stay.
+        - FAILED_PRECONDITION `PRICE_CHANGED`: it costs more than
+        `accepted_total_price`; metadata `total_price` and `currency_code`.
+        - NOT_FOUND `RATE_PLAN_UNKNOWN`: the hotel has no such rate plan.
         - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
         `SearchAvailability`.
         """
@@ -346,6 +352,8 @@ class BookingServiceServicer:
         type, the type no such room.
         - FAILED_PRECONDITION `SOLD_OUT`, `UNDECIDED`: as in `AcquireLock`.
         - FAILED_PRECONDITION `TOO_MANY_GUESTS`: a room is too small.
+        - `CLOSED` and the other reasons of `AcquireLock` why a stay is not sold;
+        NOT_FOUND `RATE_PLAN_UNKNOWN`.
         - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
         `SearchAvailability`.
         """
@@ -362,8 +370,9 @@ class BookingServiceServicer:
         Errors:
         - NOT_FOUND `RESERVATION_UNKNOWN`, `ROOM_TYPE_UNKNOWN`: the hotel has no such
         reservation, or room type.
-        - FAILED_PRECONDITION `SOLD_OUT`, `TOO_MANY_GUESTS`: as in
-        `CreateReservation`.
+        - FAILED_PRECONDITION `SOLD_OUT`, `TOO_MANY_GUESTS`, `CLOSED` and the other
+        reasons why a stay is not sold: as in `CreateReservation`, for nights that
+        were not agreed before.
         - FAILED_PRECONDITION `TOTAL_PRICE_CHANGED`: it would cost more than
         `accepted_total_price`; metadata `total_price` and `currency_code`.
         - FAILED_PRECONDITION `ROOM_TAKEN`: guests who are in could not stay in

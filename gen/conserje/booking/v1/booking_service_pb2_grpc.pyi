@@ -65,6 +65,12 @@ class BookingServiceStub:
     - FAILED_PRECONDITION `TOO_MANY_GUESTS`: the room is too small.
     - FAILED_PRECONDITION `TOO_MANY_LOCKS`: the guest holds as many live locks
       as one may (2).
+    - FAILED_PRECONDITION `CLOSED`, `CLOSED_TO_ARRIVAL`, `CLOSED_TO_DEPARTURE`,
+      `MINIMUM_STAY` and `MAXIMUM_STAY` (metadata `nights`), `ADVANCE_NOTICE`
+      (metadata `days`): the hotel does not sell the stay.
+    - FAILED_PRECONDITION `PRICE_CHANGED`: it costs more than
+      `accepted_total_price`; metadata `total_price` and `currency_code`.
+    - NOT_FOUND `RATE_PLAN_UNKNOWN`: the hotel has no such rate plan.
     - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
       `SearchAvailability`.
     """
@@ -153,6 +159,8 @@ class BookingServiceStub:
       type, the type no such room.
     - FAILED_PRECONDITION `SOLD_OUT`, `UNDECIDED`: as in `AcquireLock`.
     - FAILED_PRECONDITION `TOO_MANY_GUESTS`: a room is too small.
+    - `CLOSED` and the other reasons of `AcquireLock` why a stay is not sold;
+      NOT_FOUND `RATE_PLAN_UNKNOWN`.
     - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
       `SearchAvailability`.
     """
@@ -165,8 +173,9 @@ class BookingServiceStub:
     Errors:
     - NOT_FOUND `RESERVATION_UNKNOWN`, `ROOM_TYPE_UNKNOWN`: the hotel has no such
       reservation, or room type.
-    - FAILED_PRECONDITION `SOLD_OUT`, `TOO_MANY_GUESTS`: as in
-      `CreateReservation`.
+    - FAILED_PRECONDITION `SOLD_OUT`, `TOO_MANY_GUESTS`, `CLOSED` and the other
+      reasons why a stay is not sold: as in `CreateReservation`, for nights that
+      were not agreed before.
     - FAILED_PRECONDITION `TOTAL_PRICE_CHANGED`: it would cost more than
       `accepted_total_price`; metadata `total_price` and `currency_code`.
     - FAILED_PRECONDITION `ROOM_TAKEN`: guests who are in could not stay in
@@ -326,6 +335,12 @@ class BookingServiceAsyncStub(BookingServiceStub):
     - FAILED_PRECONDITION `TOO_MANY_GUESTS`: the room is too small.
     - FAILED_PRECONDITION `TOO_MANY_LOCKS`: the guest holds as many live locks
       as one may (2).
+    - FAILED_PRECONDITION `CLOSED`, `CLOSED_TO_ARRIVAL`, `CLOSED_TO_DEPARTURE`,
+      `MINIMUM_STAY` and `MAXIMUM_STAY` (metadata `nights`), `ADVANCE_NOTICE`
+      (metadata `days`): the hotel does not sell the stay.
+    - FAILED_PRECONDITION `PRICE_CHANGED`: it costs more than
+      `accepted_total_price`; metadata `total_price` and `currency_code`.
+    - NOT_FOUND `RATE_PLAN_UNKNOWN`: the hotel has no such rate plan.
     - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
       `SearchAvailability`.
     """
@@ -414,6 +429,8 @@ class BookingServiceAsyncStub(BookingServiceStub):
       type, the type no such room.
     - FAILED_PRECONDITION `SOLD_OUT`, `UNDECIDED`: as in `AcquireLock`.
     - FAILED_PRECONDITION `TOO_MANY_GUESTS`: a room is too small.
+    - `CLOSED` and the other reasons of `AcquireLock` why a stay is not sold;
+      NOT_FOUND `RATE_PLAN_UNKNOWN`.
     - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
       `SearchAvailability`.
     """
@@ -426,8 +443,9 @@ class BookingServiceAsyncStub(BookingServiceStub):
     Errors:
     - NOT_FOUND `RESERVATION_UNKNOWN`, `ROOM_TYPE_UNKNOWN`: the hotel has no such
       reservation, or room type.
-    - FAILED_PRECONDITION `SOLD_OUT`, `TOO_MANY_GUESTS`: as in
-      `CreateReservation`.
+    - FAILED_PRECONDITION `SOLD_OUT`, `TOO_MANY_GUESTS`, `CLOSED` and the other
+      reasons why a stay is not sold: as in `CreateReservation`, for nights that
+      were not agreed before.
     - FAILED_PRECONDITION `TOTAL_PRICE_CHANGED`: it would cost more than
       `accepted_total_price`; metadata `total_price` and `currency_code`.
     - FAILED_PRECONDITION `ROOM_TAKEN`: guests who are in could not stay in
@@ -596,6 +614,12 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         - FAILED_PRECONDITION `TOO_MANY_GUESTS`: the room is too small.
         - FAILED_PRECONDITION `TOO_MANY_LOCKS`: the guest holds as many live locks
           as one may (2).
+        - FAILED_PRECONDITION `CLOSED`, `CLOSED_TO_ARRIVAL`, `CLOSED_TO_DEPARTURE`,
+          `MINIMUM_STAY` and `MAXIMUM_STAY` (metadata `nights`), `ADVANCE_NOTICE`
+          (metadata `days`): the hotel does not sell the stay.
+        - FAILED_PRECONDITION `PRICE_CHANGED`: it costs more than
+          `accepted_total_price`; metadata `total_price` and `currency_code`.
+        - NOT_FOUND `RATE_PLAN_UNKNOWN`: the hotel has no such rate plan.
         - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
           `SearchAvailability`.
         """
@@ -750,6 +774,8 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
           type, the type no such room.
         - FAILED_PRECONDITION `SOLD_OUT`, `UNDECIDED`: as in `AcquireLock`.
         - FAILED_PRECONDITION `TOO_MANY_GUESTS`: a room is too small.
+        - `CLOSED` and the other reasons of `AcquireLock` why a stay is not sold;
+          NOT_FOUND `RATE_PLAN_UNKNOWN`.
         - INVALID_ARGUMENT `CHECK_IN_PAST`, `BEYOND_HORIZON`: as in
           `SearchAvailability`.
         """
@@ -768,8 +794,9 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - NOT_FOUND `RESERVATION_UNKNOWN`, `ROOM_TYPE_UNKNOWN`: the hotel has no such
           reservation, or room type.
-        - FAILED_PRECONDITION `SOLD_OUT`, `TOO_MANY_GUESTS`: as in
-          `CreateReservation`.
+        - FAILED_PRECONDITION `SOLD_OUT`, `TOO_MANY_GUESTS`, `CLOSED` and the other
+          reasons why a stay is not sold: as in `CreateReservation`, for nights that
+          were not agreed before.
         - FAILED_PRECONDITION `TOTAL_PRICE_CHANGED`: it would cost more than
           `accepted_total_price`; metadata `total_price` and `currency_code`.
         - FAILED_PRECONDITION `ROOM_TAKEN`: guests who are in could not stay in

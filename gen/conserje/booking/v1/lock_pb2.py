@@ -27,25 +27,31 @@ from google.type import date_pb2 as google_dot_type_dot_date__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63onserje/booking/v1/lock.proto\x12\x13\x63onserje.booking.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\"\\\n\x05Quote\x12*\n\x0enightly_prices\x18\x01 \x03(\x0b\x32\x12.google.type.Money\x12\'\n\x0btotal_price\x18\x02 \x01(\x0b\x32\x12.google.type.Money\"\x88\x01\n\nLockedRoom\x12\x14\n\x0croom_type_id\x18\x01 \x01(\t\x12\x13\n\x0b\x61\x64ult_count\x18\x02 \x01(\x05\x12\x13\n\x0b\x63hild_count\x18\x03 \x01(\x05\x12)\n\x05quote\x18\x04 \x01(\x0b\x32\x1a.conserje.booking.v1.Quote\x12\x0f\n\x07room_id\x18\x05 \x01(\t\"\x80\x04\n\x04Lock\x12\x0f\n\x07lock_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x14\n\x0croom_type_id\x18\x03 \x01(\t\x12(\n\rcheck_in_date\x18\x04 \x01(\x0b\x32\x11.google.type.Date\x12)\n\x0e\x63heck_out_date\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12-\n\x05state\x18\x06 \x01(\x0e\x32\x1e.conserje.booking.v1.LockState\x12\x13\n\x0bowner_token\x18\x07 \x01(\t\x12\x16\n\x0e\x66\x65ncing_number\x18\x08 \x01(\x03\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05quote\x18\x0b \x01(\x0b\x32\x1a.conserje.booking.v1.Quote\x12\x10\n\x08guest_id\x18\x0c \x01(\t\x12\x0f\n\x07room_id\x18\r \x01(\t\x12\x34\n\x0bother_rooms\x18\x0e \x03(\x0b\x32\x1f.conserje.booking.v1.LockedRoom\x12\'\n\x0btotal_price\x18\x0f \x01(\x0b\x32\x12.google.type.Money\"\xa1\x02\n\tLockEvent\x12\x14\n\x0c\x65vent_number\x18\x01 \x01(\x03\x12\x30\n\x04kind\x18\x02 \x01(\x0e\x32\".conserje.booking.v1.LockEventKind\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07lock_id\x18\x04 \x01(\t\x12\x14\n\x0croom_type_id\x18\x05 \x01(\t\x12(\n\rcheck_in_date\x18\x06 \x01(\x0b\x32\x11.google.type.Date\x12)\n\x0e\x63heck_out_date\x18\x07 \x01(\x0b\x32\x11.google.type.Date\x12\x10\n\x08guest_id\x18\x08 \x01(\t\x12.\n\nevent_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x83\x02\n\x08\x43onflict\x12\x11\n\x07lock_id\x18\x01 \x01(\tH\x00\x12\x18\n\x0ereservation_id\x18\x02 \x01(\tH\x00\x12\x14\n\x0croom_type_id\x18\x03 \x01(\t\x12\x12\n\nroom_count\x18\x04 \x01(\x05\x12(\n\rcheck_in_date\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12)\n\x0e\x63heck_out_date\x18\x06 \x01(\x0b\x32\x11.google.type.Date\x12\x10\n\x08guest_id\x18\x07 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06holder*\x87\x01\n\tLockState\x12\x1a\n\x16LOCK_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fLOCK_STATE_LIVE\x10\x01\x12\x17\n\x13LOCK_STATE_RELEASED\x10\x02\x12\x16\n\x12LOCK_STATE_EXPIRED\x10\x03\x12\x18\n\x14LOCK_STATE_CONVERTED\x10\x04*\xe2\x01\n\rLockEventKind\x12\x1f\n\x1bLOCK_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17LOCK_EVENT_KIND_GRANTED\x10\x01\x12\x1b\n\x17LOCK_EVENT_KIND_REFUSED\x10\x02\x12\x1c\n\x18LOCK_EVENT_KIND_EXTENDED\x10\x03\x12\x1c\n\x18LOCK_EVENT_KIND_RELEASED\x10\x04\x12\x1b\n\x17LOCK_EVENT_KIND_EXPIRED\x10\x05\x12\x1d\n\x19LOCK_EVENT_KIND_CONVERTED\x10\x06\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63onserje/booking/v1/lock.proto\x12\x13\x63onserje.booking.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\"\xd0\x01\n\tQuoteLine\x12\x0f\n\x07levy_id\x18\x01 \x01(\t\x12G\n\rdisplay_names\x18\x02 \x03(\x0b\x32\x30.conserje.booking.v1.QuoteLine.DisplayNamesEntry\x12\"\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.google.type.Money\x12\x10\n\x08included\x18\x04 \x01(\x08\x1a\x33\n\x11\x44isplayNamesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa1\x01\n\x05Quote\x12*\n\x0enightly_prices\x18\x01 \x03(\x0b\x32\x12.google.type.Money\x12\'\n\x0btotal_price\x18\x02 \x01(\x0b\x32\x12.google.type.Money\x12-\n\x05lines\x18\x03 \x03(\x0b\x32\x1e.conserje.booking.v1.QuoteLine\x12\x14\n\x0crate_plan_id\x18\x04 \x01(\t\"\x88\x01\n\nLockedRoom\x12\x14\n\x0croom_type_id\x18\x01 \x01(\t\x12\x13\n\x0b\x61\x64ult_count\x18\x02 \x01(\x05\x12\x13\n\x0b\x63hild_count\x18\x03 \x01(\x05\x12)\n\x05quote\x18\x04 \x01(\x0b\x32\x1a.conserje.booking.v1.Quote\x12\x0f\n\x07room_id\x18\x05 \x01(\t\"\x80\x04\n\x04Lock\x12\x0f\n\x07lock_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x14\n\x0croom_type_id\x18\x03 \x01(\t\x12(\n\rcheck_in_date\x18\x04 \x01(\x0b\x32\x11.google.type.Date\x12)\n\x0e\x63heck_out_date\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12-\n\x05state\x18\x06 \x01(\x0e\x32\x1e.conserje.booking.v1.LockState\x12\x13\n\x0bowner_token\x18\x07 \x01(\t\x12\x16\n\x0e\x66\x65ncing_number\x18\x08 \x01(\x03\x12/\n\x0b\x63reate_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12)\n\x05quote\x18\x0b \x01(\x0b\x32\x1a.conserje.booking.v1.Quote\x12\x10\n\x08guest_id\x18\x0c \x01(\t\x12\x0f\n\x07room_id\x18\r \x01(\t\x12\x34\n\x0bother_rooms\x18\x0e \x03(\x0b\x32\x1f.conserje.booking.v1.LockedRoom\x12\'\n\x0btotal_price\x18\x0f \x01(\x0b\x32\x12.google.type.Money\"\xa1\x02\n\tLockEvent\x12\x14\n\x0c\x65vent_number\x18\x01 \x01(\x03\x12\x30\n\x04kind\x18\x02 \x01(\x0e\x32\".conserje.booking.v1.LockEventKind\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x0f\n\x07lock_id\x18\x04 \x01(\t\x12\x14\n\x0croom_type_id\x18\x05 \x01(\t\x12(\n\rcheck_in_date\x18\x06 \x01(\x0b\x32\x11.google.type.Date\x12)\n\x0e\x63heck_out_date\x18\x07 \x01(\x0b\x32\x11.google.type.Date\x12\x10\n\x08guest_id\x18\x08 \x01(\t\x12.\n\nevent_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x83\x02\n\x08\x43onflict\x12\x11\n\x07lock_id\x18\x01 \x01(\tH\x00\x12\x18\n\x0ereservation_id\x18\x02 \x01(\tH\x00\x12\x14\n\x0croom_type_id\x18\x03 \x01(\t\x12\x12\n\nroom_count\x18\x04 \x01(\x05\x12(\n\rcheck_in_date\x18\x05 \x01(\x0b\x32\x11.google.type.Date\x12)\n\x0e\x63heck_out_date\x18\x06 \x01(\x0b\x32\x11.google.type.Date\x12\x10\n\x08guest_id\x18\x07 \x01(\t\x12/\n\x0b\x65xpire_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampB\x08\n\x06holder*\x87\x01\n\tLockState\x12\x1a\n\x16LOCK_STATE_UNSPECIFIED\x10\x00\x12\x13\n\x0fLOCK_STATE_LIVE\x10\x01\x12\x17\n\x13LOCK_STATE_RELEASED\x10\x02\x12\x16\n\x12LOCK_STATE_EXPIRED\x10\x03\x12\x18\n\x14LOCK_STATE_CONVERTED\x10\x04*\xe2\x01\n\rLockEventKind\x12\x1f\n\x1bLOCK_EVENT_KIND_UNSPECIFIED\x10\x00\x12\x1b\n\x17LOCK_EVENT_KIND_GRANTED\x10\x01\x12\x1b\n\x17LOCK_EVENT_KIND_REFUSED\x10\x02\x12\x1c\n\x18LOCK_EVENT_KIND_EXTENDED\x10\x03\x12\x1c\n\x18LOCK_EVENT_KIND_RELEASED\x10\x04\x12\x1b\n\x17LOCK_EVENT_KIND_EXPIRED\x10\x05\x12\x1d\n\x19LOCK_EVENT_KIND_CONVERTED\x10\x06\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'conserje.booking.v1.lock_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LOCKSTATE']._serialized_start=1440
-  _globals['_LOCKSTATE']._serialized_end=1575
-  _globals['_LOCKEVENTKIND']._serialized_start=1578
-  _globals['_LOCKEVENTKIND']._serialized_end=1804
-  _globals['_QUOTE']._serialized_start=137
-  _globals['_QUOTE']._serialized_end=229
-  _globals['_LOCKEDROOM']._serialized_start=232
-  _globals['_LOCKEDROOM']._serialized_end=368
-  _globals['_LOCK']._serialized_start=371
-  _globals['_LOCK']._serialized_end=883
-  _globals['_LOCKEVENT']._serialized_start=886
-  _globals['_LOCKEVENT']._serialized_end=1175
-  _globals['_CONFLICT']._serialized_start=1178
-  _globals['_CONFLICT']._serialized_end=1437
+  _globals['_QUOTELINE_DISPLAYNAMESENTRY']._loaded_options = None
+  _globals['_QUOTELINE_DISPLAYNAMESENTRY']._serialized_options = b'8\001'
+  _globals['_LOCKSTATE']._serialized_start=1721
+  _globals['_LOCKSTATE']._serialized_end=1856
+  _globals['_LOCKEVENTKIND']._serialized_start=1859
+  _globals['_LOCKEVENTKIND']._serialized_end=2085
+  _globals['_QUOTELINE']._serialized_start=138
+  _globals['_QUOTELINE']._serialized_end=346
+  _globals['_QUOTELINE_DISPLAYNAMESENTRY']._serialized_start=295
+  _globals['_QUOTELINE_DISPLAYNAMESENTRY']._serialized_end=346
+  _globals['_QUOTE']._serialized_start=349
+  _globals['_QUOTE']._serialized_end=510
+  _globals['_LOCKEDROOM']._serialized_start=513
+  _globals['_LOCKEDROOM']._serialized_end=649
+  _globals['_LOCK']._serialized_start=652
+  _globals['_LOCK']._serialized_end=1164
+  _globals['_LOCKEVENT']._serialized_start=1167
+  _globals['_LOCKEVENT']._serialized_end=1456
+  _globals['_CONFLICT']._serialized_start=1459
+  _globals['_CONFLICT']._serialized_end=1718
 # @@protoc_insertion_point(module_scope)

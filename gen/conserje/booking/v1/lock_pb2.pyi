@@ -95,30 +95,100 @@ LOCK_EVENT_KIND_CONVERTED: LockEventKind.ValueType  # 6
 Global___LockEventKind: _TypeAlias = LockEventKind  # noqa: Y015
 
 @_typing.final
+class QuoteLine(_message.Message):
+    """A tax or a fee in a quote."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class DisplayNamesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    LEVY_ID_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAMES_FIELD_NUMBER: _builtins.int
+    AMOUNT_FIELD_NUMBER: _builtins.int
+    INCLUDED_FIELD_NUMBER: _builtins.int
+    levy_id: _builtins.str
+    """Which one: `Levy.levy_id`."""
+    included: _builtins.bool
+    """Whether it is part of the nightly prices already."""
+    @_builtins.property
+    def display_names(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Its name in the languages of the hotel, by BCP 47 code."""
+
+    @_builtins.property
+    def amount(self) -> _money_pb2.Money:
+        """What it comes to for one room and the whole stay."""
+
+    def __init__(
+        self,
+        *,
+        levy_id: _builtins.str = ...,
+        display_names: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        amount: _money_pb2.Money | None = ...,
+        included: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["amount", b"amount", "display_names", b"display_names", "included", b"included", "levy_id", b"levy_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___QuoteLine: _TypeAlias = QuoteLine  # noqa: Y015
+
+@_typing.final
 class Quote(_message.Message):
-    """What was offered when a lock was granted."""
+    """What one room costs, as it was shown."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
     NIGHTLY_PRICES_FIELD_NUMBER: _builtins.int
     TOTAL_PRICE_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    RATE_PLAN_ID_FIELD_NUMBER: _builtins.int
+    rate_plan_id: _builtins.str
+    """The rate plan. Empty: the standard one."""
     @_builtins.property
     def nightly_prices(self) -> _containers.RepeatedCompositeFieldContainer[_money_pb2.Money]:
-        """The price of each night, in order."""
+        """The price of each night for the guests in the room, in order."""
 
     @_builtins.property
     def total_price(self) -> _money_pb2.Money:
-        """The sum of `nightly_prices`."""
+        """What the guest pays: the sum of `nightly_prices` and of the lines that are
+        not included in them.
+        """
+
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[Global___QuoteLine]:
+        """Taxes and fees, in the order of the hotel."""
 
     def __init__(
         self,
         *,
         nightly_prices: _abc.Iterable[_money_pb2.Money] | None = ...,
         total_price: _money_pb2.Money | None = ...,
+        lines: _abc.Iterable[Global___QuoteLine] | None = ...,
+        rate_plan_id: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["total_price", b"total_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["nightly_prices", b"nightly_prices", "total_price", b"total_price"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lines", b"lines", "nightly_prices", b"nightly_prices", "rate_plan_id", b"rate_plan_id", "total_price", b"total_price"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
