@@ -7,6 +7,7 @@ import gc
 import sys
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,10 @@ class Record:
     language_codes: tuple[str, ...]
     currency_code: str
     version: int
+    shared: bool = False
+    """Some who write to it are guests of other hotels, as the tenant service knows."""
+    since_time: datetime | None = None
+    """What came before it is another hotel's, as the tenant service knows; None: nobody's."""
 
     def memory(self) -> int:
         """Bytes that it takes at most: what the numbers of a hotel share is counted for each."""
@@ -50,6 +55,7 @@ class Record:
             self.display_name,
             self.language_codes,
             self.version,
+            *((self.since_time,) if self.since_time else ()),
         )
         return sum(map(sys.getsizeof, own))
 
@@ -156,12 +162,13 @@ class Directory:
 
 
 def _part(message: WatchTenantsResponse) -> Part[Item]:
-    items: list[Item] = [_record(one) for one in message.routing_records]
+    items: list[Item] = [record_of(one) for one in message.routing_records]
     items += message.removed_phone_number_ids
     return Part(message.version, message.after_version, items, message.whole, message.more)
 
 
-def _record(message: RoutingRecord) -> Record:
+def record_of(message: RoutingRecord) -> Record:
+    """A record as it is kept."""
     # Most of these words are those of many records: each is in memory once.
     once = sys.intern
     return Record(
@@ -175,4 +182,6 @@ def _record(message: RoutingRecord) -> Record:
         language_codes=tuple(map(once, message.language_codes)),
         currency_code=once(message.currency_code),
         version=message.version,
+        shared=message.shared,
+        since_time=message.since_time.ToDatetime(UTC) if message.HasField("since_time") else None,
     )

@@ -24,6 +24,7 @@ from meshkit.rate_limit import RateLimiter, RateLimitMetrics
 from meshkit.watch import WatchMetrics
 from services.messaging.clients import Booking
 from services.messaging.conversation import machine
+from services.messaging.directory import Owners
 from services.messaging.effects import EffectWorker
 from services.messaging.fields import FieldWorker
 from services.messaging.inbox import Ingest
@@ -52,6 +53,7 @@ from services.messaging.templates.catalogue import Catalogue, CatalogueWorker
 from services.messaging.templates.servicer import TemplateServicer
 from services.messaging.tokens import Tokens
 from services.messaging.trace import Tracer
+from services.messaging.turns import Turns
 from services.messaging.upkeep import Upkeep
 from services.messaging.wake import Wake
 from services.messaging.whatsapp.client import GraphClient
@@ -89,7 +91,8 @@ async def build(kit: Kit, settings: MessagingSettings) -> None:
         _serve_templates(kit, settings, postgres, catalogue, directory, wakes)
     if STEPS in kit.modes:
         profiles = Profiles(tenants, ProfileMetrics(kit.registry))
-        _lead(kit, settings, postgres, metrics, wakes, directory, profiles)
+        turns = Turns(directory, Owners(directory, tenants))
+        _lead(kit, settings, postgres, metrics, wakes, turns, profiles)
         _read(kit, settings, postgres, metrics, catalogue, directory)
     if SEND in kit.modes:
         _send(kit, settings, postgres, metrics, wakes, session, tokens)
@@ -183,7 +186,7 @@ def _lead(
     postgres: Postgres,
     metrics: MessagingMetrics,
     wakes: Wakes,
-    directory: Directory,
+    turns: Turns,
     profiles: Profiles,
 ) -> None:
     stub = kit.channel("booking", settings.target_booking).stub(BookingServiceStub)
@@ -192,7 +195,7 @@ def _lead(
     steps = StepWorker(
         inbox=InboxStore(postgres),
         steps=StepStore(postgres),
-        directory=directory,
+        turns=turns,
         talk=Talk(machine.advance, booking, profiles),
         clock=kit.clock,
         tracing=kit.telemetry,

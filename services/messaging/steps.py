@@ -14,21 +14,21 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from copies.directory import Directory
 from meshkit.clock import Clock
-from meshkit.errors import DeadlineExceeded, ResourceExhausted, Unavailable
+from meshkit.errors import DeadlineExceeded, MeshError, ResourceExhausted, Unavailable
 from meshkit.telemetry import Tracing
 from meshkit.waiting import first_of, set_within
 from services.messaging import burst
 from services.messaging.backoff import backoff
-from services.messaging.directory import Owner, Standing, owner_of
+from services.messaging.directory import Owner, Standing
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.settings import MessagingSettings
 from services.messaging.slots import Slots
-from services.messaging.store.inbox import InboxStore, Lease, PendingItem
+from services.messaging.store.inbox import InboxStore, Lease
 from services.messaging.store.steps import Standing as Position
 from services.messaging.store.steps import Step, StepStore
 from services.messaging.talk import Cause, Talk
+from services.messaging.turns import Turns
 from services.messaging.wake import Wake
 
 ITEMS_AT_ONCE = 64
@@ -57,7 +57,7 @@ class StepWorker:
         *,
         inbox: InboxStore,
         steps: StepStore,
-        directory: Directory,
+        turns: Turns,
         talk: Talk,
         clock: Clock,
         tracing: Tracing,
@@ -67,7 +67,7 @@ class StepWorker:
     ) -> None:
         self._inbox = inbox
         self._steps = steps
-        self._directory = directory
+        self._turns = turns
         self._talk = talk
         self._clock = clock
         self._tracing = tracing
@@ -81,7 +81,7 @@ class StepWorker:
     async def run(self, stopping: asyncio.Event) -> None:
         """Claim and work until told to stop, then finish what is in hand."""
         # Until it is known whose the numbers are, messages wait where they are.
-        await first_of(stopping, self._directory.loaded)
+        await first_of(stopping, self._turns.loaded)
         while not stopping.is_set():
             leases = await self._claim(await self._slots.free())
             for lease in leases:
@@ -147,30 +147,31 @@ class StepWorker:
             self._wakes.arrived.set()
 
     async def _with_owner(self, lease: Lease) -> None:
-        account = lease.items[0].account_id if lease.items else ""
         try:
-            owner = owner_of(self._directory, lease.phone_number_id, account)
-        except Unavailable as error:
+            turn = await self._turns.next(lease)
+        except MeshError as error:
             await self._postpone(lease, "tenant_away", backoff(2, first=0.5, longest=AWAY_SECONDS))
             self._metrics.dependency_away.labels("tenant").inc()
             log.debug("tenant service away", reason=error.reason, message=error.message)
             return
-        # An item under another account may be another hotel's: it is claimed on its own.
-        items = _leading(lease.items, account)
-        mine = replace(lease, items=items, more=lease.more or len(items) < len(lease.items))
+        owner = turn.owner
         if owner.standing is Standing.ACTIVE:
-            await self._lead(mine, owner)
+            await self._lead(turn.lease, owner)
         elif owner.standing is Standing.SUSPENDED:
-            await self._by_policy(mine, owner)
+            await self._by_policy(turn.lease, owner)
         else:
-            await self._set_aside(mine, owner.standing.value)
+            await self._set_aside(turn.lease, owner.standing.value)
 
     async def _by_policy(self, lease: Lease, owner: Owner) -> None:
         """A suspended hotel's guests are told what it has left for them, else they wait for it."""
         if await self._talk.answers_while_suspended(owner.hotel(self._clock)):
             await self._lead(lease, owner)
-        else:
+        elif owner.until_time is None:
             await self._postpone(lease, "suspended", self._settings.suspended_seconds)
+        else:
+            # Who has the number now is not to wait.
+            self._metrics.postponed.labels("suspended").inc()
+            await self._inbox.await_more(lease, self._settings.suspended_seconds)
 
     async def _postpone(self, lease: Lease, reason: str, seconds: float) -> None:
         self._metrics.postponed.labels(reason).inc()
@@ -270,13 +271,6 @@ class StepWorker:
         return await self._steps.fail_effect(
             lease, owner.tenant_id, cause.effect.request_id, reason, limit
         )
-
-
-def _leading(items: tuple[PendingItem, ...], account: str) -> tuple[PendingItem, ...]:
-    count = 0
-    while count < len(items) and items[count].account_id == account:
-        count += 1
-    return items[:count]
 
 
 def _after(lease: Lease, cause: Cause) -> Lease:

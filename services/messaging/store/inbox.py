@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -58,8 +58,18 @@ class PendingItem:
     traceparent: str
     event: bytes
     attempt_count: int
+    arrive_time: datetime
     age_seconds: float
     """How long ago it had arrived when it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A command's answer that its hotel has not heard, and what had led to it."""
+
+    tenant_id: str
+    account_id: str
+    arrive_time: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,7 @@ class Lease:
     """A mailbox that is ours until the lease runs out, and what waits in it.
 
     `arrivals` and `last_order_time` are as they were when it was claimed;
-    `more` says that more waits than `items` holds.
+    `more` says that more waits than `items` holds. `whatsapp_id` is the guest's.
     """
 
     mailbox_id: int
@@ -77,6 +87,8 @@ class Lease:
     last_order_time: datetime
     items: tuple[PendingItem, ...]
     more: bool
+    whatsapp_id: bytes | None = None
+    answered: Answered | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,19 +144,29 @@ UPDATE mailbox m SET
     due_time = now() + $3::float8 * interval '1 second',
     lease_number = m.lease_number + 1
 FROM chosen WHERE m.mailbox_id = chosen.mailbox_id
-RETURNING m.mailbox_id, m.phone_number_id, m.lease_number, m.arrivals, m.last_order_time
+RETURNING m.mailbox_id, m.phone_number_id, m.lease_number, m.arrivals, m.last_order_time,
+          m.whatsapp_id
 """
 
 # Read after the claim has committed: whatever came until then is seen here or
 # has raised `arrivals`.
 PENDING = """
-SELECT i.mailbox_id, i.inbox_id, i.account_id, i.order_time, i.traceparent, i.event,
-       i.attempt_count, extract(epoch FROM now() - i.arrive_time)::float8 AS age_seconds
-FROM unnest($1::bigint[]) AS box(mailbox_id) CROSS JOIN LATERAL (
-    SELECT i.mailbox_id, i.inbox_id, i.account_id, i.order_time, i.traceparent, i.event,
+SELECT box.mailbox_id, i.inbox_id, i.account_id, i.order_time, i.traceparent, i.event,
+       i.attempt_count, i.arrive_time,
+       extract(epoch FROM now() - i.arrive_time)::float8 AS age_seconds,
+       answered.tenant_id AS answered_tenant_id, answered.account_id AS answered_account_id,
+       answered.arrive_time AS answered_arrive_time
+FROM unnest($1::bigint[]) AS box(mailbox_id)
+LEFT JOIN LATERAL (
+    SELECT e.tenant_id, source.account_id, source.arrive_time
+    FROM effect e JOIN inbox source ON source.inbox_id = e.inbox_ids[1]
+    WHERE e.mailbox_id = box.mailbox_id AND e.state = 'ANSWERED'
+    ORDER BY e.effect_number LIMIT 1) AS answered ON true
+LEFT JOIN LATERAL (
+    SELECT i.inbox_id, i.account_id, i.order_time, i.traceparent, i.event,
            i.attempt_count, i.arrive_time
     FROM inbox i WHERE i.mailbox_id = box.mailbox_id AND i.state = 'PENDING'
-    ORDER BY i.order_time, i.inbox_id LIMIT $2) AS i
+    ORDER BY i.order_time, i.inbox_id LIMIT $2) AS i ON true
 """
 
 RENEW = """
@@ -275,9 +297,19 @@ class InboxStore:
             ids = [box["mailbox_id"] for box in boxes]
             rows = await connection.fetch(PENDING, ids, items + 1)
         waiting: dict[int, list[PendingItem]] = {box: [] for box in ids}
+        answered: dict[int, Answered] = {}
         for row in rows:
-            waiting[row["mailbox_id"]].append(_pending(row))
-        return [_lease(box, waiting[box["mailbox_id"]], items) for box in boxes]
+            if row["inbox_id"] is not None:
+                waiting[row["mailbox_id"]].append(_pending(row))
+            if row["answered_tenant_id"] is not None:
+                answered[row["mailbox_id"]] = _answered(row)
+        return [
+            replace(
+                _lease(box, waiting[box["mailbox_id"]], items),
+                answered=answered.get(box["mailbox_id"]),
+            )
+            for box in boxes
+        ]
 
     async def renew(self, held: Sequence[tuple[int, int]], seconds: float) -> None:
         """Hold mailboxes for another `seconds`; `held` are mailbox ids and lease numbers."""
@@ -341,7 +373,13 @@ def _arguments(batch: IngestColumns) -> tuple[object, ...]:
 def _pending(row: asyncpg.Record) -> PendingItem:
     return PendingItem(
         *(row["inbox_id"], row["account_id"], row["order_time"], row["traceparent"]),
-        *(row["event"], row["attempt_count"], row["age_seconds"]),
+        *(row["event"], row["attempt_count"], row["arrive_time"], row["age_seconds"]),
+    )
+
+
+def _answered(row: asyncpg.Record) -> Answered:
+    return Answered(
+        row["answered_tenant_id"], row["answered_account_id"], row["answered_arrive_time"]
     )
 
 
@@ -351,4 +389,5 @@ def _lease(box: asyncpg.Record, waiting: list[PendingItem], limit: int) -> Lease
         box["last_order_time"],
         tuple(waiting[:limit]),
         len(waiting) > limit,
+        box["whatsapp_id"],
     )
