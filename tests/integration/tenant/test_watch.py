@@ -1,125 +1,236 @@
-"""Copies of the directory that follow its replicas."""
+"""Copies of the directory that follow its replicas, whatever becomes of these and of the way."""
 
 from __future__ import annotations
 
 import asyncio
+import random
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any
 
 import asyncpg
-from conserje.tenant.v1.tenant_pb2 import RoutingRecord
-from conserje.tenant.v1.tenant_service_pb2 import WatchTenantsRequest
+import pytest
 from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 from prometheus_client import CollectorRegistry
 
+from copies.directory import Directory, Record
 from meshkit.client import Channel
 from meshkit.clock import SystemClock
 from meshkit.metrics import RpcMetrics, new_registry
+from meshkit.postgres import Postgres
 from meshkit.telemetry import Tracing
-from meshkit.watch import NOTHING, Follower, Part, WatchMetrics
+from meshkit.watch import WatchMetrics
 from sandbox.databases import DatabaseUrls
+from services.tenant.store import TenantStore
 from tests.integration.meshkit.servers import eventually
 from tests.integration.meshkit.watching import in_background
 from tests.integration.tenant.test_process import ports_of, start
+from tests.integration.tenant.test_refresh import change_something
 
+SIZES = [
+    pytest.param(16, 4, id="short"),
+    pytest.param(400, 40, id="long", marks=pytest.mark.soak),
+]
+"""Changes, and what breaks in the course of them."""
+REPLICAS, FOLLOWERS = 3, 4
 RENAME = "UPDATE tenant SET display_name = $1 WHERE tenant_id = 'hotel-mirador'"
-REMOVE = "DELETE FROM whatsapp_number WHERE tenant_id = 'posada-luna'"
-CHANGES = 20
-Item = RoutingRecord | str
 
 
-class Copy:
-    """The directory as a follower has it: records by number."""
+class Replica:
+    """A process of the tenant service behind an address that stays, and a way that can be cut."""
 
-    def __init__(self, *stubs: Any) -> None:
-        """`stubs` are the replicas, asked in turn."""
-        self.records: dict[str, RoutingRecord] = {}
-        self.opened: list[int] = []
-        self._stubs = stubs
+    def __init__(self, urls: DatabaseUrls) -> None:
+        self._urls = urls
+        self._process: asyncio.subprocess.Process | None = None
+        self._server: asyncio.Server | None = None
+        self._behind = 0
+        self._open: set[asyncio.StreamWriter] = set()
+        self.port = 0
+
+    async def start(self) -> None:
+        """Serve."""
+        # Nothing is found by asking: changes are told, and looked for when a reader is ahead.
+        self._process = await start(self._urls, CONSERJE_TENANT_POLL_SECONDS="60")
+        self._behind = (await ports_of(self._process))["grpc"]
+        if self._server is None:
+            self._server = await asyncio.start_server(self._relay, "127.0.0.1", 0)
+            self.port = self._server.sockets[0].getsockname()[1]
+
+    async def kill(self) -> None:
+        """End it without a word to its readers."""
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.communicate()
+
+    def cut(self) -> None:
+        """Cut whoever reads from it now."""
+        for writer in self._open:
+            writer.transport.abort()
+
+    async def close(self) -> None:
+        """Be no more."""
+        await self.kill()
+        self.cut()
+        if self._server is not None:
+            self._server.close()
+
+    async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", self._behind)
+        except OSError:
+            writer.transport.abort()
+            return
+        ends = {writer, back}
+        self._open |= ends
+        await asyncio.gather(_pump(reader, back), _pump(there, writer))
+        self._open -= ends
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+            await writer.drain()
+    writer.transport.abort()
+
+
+class Copy(Directory):
+    """A copy that remembers the versions it had."""
+
+    def __init__(self, stub: Any) -> None:
         self.registry = CollectorRegistry()
-        self.follower: Follower[Item] = Follower(
-            "directory",
-            opened=self._open,
-            copy=self,
+        self.versions: list[int] = []
+        super().__init__(
+            stub,
             clock=SystemClock(),
-            metrics=WatchMetrics(self.registry),
+            registry=self.registry,
+            watches=WatchMetrics(self.registry),
         )
 
-    def has(self, count: int, name: str) -> bool:
-        """Whether it has so many numbers, and this name for the hotel that is renamed."""
-        mirador = self.records.get("100000000000001", RoutingRecord())
-        return len(self.records) == count and mirador.display_name == name
+    async def replace(self, version: int, items: Sequence[Any]) -> None:
+        """Note it."""
+        await super().replace(version, items)
+        self.versions.append(version)
 
-    def whole_copies(self) -> float | None:
-        """How often everything was read."""
-        labels = {"what": "directory"}
-        return self.registry.get_sample_value("watch_whole_copies_total", labels)
+    def change(self, version: int, items: Sequence[Any]) -> None:
+        """Note it."""
+        super().change(version, items)
+        self.versions.append(version)
 
-    async def replace(self, version: int, items: Sequence[Item]) -> None:
-        """Be these."""
-        self.records = {}
-        self.change(version, items)
+    def has(self, version: int) -> bool:
+        """Whether it has come to that version."""
+        return bool(self.versions) and self.versions[-1] == version
 
-    def change(self, _version: int, items: Sequence[Item]) -> None:
-        """Take these in."""
-        for item in items:
-            if isinstance(item, str):
-                del self.records[item]
-            else:
-                self.records[item.phone_number_id] = item
-
-    async def _open(self, version: int) -> AsyncIterator[Part[Item]]:
-        stub = self._stubs[len(self.opened) % len(self._stubs)]
-        self.opened.append(version)
-        request = WatchTenantsRequest(after_version=None if version == NOTHING else version)
-        async for one in stub.WatchTenants(request):
-            assert one.as_of.seconds
-            items = [*one.routing_records, *one.removed_phone_number_ids]
-            yield Part(one.version, one.after_version, items, one.whole, one.more)
+    def counted(self, name: str) -> float:
+        """What its follower has counted."""
+        values = (
+            sample.value
+            for family in self.registry.collect()
+            for sample in family.samples
+            if sample.name == name
+        )
+        return sum(values)
 
 
-def kill(process: asyncio.subprocess.Process) -> None:
-    """End a process that is still there, without a word to its readers."""
-    if process.returncode is None:
-        process.kill()
+@asynccontextmanager
+async def replicas_of(urls: DatabaseUrls) -> AsyncIterator[list[Replica]]:
+    replicas = [Replica(urls) for _ in range(REPLICAS)]
+    try:
+        for replica in replicas:
+            await replica.start()
+        yield replicas
+    finally:
+        for replica in replicas:
+            await replica.close()
 
 
-async def test_followers_of_two_replicas_see_each_change_and_outlive_one(
-    urls: DatabaseUrls, admin: asyncpg.Connection
-) -> None:
+@asynccontextmanager
+async def copies_of(replicas: Sequence[Replica]) -> AsyncIterator[list[Copy]]:
+    """Followers as the processes of the mesh are: each may be served by any replica."""
     metrics, tracing = RpcMetrics(new_registry(), "client"), Tracing("test", ratio=0.0)
+    target = "ipv4:" + ",".join(f"127.0.0.1:{replica.port}" for replica in replicas)
+    copies: list[Copy] = []
     async with AsyncExitStack() as stack:
         stack.push_async_callback(tracing.aclose)
-        processes, stubs = [], []
-        for _ in range(2):
-            # Nothing is found by asking: changes are told, and looked for when a reader is ahead.
-            process = await start(urls, CONSERJE_TENANT_POLL_SECONDS="60")
-            processes.append(process)
-            stack.push_async_callback(process.communicate)
-            stack.callback(kill, process)
-            target = f"127.0.0.1:{(await ports_of(process))['grpc']}"
+        for _ in range(FOLLOWERS):
             channel = Channel(target, tracing=tracing, metrics=metrics)
             stack.push_async_callback(channel.aclose)
-            stubs.append(channel.stub(TenantServiceStub))
-        first, second, roaming = Copy(stubs[0]), Copy(stubs[1]), Copy(*stubs)
-        for copy in (first, second, roaming):
-            await stack.enter_async_context(in_background(copy.follower.run))
-            await eventually(partial(copy.has, 2, "Hotel Mirador"), 10)
-        await admin.execute(RENAME, "Told to all")
-        for copy in (first, second, roaming):
-            await eventually(partial(copy.has, 2, "Told to all"), 10)
+            copy = Copy(channel.stub(TenantServiceStub))
+            copies.append(copy)
+            await stack.enter_async_context(in_background(copy.run))
+        for copy in copies:
+            await eventually(copy.loaded.is_set, 20)
+        yield copies
 
-        for number in range(CHANGES):
-            await admin.execute(RENAME, f"Hotel {number}")
-            if number == CHANGES // 2:
-                processes[0].kill()
-        await admin.execute(REMOVE)
-        newest = await admin.fetchval("SELECT version FROM directory")
-        for copy in (second, roaming):
-            await eventually(partial(copy.has, 1, f"Hotel {CHANGES - 1}"), 10)
-            assert copy.follower.version == newest
-            assert copy.whole_copies() == 1
-        assert len(roaming.opened) > 1
-        assert roaming.opened[1] > roaming.opened[0] == NOTHING
+
+@pytest.mark.parametrize(("changes", "cuts"), SIZES)
+async def test_cut_streams_are_resumed_by_version_without_a_gap(
+    urls: DatabaseUrls, postgres: Postgres, admin: asyncpg.Connection, changes: int, cuts: int
+) -> None:
+    chance = random.Random(20)
+    async with replicas_of(urls) as replicas, copies_of(replicas) as copies:
+        for number in range(changes):
+            await change_something(admin, chance)
+            if number % (changes // cuts) == 0:
+                # Each has its stream open then, for it has heard of this.
+                await admin.execute(RENAME, f"Hotel {number}")
+                await all_have_come_to_it(copies, postgres)
+                for replica in replicas:
+                    replica.cut()
+        await all_have_come_to_it(copies, postgres)
+        for copy in copies:
+            assert copy.counted("watch_reconnects_total") >= cuts
+            assert copy.counted("watch_whole_copies_total") == 1
+
+
+@pytest.mark.parametrize(("changes", "kills"), SIZES)
+async def test_whatever_replicas_are_killed_all_copies_come_to_the_newest_version(
+    urls: DatabaseUrls, postgres: Postgres, admin: asyncpg.Connection, changes: int, kills: int
+) -> None:
+    chance = random.Random(21)
+    other = await asyncpg.connect(urls.owner_url)
+    async with replicas_of(urls) as replicas, copies_of(replicas) as copies:
+        for number in range(changes):
+            # The second waits for the version of the first, whichever that is.
+            seeds = chance.random(), chance.random()
+            await asyncio.gather(
+                change_something(admin, random.Random(seeds[0])),
+                change_something(other, random.Random(seeds[1])),
+            )
+            if number % (changes // kills) == 0:
+                killed = replicas[number // (changes // kills) % REPLICAS]
+                await killed.kill()
+                await change_something(admin, chance)
+                if chance.random() < 0.5:
+                    await killed.start()
+        await all_have_come_to_it(copies, postgres)
+    await other.close()
+
+
+async def all_have_come_to_it(copies: Sequence[Copy], postgres: Postgres) -> None:
+    """All copies are the database, and none has ever gone back or stood still."""
+    newest = await TenantStore(postgres).read_directory()
+    for copy in copies:
+        await eventually(partial(copy.has, newest.version), 30)
+        assert copy.versions == sorted(copy.versions)
+        assert {one.phone_number_id: told(one) for one in await copy.records()} == {
+            one.phone_number_id: told(one) for one in newest.numbers.values()
+        }
+        assert not copy.stale
+
+
+def told(one: Any) -> tuple[Any, ...]:
+    """What a record and a number must agree in."""
+    state = one.state - 1 if isinstance(one, Record) else STATES.index(one.state)
+    return (
+        one.tenant_id,
+        one.whatsapp_business_account_id,
+        one.display_name,
+        one.version,
+        state,
+    )
+
+
+STATES = ("ACTIVE", "SUSPENDED", "DELETED")
