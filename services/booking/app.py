@@ -21,10 +21,13 @@ from services.booking.inventory.book import PriceBook
 from services.booking.inventory.servicer import InventoryServicer
 from services.booking.inventory.store import InventoryStore
 from services.booking.metrics import BookingMetrics
+from services.booking.pms.ahead import ReadAhead
 from services.booking.pms.breaker import Breakers
 from services.booking.pms.connections import Connections
 from services.booking.pms.http import Hosts
 from services.booking.pms.metrics import PmsMetrics
+from services.booking.pms.nights import PmsNights
+from services.booking.pms.overlay import PmsOverlay
 from services.booking.pms.saga import Patience, Saga
 from services.booking.pms.servicer import PmsServicer
 from services.booking.pms.store import PmsStore
@@ -60,8 +63,8 @@ async def build(kit: Kit, settings: BookingSettings) -> None:
         clock=kit.clock,
         metrics=metrics,
     )
-    pms = _pms(kit, settings, postgres, redis, store, cache)
-    servicer = BookingServicer(store, cache, metrics, ReservationStream(postgres), pms)
+    pms, overlay = _pms(kit, settings, postgres, redis, store, cache)
+    servicer = BookingServicer(store, cache, metrics, ReservationStream(postgres), pms, overlay)
     kit.grpc(add_BookingServiceServicer_to_server, servicer, SERVICE)
     inventory = InventoryServicer(InventoryStore(postgres), cache)
     kit.grpc(add_InventoryServiceServicer_to_server, inventory, INVENTORY_SERVICE)
@@ -79,7 +82,7 @@ def _pms(
     redis: Redis,
     bookings: BookingStore,
     cache: AvailabilityCache,
-) -> PmsWorker:
+) -> tuple[PmsWorker, PmsOverlay]:
     """What speaks to hotels' own systems."""
     hosts, metrics, store = Hosts(), PmsMetrics(kit.registry), PmsStore(postgres)
     kit.stack.push_async_callback(hosts.close)
@@ -99,19 +102,22 @@ def _pms(
         clock=kit.clock,
         secrets=settings.pms_secrets_folder,
     )
+    nights = PmsNights(redis, kit.clock, metrics)
     saga = Saga(
         store=store,
         bookings=bookings,
         connections=connections,
         cache=cache,
+        nights=nights,
         patience=Patience(settings.pms_settle_seconds, settings.pms_give_up_seconds),
         metrics=metrics,
     )
     worker = PmsWorker(store, saga, connections, metrics)
     kit.worker("pms", worker.run)
     kit.worker("pms-gauges", worker.show)
+    kit.worker("pms-read-ahead", ReadAhead(connections, nights, kit.clock).run)
     kit.grpc(add_PmsServiceServicer_to_server, PmsServicer(store, connections), PMS_SERVICE)
-    return worker
+    return worker, PmsOverlay(connections, nights)
 
 
 def _sweeping(

@@ -28,6 +28,7 @@ from services.booking.domain import (
 )
 from services.booking.locks.servicer import LockServicer
 from services.booking.metrics import BookingMetrics
+from services.booking.pms.overlay import PmsOverlay
 from services.booking.pms.worker import PmsWorker
 from services.booking.reservations.servicer import ReservationServicer
 from services.booking.reservations.stream import ReservationStream
@@ -49,8 +50,9 @@ class BookingServicer(SearchServicer, LockServicer, ReservationServicer):
         metrics: BookingMetrics,
         stream: ReservationStream,
         pms: PmsWorker,
+        overlay: PmsOverlay,
     ) -> None:
-        SearchServicer.__init__(self, cache, metrics)
+        SearchServicer.__init__(self, cache, metrics, overlay)
         ReservationServicer.__init__(self, store, cache, stream, pms)
 
     async def AcquireLock(
@@ -86,13 +88,21 @@ class BookingServicer(SearchServicer, LockServicer, ReservationServicer):
         self, requests: Sequence[AcquireLockRequest]
     ) -> list[AcquireLockResponse | MeshError]:
         """An answer for each request, in order; bad ones never reach the database."""
-        asked = [_read(request) for request in requests]
+        asked = await self._not_refused([_read(request) for request in requests])
         wanted = [one for one in asked if isinstance(one, LockRequest)]
         decided = iter(await self._store.acquire(wanted) if wanted else ())
         answers = [one if isinstance(one, MeshError) else next(decided) for one in asked]
         granted = {one.tenant_id for one in answers if not isinstance(one, MeshError)}
         await self._cache.outdate(granted)
         return [one if isinstance(one, MeshError) else wire.from_granted(one) for one in answers]
+
+    async def _not_refused(
+        self, asked: Sequence[LockRequest | MeshError]
+    ) -> list[LockRequest | MeshError]:
+        """What hotels' own systems have no room for is refused before it is decided."""
+        wanted = [one for one in asked if isinstance(one, LockRequest)]
+        refusals = iter(await self._overlay.refused(wanted))
+        return [one if isinstance(one, MeshError) else next(refusals) or one for one in asked]
 
 
 def _read(request: AcquireLockRequest) -> LockRequest | MeshError:

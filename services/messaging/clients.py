@@ -34,6 +34,7 @@ from conserje.booking.v1.reservation_pb2 import (
     Reservation,
 )
 from conserje.booking.v1.room_type_pb2 import (
+    FRESHNESS_UNCONFIRMED,
     UNAVAILABLE_REASON_UNSPECIFIED,
     RoomTypeAvailability,
     UnavailableReason,
@@ -289,6 +290,7 @@ def _availability(response: SearchAvailabilityResponse) -> Availability:
     return Availability(
         tuple(_offer(room) for room in response.room_types),
         tuple(_alternative(stay) for stay in response.alternative_stays),
+        unconfirmed=response.freshness == FRESHNESS_UNCONFIRMED,
     )
 
 

@@ -39,6 +39,13 @@ class PmsMetrics:
             ["step", "outcome"],
             registry=registry,
         )
+        self.nights = Counter(
+            "pms_nights",
+            "Questions what hotels' systems have free, by answer: fresh (remembered), asked,"
+            " stale (remembered, no answer in time), unknown (nothing); redis_away: its failures.",
+            ["outcome"],
+            registry=registry,
+        )
         self.pending = Gauge(
             "pms_bookings_pending",
             "Reservations that hotels' systems have not agreed to yet.",

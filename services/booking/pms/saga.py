@@ -16,9 +16,10 @@ from uuid import UUID, uuid5
 
 from meshkit.errors import FailedPrecondition, MeshError
 from services.booking.cache import AvailabilityCache
-from services.booking.domain import Reservation, ReservationState
+from services.booking.domain import Reservation, ReservationState, Stay
 from services.booking.pms.connections import Connected, Connections
 from services.booking.pms.metrics import PmsMetrics
+from services.booking.pms.nights import PmsNights
 from services.booking.pms.port import (
     SOLD_OUT,
     Outcome,
@@ -60,6 +61,7 @@ class Saga:
         bookings: BookingStore,
         connections: Connections,
         cache: AvailabilityCache,
+        nights: PmsNights,
         patience: Patience,
         metrics: PmsMetrics,
     ) -> None:
@@ -67,6 +69,7 @@ class Saga:
         self._bookings = bookings
         self._connections = connections
         self._cache = cache
+        self._nights = nights
         self._patience = patience
         self._metrics = metrics
 
@@ -113,14 +116,19 @@ class Saga:
             # Raised before anything left: there is nothing to look for.
             await self._later(work, Step.CREATE, error.reason, error.retry_after or 0.0)
             return error.reason
-        return await self._created(work, connected.pms, outcome)
+        return await self._created(work, connected, order, outcome)
 
-    async def _created(self, work: Work, pms: Pms, outcome: Outcome) -> str:
+    async def _created(
+        self, work: Work, connected: Connected, order: PmsOrder, outcome: Outcome
+    ) -> str:
+        pms = connected.pms
         # After a rejection: an earlier send may have come late and have taken the room itself.
         if outcome.verdict is Verdict.REJECTED and (
             work.send_count == 0 or not _active(await pms.find(work.key))
         ):
+            await self._forget(connected, order)
             return await self._refuse(work, outcome.reason)
+        await self._forget(connected, order)
         wait = 0.0 if outcome.verdict is not Verdict.UNKNOWN else FIRST_PAUSE
         await self._store.next(
             work,
@@ -130,6 +138,11 @@ class Saga:
             failure=outcome.reason,
         )
         return _WORDS[outcome.verdict]
+
+    async def _forget(self, connected: Connected, order: PmsOrder) -> None:
+        """What was free before this is not to be believed."""
+        stay = Stay(order.check_in, order.check_out)
+        await self._nights.forget(connected, {room.type_id for room in order.rooms}, stay)
 
     async def _look(self, work: Work, pms: Pms) -> str:
         found = await self._one_of(work, pms)

@@ -15,6 +15,8 @@ from services.booking import wire
 from services.booking.cache import AvailabilityCache
 from services.booking.domain import storable
 from services.booking.metrics import BookingMetrics
+from services.booking.pms.nights import Freshness
+from services.booking.pms.overlay import PmsOverlay
 from services.booking.search.domain import search
 from services.booking.search.wire import from_availability
 
@@ -24,7 +26,10 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class SearchServicer(BookingServiceServicer):
     """The part of `conserje.booking.v1.BookingService` that changes nothing."""
 
-    def __init__(self, cache: AvailabilityCache, metrics: BookingMetrics) -> None:
+    def __init__(
+        self, cache: AvailabilityCache, metrics: BookingMetrics, overlay: PmsOverlay
+    ) -> None:
+        self._overlay = overlay
         self._cache = cache
         self._metrics = metrics
 
@@ -35,6 +40,13 @@ class SearchServicer(BookingServiceServicer):
         storable([("tenant_id", request.tenant_id)])
         stay = wire.to_stay(request)
         inventory, cached = await self._cache.inventory(request.tenant_id, stay)
+        seen = await self._overlay.seen(request.tenant_id, stay, inventory)
         self._metrics.searches.labels("cached" if cached else "live").inc()
-        availability = search(inventory, stay, wire.to_guests(request))
-        return from_availability(availability, inventory.as_of, cached=cached)
+        availability = search(seen.inventory, stay, wire.to_guests(request))
+        unconfirmed = seen.freshness is Freshness.ASK
+        return from_availability(
+            availability,
+            seen.inventory.as_of,
+            cached=cached or seen.freshness is not None,
+            unconfirmed=unconfirmed,
+        )

@@ -8,6 +8,7 @@ from conserje.booking.v1.booking_service_pb2 import SearchAvailabilityResponse
 from conserje.booking.v1.room_type_pb2 import (
     FRESHNESS_CACHED,
     FRESHNESS_LIVE,
+    FRESHNESS_UNCONFIRMED,
     AlternativeStay,
     RoomTypeAvailability,
     UnavailableReason,
@@ -19,7 +20,7 @@ from services.booking.search.domain import Alternative, Availability, Offer
 
 
 def from_availability(
-    availability: Availability, as_of: dt.datetime, *, cached: bool
+    availability: Availability, as_of: dt.datetime, *, cached: bool, unconfirmed: bool = False
 ) -> SearchAvailabilityResponse:
     """The answer to a search."""
     response = SearchAvailabilityResponse(
@@ -27,6 +28,8 @@ def from_availability(
         alternative_stays=[_from_alternative(one) for one in availability.alternatives],
         freshness=FRESHNESS_CACHED if cached else FRESHNESS_LIVE,
     )
+    if unconfirmed:
+        response.freshness = FRESHNESS_UNCONFIRMED
     response.as_of.FromDatetime(as_of)
     return response
 

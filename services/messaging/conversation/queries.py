@@ -51,6 +51,8 @@ class Availability:
 
     room_types: tuple[RoomOffer, ...]
     alternatives: tuple[AlternativeStay, ...] = ()
+    unconfirmed: bool = False
+    """The hotel's own system has not said for long: everything is subject to its confirmation."""
 
 
 @dataclass(frozen=True)

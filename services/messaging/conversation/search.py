@@ -99,6 +99,8 @@ def _search(turn: Turn, stay: Stay, intro: Sequence[str]) -> Steps:
     if isinstance(answer, Failed):
         return _not_searched(turn, answer, intro)
     assert isinstance(answer, Availability)
+    if answer.unconfirmed:
+        intro = (*intro, turn.voice.say(texts.UNCONFIRMED))
     free = _free(answer)
     if free:
         return _offer_free(turn, stay, answer, free, intro)

@@ -256,6 +256,11 @@ BOOKED_UNTIL_DEPOSIT = Phrase(
     en="Your room is set aside under the code *{code}*, but the booking is not certain yet.\n\n"
     "{awaited}\n\n*{name}*\n{stay}\n{guests}\nPrice: *{total}* in total",
 )
+UNCONFIRMED = Phrase(
+    es="Ahora mismo el hotel no me dice qué tiene libre: lo que ves está sujeto a su confirmación.",
+    en="The hotel is not telling me right now what it has free: what you see is subject to its "
+    "confirmation.",
+)
 HOTEL_ASKED = Phrase(
     es="He pedido la habitación al hotel y espero su confirmación; aún no es una reserva firme.\n\n"
     "*{name}*\n{stay}\n{guests}\nPrecio: *{total}* en total\n\n"

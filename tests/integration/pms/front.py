@@ -28,6 +28,8 @@ from services.booking.pms.breaker import Breakers
 from services.booking.pms.connections import Connections
 from services.booking.pms.http import Hosts
 from services.booking.pms.metrics import PmsMetrics
+from services.booking.pms.nights import PmsNights
+from services.booking.pms.overlay import PmsOverlay
 from services.booking.pms.saga import Patience, Saga
 from services.booking.pms.store import Connection, Kind, PmsStore
 from services.booking.pms.worker import PmsWorker
@@ -69,11 +71,14 @@ class Front:
         self.cache = AvailabilityCache(
             redis, SearchStore(postgres).inventory, seconds=5, clock=clock, metrics=metrics
         )
+        self.nights = PmsNights(redis, clock, self.metrics)
+        self.overlay = PmsOverlay(self.connections, self.nights)
         self.saga = Saga(
             store=self.store,
             bookings=self.bookings,
             connections=self.connections,
             cache=self.cache,
+            nights=self.nights,
             patience=patience or Patience(SETTLE, 3600),
             metrics=self.metrics,
         )

@@ -16,6 +16,7 @@ from services.messaging.conversation.outcomes import (
     Outcome,
     ReservationConfirmed,
 )
+from services.messaging.conversation.queries import Answer, Availability, Query
 from services.messaging.conversation.state import Deposit
 from services.messaging.replies.model import ListMenu, Text
 from tests.unit.conversation.world import Chat, euros, nights_of, reply_id, think
@@ -102,6 +103,20 @@ def test_news_do_not_end_the_wait_for_a_command() -> None:
     told = think(opened.state, EffectAnswer(0, HotelAgreed("res-1")), chat.hotel, chat.ask)
     assert len(told.replies) == 1
     assert told.state.open == opened.state.open
+
+
+def test_what_the_hotel_has_not_said_for_long_is_subject_to_its_confirmation() -> None:
+    chat = Chat()
+    search = chat.desk.search
+
+    def unconfirmed(query: Query) -> Answer:
+        answer = search(query)
+        return replace(answer, unconfirmed=True) if isinstance(answer, Availability) else answer
+
+    chat.ask = unconfirmed
+    told = chat.writes("habitación del 10 al 12 de diciembre para 2").body
+    assert "sujeto a su confirmación" in told
+    assert "Suite" in told
 
 
 @pytest.mark.parametrize("reason", ["PMS_REFUSED"])

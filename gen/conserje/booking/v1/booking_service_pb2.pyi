@@ -92,7 +92,9 @@ class SearchAvailabilityResponse(_message.Message):
 
     @_builtins.property
     def as_of(self) -> _timestamp_pb2.Timestamp:
-        """When the counters were read from the database."""
+        """When the counters were read from the database; where the hotel has a system
+        of its own, when that said what it has free, if that is longer ago.
+        """
 
     def __init__(
         self,

@@ -57,6 +57,11 @@ class _FreshnessEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Freshness.V
     """Read from the database for this call."""
     FRESHNESS_CACHED: _Freshness.ValueType  # 2
     """Read from the cache; `as_of` says how old it is."""
+    FRESHNESS_UNCONFIRMED: _Freshness.ValueType  # 3
+    """The hotel has a system of its own, which has not told for 15 minutes or
+    more what it has free: everything is subject to its confirmation, and a
+    reservation will be a request that waits for it.
+    """
 
 class Freshness(_Freshness, metaclass=_FreshnessEnumTypeWrapper):
     """How fresh an answer from a cache is."""
@@ -67,6 +72,11 @@ FRESHNESS_LIVE: Freshness.ValueType  # 1
 """Read from the database for this call."""
 FRESHNESS_CACHED: Freshness.ValueType  # 2
 """Read from the cache; `as_of` says how old it is."""
+FRESHNESS_UNCONFIRMED: Freshness.ValueType  # 3
+"""The hotel has a system of its own, which has not told for 15 minutes or
+more what it has free: everything is subject to its confirmation, and a
+reservation will be a request that waits for it.
+"""
 Global___Freshness: _TypeAlias = Freshness  # noqa: Y015
 
 @_typing.final

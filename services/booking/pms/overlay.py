@@ -1,0 +1,91 @@
+"""A hotel's inventory as its own system sees it, and whether a room may be kept there."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from meshkit.errors import MeshError
+from services.booking.domain import MAX_NIGHTS, LockRequest, Stay, refusal
+from services.booking.pms.connections import Connected, Connections
+from services.booking.pms.nights import SELL, Freshness, Known, PmsNights
+from services.booking.pms.port import TypeNight
+from services.booking.search.domain import ALTERNATIVE_DAYS, Inventory, RoomType
+
+SURE = dt.timedelta(seconds=5)
+"""A refusal is asked for again when it is older: somebody may just have cancelled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """An inventory, and how far it may be believed; None for a hotel without its own system."""
+
+    inventory: Inventory
+    freshness: Freshness | None
+
+
+class PmsOverlay:
+    """What is free is what both sides have free."""
+
+    def __init__(self, connections: Connections, nights: PmsNights) -> None:
+        self._connections = connections
+        self._nights = nights
+
+    async def seen(self, tenant_id: str, stay: Stay, inventory: Inventory) -> Seen:
+        """The inventory with what the hotel's own system has left, and the time of that."""
+        hotel = await self._connections.of(tenant_id)
+        if hotel is None:
+            return Seen(inventory, None)
+        known = await self._nights.around(hotel, _with_alternatives(stay, inventory))
+        types = tuple(_limited(one, hotel, known) for one in inventory.room_types)
+        as_of = min(inventory.as_of, known.as_of or inventory.as_of)
+        return Seen(replace(inventory, room_types=types, as_of=as_of), known.freshness)
+
+    async def refused(self, requests: Sequence[LockRequest]) -> list[MeshError | None]:
+        """For each request why the hotel's own system cannot have it; None when it may.
+
+        One that does not answer refuses nothing: the reservation will be a request.
+        """
+        return list(await asyncio.gather(*map(self._refusal, requests)))
+
+    async def _refusal(self, request: LockRequest) -> MeshError | None:
+        hotel = await self._connections.of(request.tenant_id)
+        if hotel is None:
+            return None
+        theirs = hotel.connection.room_types.get(request.room_type_id)
+        if theirs is None:
+            return refusal("SOLD_OUT")
+        known = await self._nights.certain(hotel, request.stay, but_older=SELL)
+        if _full(known, theirs, request.stay):
+            known = await self._nights.certain(hotel, request.stay, but_older=SURE)
+        sold_out = known.freshness is not Freshness.ASK and _full(known, theirs, request.stay)
+        return refusal("SOLD_OUT") if sold_out else None
+
+
+def _full(known: Known, type_id: str, stay: Stay) -> bool:
+    days = (stay.check_in + dt.timedelta(days=day) for day in range(stay.night_count))
+    found = (known.nights.get(TypeNight(type_id, day)) for day in days)
+    return any(one is not None and one.free_count < 1 for one in found)
+
+
+def _with_alternatives(stay: Stay, inventory: Inventory) -> Stay:
+    """The dates that a search may offer instead, too: as many as a stay may have, none over."""
+    spare = min(ALTERNATIVE_DAYS, (MAX_NIGHTS - stay.night_count) // 2)
+    days = dt.timedelta(days=spare)
+    first = max(stay.check_in - days, min(inventory.today, stay.check_in))
+    return Stay(first, stay.check_out + days)
+
+
+def _limited(room_type: RoomType, hotel: Connected, known: Known) -> RoomType:
+    """A type with no more free than there; one that is not there has none."""
+    theirs = hotel.connection.room_types.get(room_type.room_type_id)
+    nights = {}
+    for day, night in room_type.nights.items():
+        free = known.nights.get(TypeNight(theirs, day)) if theirs is not None else None
+        most = night.free_count if free is None else max(free.free_count, 0)
+        if theirs is None:
+            most = 0
+        nights[day] = replace(night, free_count=min(night.free_count, most))
+    return replace(room_type, nights=nights)
