@@ -1,44 +1,158 @@
-"""`conserje number`: the WhatsApp numbers of a hotel."""
+"""`conserje number`: what a hotel is found by: its WhatsApp numbers, and other identifiers."""
 
 import argparse
 from collections.abc import Iterator
 from typing import Any
 
 from conserje.tenant.v1 import tenant_service_pb2 as pb
+from conserje.tenant.v1.identifier_pb2 import (
+    IDENTIFIER_KIND_EMAIL,
+    IDENTIFIER_KIND_GUEST_PHONE,
+    IDENTIFIER_KIND_WHATSAPP_BUSINESS_ACCOUNT,
+    IDENTIFIER_KIND_WHATSAPP_PHONE,
+    Identifier,
+    IdentifierKind,
+)
 from conserje.tenant.v1.tenant_pb2 import WhatsAppNumber
 
-from cli.asking import SECONDS
+from cli.asking import SECONDS, pages
+from cli.places import UsageError
 from cli.tenant import describe
 from cli.tenant_verbs import add_hotel, add_verb
+
+_KINDS = {
+    "phone": (IDENTIFIER_KIND_WHATSAPP_PHONE, "PHONE", "a WhatsApp business number"),
+    "waba": (
+        IDENTIFIER_KIND_WHATSAPP_BUSINESS_ACCOUNT,
+        "ID",
+        "a WhatsApp business account, for what comes about it and not to a number",
+    ),
+    "email": (IDENTIFIER_KIND_EMAIL, "ADDRESS", "an e-mail address"),
+    "guest": (
+        IDENTIFIER_KIND_GUEST_PHONE,
+        "PHONE",
+        "a guest who is this hotel's when he writes to a shared number",
+    ),
+}
+_EPILOG = """examples:
+  conserje number add casa-azul 100000000000031 --account 200000000000031
+  conserje number add casa-azul --phone "+52 55 1234 5678"
+  conserje number add casa-azul --email front@casa-azul.example
+  conserje number move casa-azul 100000000000031 --to casa-roja
+  conserje number list casa-azul
+"""
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command."""
-    command = commands.add_parser("number", help="the WhatsApp numbers of a hotel")
-    verbs = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    adding = add_verb(verbs, "add", "give a hotel a number", _add)
-    removing = add_verb(verbs, "remove", "take a number from a hotel", _remove)
-    for verb in (adding, removing):
-        add_hotel(verb)
-        verb.add_argument("phone_number_id", metavar="NUMBER", help="Meta's id of the number")
-    adding.add_argument(
-        "--account", required=True, metavar="ID", help="the WhatsApp business account it is under"
+    command = commands.add_parser(
+        "number",
+        help="the WhatsApp numbers of a hotel, and what else it is found by",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    adding.add_argument("--display", default="", metavar="TEXT", help="as the hotel prints it")
+    verbs = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    adding = add_verb(verbs, "add", "give a hotel a number or another identifier", _add)
+    moving = add_verb(verbs, "move", "give another hotel what one has, at once", _move)
+    removing = add_verb(verbs, "remove", "take a number or another identifier away", _remove)
+    for verb in (adding, moving, removing):
+        add_hotel(verb)
+        _add_identifiers(verb)
+    add_hotel(add_verb(verbs, "list", "all that a hotel is found by", _list))
+    moving.add_argument(
+        "--to", required=True, metavar="HOTEL", dest="to_tenant_id", help="the hotel that gets it"
+    )
+    for verb, purpose in (
+        (adding, "it is under; needed with a NUMBER"),
+        (moving, "a NUMBER is under from then on, when that is another one"),
+    ):
+        verb.add_argument(
+            "--account", default="", metavar="ID", help=f"the WhatsApp business account {purpose}"
+        )
+    adding.add_argument(
+        "--display", default="", metavar="TEXT", help="a NUMBER as the hotel prints it"
+    )
+    adding.add_argument(
+        "--shared", action="store_true", help="guests of other hotels write to the NUMBER too"
+    )
+
+
+def _add_identifiers(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "phone_number_id", metavar="NUMBER", nargs="?", help="Meta's id of a WhatsApp number"
+    )
+    for name, (_, metavar, help) in _KINDS.items():
+        verb.add_argument(f"--{name}", metavar=metavar, help=f"instead of a NUMBER: {help}")
 
 
 def _add(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    identifier = _identifier(options)
+    if identifier is not None:
+        if options.account or options.display or options.shared:
+            raise UsageError("--account, --display and --shared are of a NUMBER")
+        request = pb.AddIdentifierRequest(tenant_id=options.tenant_id, identifier=identifier)
+        yield describe(stub.AddIdentifier(request, timeout=SECONDS).tenant)
+        return
+    if not options.account:
+        raise UsageError("--account is needed: the WhatsApp business account the number is under")
     number = WhatsAppNumber(
         phone_number_id=options.phone_number_id,
         whatsapp_business_account_id=options.account,
         display_phone_number=options.display,
+        shared=options.shared,
     )
-    request = pb.AddNumberRequest(tenant_id=options.tenant_id, number=number)
-    yield describe(stub.AddNumber(request, timeout=SECONDS).tenant)
+    adding = pb.AddNumberRequest(tenant_id=options.tenant_id, number=number)
+    yield describe(stub.AddNumber(adding, timeout=SECONDS).tenant)
+
+
+def _move(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    identifier = _identifier(options)
+    if identifier is not None:
+        if options.account:
+            raise UsageError("--account is of a NUMBER")
+        request = pb.MoveIdentifierRequest(
+            tenant_id=options.tenant_id, identifier=identifier, to_tenant_id=options.to_tenant_id
+        )
+        yield describe(stub.MoveIdentifier(request, timeout=SECONDS).tenant)
+        return
+    moving = pb.MoveNumberRequest(
+        tenant_id=options.tenant_id,
+        phone_number_id=options.phone_number_id,
+        to_tenant_id=options.to_tenant_id,
+        whatsapp_business_account_id=options.account,
+    )
+    yield describe(stub.MoveNumber(moving, timeout=SECONDS).tenant)
 
 
 def _remove(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.RemoveNumberRequest(
+    identifier = _identifier(options)
+    if identifier is not None:
+        request = pb.RemoveIdentifierRequest(tenant_id=options.tenant_id, identifier=identifier)
+        yield describe(stub.RemoveIdentifier(request, timeout=SECONDS).tenant)
+        return
+    removing = pb.RemoveNumberRequest(
         tenant_id=options.tenant_id, phone_number_id=options.phone_number_id
     )
-    yield describe(stub.RemoveNumber(request, timeout=SECONDS).tenant)
+    yield describe(stub.RemoveNumber(removing, timeout=SECONDS).tenant)
+
+
+def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    asked = pb.GetTenantRequest(tenant_id=options.tenant_id)
+    for number in stub.GetTenant(asked, timeout=SECONDS).tenant.numbers:
+        told = (number.display_phone_number, "shared" if number.shared else "")
+        yield "  ".join(("number", number.phone_number_id, *filter(None, told)))
+    names = {kind: name for name, (kind, _, _) in _KINDS.items()}
+    for page in pages(stub.ListIdentifiers, pb.ListIdentifiersRequest(tenant_id=options.tenant_id)):
+        for one in page.identifiers:
+            yield f"{names.get(one.kind, IdentifierKind.Name(one.kind))}  {one.value}"
+
+
+def _identifier(options: argparse.Namespace) -> Identifier | None:
+    """The identifier that is named; None when it is a number."""
+    named = [name for name in _KINDS if getattr(options, name) is not None]
+    if len(named) + (options.phone_number_id is not None) != 1:
+        one = ", ".join(f"--{name}" for name in _KINDS)
+        raise UsageError(f"one is needed: a NUMBER or one of {one}")
+    if not named:
+        return None
+    return Identifier(kind=_KINDS[named[0]][0], value=getattr(options, named[0]))

@@ -50,8 +50,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 def describe(tenant: Tenant) -> str:
     """A hotel on one line."""
     state = TenantState.Name(tenant.state).removeprefix("TENANT_STATE_")
-    numbers = ", ".join(number.phone_number_id for number in tenant.numbers) or "no number"
-    return f"{tenant.tenant_id}  {state:<9}  {tenant.display_name}  {numbers}"
+    found_by = [number.phone_number_id for number in tenant.numbers] or ["no number"]
+    found_by += [one.value for one in tenant.identifiers]
+    return f"{tenant.tenant_id}  {state:<9}  {tenant.display_name}  {', '.join(found_by)}"
 
 
 def _add_file(verb: argparse.ArgumentParser) -> None:

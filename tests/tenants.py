@@ -55,13 +55,14 @@ class Watched(Resolving):
         state: TenantState.ValueType = TENANT_STATE_ACTIVE,
         *,
         shared: bool = False,
+        account: str = ACCOUNT,
     ) -> None:
         """A number becomes a hotel's, or its hotel changes."""
         version = self.version + 1
         record = RoutingRecord(
             tenant_id=tenant_id,
             phone_number_id=number,
-            whatsapp_business_account_id=ACCOUNT,
+            whatsapp_business_account_id=account,
             state=state,
             display_name="Hotel Mirador",
             time_zone="Europe/Madrid",
@@ -76,11 +77,11 @@ class Watched(Resolving):
         self._records[number] = record
         self._history.add(version, [record])
 
-    def move(self, number: str, tenant_id: str) -> None:
+    def move(self, number: str, tenant_id: str, account: str = ACCOUNT) -> None:
         """A number becomes another hotel's; its past begins now."""
         now = datetime.now(UTC)
         self._past.setdefault(number, []).append((self._records[number], now))
-        self.add(number, tenant_id)
+        self.add(number, tenant_id, account=account)
 
     def change_past(self, number: str, state: TenantState.ValueType) -> None:
         """The hotels that had a number are in that state."""
@@ -108,8 +109,9 @@ class Watched(Resolving):
         if self.away:
             raise Unavailable("DIRECTORY_NOT_LOADED")
         number, at = request.phone_number_id, request.arrive_time.ToDatetime(UTC)
+        account = request.whatsapp_business_account_id
         for record, until in self._past.get(number, ()):
-            if at < until:
+            if at < until and account in ("", record.whatsapp_business_account_id):
                 return _answer(request, record, until)
         if number not in self._records:
             raise NotFound("NUMBER_UNKNOWN")

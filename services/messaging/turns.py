@@ -45,7 +45,7 @@ class Turns:
         rest = lease.items
         while rest:
             owner = await self._owner(lease, rest[0])
-            mine = _leading(rest, rest[0], owner)
+            mine = (rest[0], *_leading(rest[1:], rest[0], owner))
             rest = rest[len(mine) :]
             is_former = owner.until_time is not None
             if not (rest and is_former and owner.standing is Standing.SUSPENDED):

@@ -203,14 +203,17 @@ class Snapshot:
     ) -> Number:
         """Find the owner of a number, whatever his state; "" as the account compares nothing.
 
-        What came at `arrive_time` is his who had the number then or, if nobody had, got it next.
-        A shared number is the hotel's whose `guest` it is, if that is known. Raises `NotFound`
-        NUMBER_UNKNOWN and `FailedPrecondition` WABA_MISMATCH.
+        What came at `arrive_time` is his who had the number then or, if nobody had it under this
+        account, got it next under it. A shared number is the hotel's whose `guest` it is, if that
+        is known. Raises `NotFound` NUMBER_UNKNOWN and `FailedPrecondition` WABA_MISMATCH.
         """
-        number = self._owner(phone_number_id, arrive_time)
-        if number is None:
+        owners = self._owners(phone_number_id, arrive_time)
+        if not owners:
             raise NotFound("NUMBER_UNKNOWN", "No hotel owns this number.")
-        if whatsapp_business_account_id not in ("", number.whatsapp_business_account_id):
+        for number in owners:
+            if whatsapp_business_account_id in ("", number.whatsapp_business_account_id):
+                break
+        else:
             raise FailedPrecondition(
                 "WABA_MISMATCH", "The number belongs to another business account."
             )
@@ -218,12 +221,15 @@ class Snapshot:
             return self.identifiers.get(guest.key, number)
         return number
 
-    def _owner(self, phone_number_id: str, arrive_time: datetime | None) -> Number | None:
+    def _owners(self, phone_number_id: str, arrive_time: datetime | None) -> list[Number]:
+        """Who has had it from then on, the first one first."""
+        owners: list[Number] = []
         if arrive_time is not None:
-            for number in self.past.get(phone_number_id, ()):
-                if number.until_time is not None and arrive_time < number.until_time:
-                    return number
-        return self.numbers.get(phone_number_id)
+            past = self.past.get(phone_number_id, ())
+            owners += (number for number in past if arrive_time < until(number))
+        if (number := self.numbers.get(phone_number_id)) is not None:
+            owners.append(number)
+        return owners
 
 
 def _replace(table: dict[str, T], before: dict[str, T], now: dict[str, T]) -> None:

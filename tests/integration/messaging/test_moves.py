@@ -7,6 +7,7 @@ import itertools
 from datetime import datetime
 from typing import Any
 
+from conserje.messaging.v1.messaging_operations_service_pb2 import ReleaseQuarantineRequest
 from conserje.tenant.v1.tenant_pb2 import TENANT_STATE_ACTIVE, TENANT_STATE_SUSPENDED
 
 from meshkit.errors import Unavailable
@@ -93,6 +94,19 @@ def _owners(arrived: datetime, moves: list[tuple[datetime, datetime, str]]) -> s
         elif arrived >= begun:
             owners |= {owner}
     return owners
+
+
+async def test_what_came_under_the_new_account_before_we_were_told_is_the_new_hotels(
+    mesh: Mesh,
+) -> None:
+    stub = await mesh.start()
+    await mesh.say(stub, text("uno", account="77"), text("dos", phone="34600000002"))
+    await mesh.until("SELECT count(*) FROM quarantine WHERE reason = 'WABA_MISMATCH'", value=1)
+    mesh.tenants.move(NUMBER, OTHER, account="77")
+    await mesh.until_told()
+    await mesh.operations().ReleaseQuarantine(ReleaseQuarantineRequest(phone_number_id=NUMBER))
+    await mesh.until_answered(2)
+    assert await mesh.admin.fetchval(SENDERS) == [TENANT, OTHER]
 
 
 async def test_who_gave_a_command_hears_what_became_of_it(mesh: Mesh) -> None:

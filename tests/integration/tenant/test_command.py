@@ -127,6 +127,59 @@ async def test_the_readme_says_how_a_hotel_is_brought_live(conserje: Conserje, f
     assert hotel_file.read(str(again)) == hotel_file.read(str(file))
 
 
+async def test_whatever_a_hotel_is_found_by_is_added_moved_listed_and_removed(
+    conserje: Conserje,
+) -> None:
+    for option, written, listed in (
+        ("--phone", "+52 1 55 1234 5678", "phone  +525512345678"),
+        ("--waba", "77", "waba  77"),
+        ("--email", "Front@Luna.example", "email  front@luna.example"),
+        ("--guest", "55 11 8234 5678".replace(" ", ""), "guest  +5511982345678"),
+    ):
+        one = (option, written)
+        assert (await conserje("number", "add", "posada-luna", *one))[0] == 0
+        code, _, err = await conserje("number", "add", "hotel-mirador", *one)
+        assert (code, "IDENTIFIER_TAKEN" in err, "luna" in err) == (1, True, False)
+        assert listed in (await conserje("number", "list", "posada-luna"))[1].splitlines()
+        moved = await conserje("number", "move", "posada-luna", *one, "--to", "hotel-mirador")
+        assert (moved[0], moved[1].split()[0]) == (0, "hotel-mirador")
+        assert listed not in (await conserje("number", "list", "posada-luna"))[1]
+        assert listed in (await conserje("number", "list", "hotel-mirador"))[1].splitlines()
+        assert (await conserje("number", "remove", "hotel-mirador", *one))[0] == 0
+        assert listed not in (await conserje("number", "list", "hotel-mirador"))[1]
+    code, _, err = await conserje("number", "add", "posada-luna", "--phone", "55 1234 5678")
+    assert (code, "identifier.value: must be a phone number" in err) == (1, True)
+
+
+async def test_a_number_is_moved_and_may_be_shared(conserje: Conserje) -> None:
+    add = ("number", "add", "posada-luna", "31", "--account", "7", "--shared", "--display", "031")
+    assert (await conserje(*add))[0] == 0
+    assert "number  31  031  shared\n" in (await conserje("number", "list", "posada-luna"))[1]
+    move = ("number", "move", "posada-luna", "31", "--to", "hotel-mirador", "--account", "8")
+    code, out, _ = await conserje(*move)
+    assert (code, out.split()[0]) == (0, "hotel-mirador")
+    _, shown, _ = await conserje("tenant", "export", "hotel-mirador")
+    assert "whatsapp_business_account_id: '8'" in shown
+    assert (await conserje("number", "remove", "posada-luna", "31"))[0] == 1
+
+
+def test_what_is_not_one_thing_is_refused_before_anybody_is_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("CONSERJE_TARGET_TENANT", "127.0.0.1:1")
+    for arguments, said in (
+        (("add", "a"), "one is needed"),
+        (("add", "a", "31", "--email", "a@b.mx"), "one is needed"),
+        (("add", "a", "31"), "--account is needed"),
+        (("add", "a", "--email", "a@b.mx", "--account", "7"), "are of a NUMBER"),
+        (("move", "a", "--email", "a@b.mx", "--account", "7", "--to", "b"), "is of a NUMBER"),
+        (("remove", "a", "--email", "a@b.mx", "--phone", "1"), "one is needed"),
+    ):
+        assert main(("number", *arguments)) == 2
+        told = capsys.readouterr()
+        assert (told.out, said in told.err) == ("", True)
+
+
 NONSENSE = (
     ("[", "no YAML"),
     ("- casa-azul", "not a list of fields"),

@@ -92,7 +92,8 @@ class ResolveTenantRequest(_message.Message):
     @_builtins.property
     def arrive_time(self) -> _timestamp_pb2.Timestamp:
         """When the item came that was sent to `phone_number_id`: it is the hotel's that
-        had the number then, or, when nobody had it, got it next. Absent means now.
+        had the number then, or, when nobody had it under this account, got it next
+        under it. Absent means now.
         """
 
     @_builtins.property
