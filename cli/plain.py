@@ -1,25 +1,17 @@
 """Messages as people write them in YAML, field by field as in the contract.
 
-As JSON, but: enums by their short names (`monday`), dates as `2027-01-31`, money as
-`120.50 EUR`, spans of time as `20min`, `24h` or `7d`. Every scalar that is read is text.
+As JSON, but: enums by their short names (`monday`), dates as `2027-01-31`. Every scalar
+that is read is text.
 """
 
 import datetime as dt
-import re
 from collections.abc import Callable, Mapping
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.type.date_pb2 import Date
-from google.type.money_pb2 import Money as MoneyMessage
-
-from meshkit.money import Money, from_proto, to_proto
-
-_UNITS = {"d": 86_400, "h": 3600, "min": 60, "s": 1}
-_SPAN = re.compile(r"(?P<count>\d{1,9}) ?(?P<unit>d|h|min|s)")
 
 
 class PlainError(ValueError):
@@ -112,42 +104,5 @@ def _from_day(value: Any, _path: str) -> str:
     return f"{day.year:04}-{day.month:02}-{day.day:02}"
 
 
-def _to_money(value: Any, path: str) -> dict[str, Any]:
-    amount, _, currency = str(value).partition(" ")
-    try:
-        message = to_proto(Money(Decimal(amount), currency))
-    except (InvalidOperation, ValueError):
-        raise PlainError(f"{path}: {value!r} is no amount such as 120.50 EUR") from None
-    return json_format.MessageToDict(message, preserving_proto_field_name=True)
-
-
-def _from_money(value: Any, _path: str) -> str:
-    money = from_proto(json_format.ParseDict(value, MoneyMessage()))
-    cents = money.amount.quantize(Decimal("0.01"))
-    return f"{cents if cents == money.amount else money.amount.normalize():f} {money.currency}"
-
-
-def _to_span(value: Any, path: str) -> str:
-    match = _SPAN.fullmatch(str(value))
-    if match is None:
-        raise PlainError(f"{path}: {value!r} is no time such as 20min, 24h or 7d")
-    return f"{int(match['count']) * _UNITS[match['unit']]}s"
-
-
-def _from_span(value: Any, _path: str) -> str:
-    seconds = int(Decimal(str(value).removesuffix("s")))
-    # `24h` rather than `1d`: that is how hotels speak of it.
-    units = _UNITS if seconds >= 2 * _UNITS["d"] else {"h": 3600, "min": 60, "s": 1}
-    return next(f"{seconds // size}{unit}" for unit, size in units.items() if not seconds % size)
-
-
-_READERS: Special = {
-    "google.type.Date": _to_day,
-    "google.type.Money": _to_money,
-    "google.protobuf.Duration": _to_span,
-}
-_WRITERS: Special = {
-    "google.type.Date": _from_day,
-    "google.type.Money": _from_money,
-    "google.protobuf.Duration": _from_span,
-}
+_READERS: Special = {"google.type.Date": _to_day}
+_WRITERS: Special = {"google.type.Date": _from_day}

@@ -111,8 +111,6 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
                 }
             ],
         },
-        "check_in_time": "15:00",
-        "check_out_time": "11:00",
         "info_texts": list(_texts(_MIRADOR)),
         "suspension_policy": _answers(
             "Ahora mismo no atendemos por aquí. Escríbenos en unos días o llámanos.",
@@ -133,8 +131,6 @@ SETTINGS: Mapping[str, Mapping[str, Any]] = {
                 every=(("08:00", "14:00"), ("16:00", "21:00")), sunday=(("08:00", "14:00"),)
             )
         },
-        "check_in_time": "14:00",
-        "check_out_time": "12:00",
         "info_texts": list(_texts(_LUNA)),
     },
 }

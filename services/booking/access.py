@@ -22,6 +22,7 @@ ACCESS: Access = {
         "ModifyReservation": (MESSAGING, OPERATOR),
         "ListReservations": (MESSAGING, OPERATOR, READER),
         "ListReservationEvents": (OPERATOR, READER),
+        "GetReservationTerms": (MESSAGING, OPERATOR, READER),
         "QuoteCancellation": (MESSAGING, OPERATOR, READER),
         "CancelReservation": (MESSAGING, OPERATOR),
         "CheckInReservation": (OPERATOR,),

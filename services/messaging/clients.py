@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import UTC, date
+from datetime import UTC, date, time
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, assert_never
 from uuid import UUID
@@ -22,6 +22,8 @@ from conserje.booking.v1.booking_service_pb2 import (
     CancelReservationResponse,
     ConfirmReservationRequest,
     ConfirmReservationResponse,
+    GetReservationTermsRequest,
+    GetReservationTermsResponse,
     ReleaseLockRequest,
     SearchAvailabilityRequest,
     SearchAvailabilityResponse,
@@ -63,6 +65,7 @@ from services.messaging.conversation.queries import (
     Failed,
     RoomOffer,
     SearchAvailability,
+    Times,
 )
 from services.messaging.conversation.state import Deposit
 
@@ -114,6 +117,19 @@ class Booking:
         except MeshError as error:
             return Failed(to_grpc_code(error).name, error.reason, _last_night(error)), b""
         return _availability(response), response.SerializeToString()
+
+    async def times(self, tenant_id: str) -> tuple[Answer, bytes]:
+        """When guests come and leave, and the bytes of the answer as they came."""
+        request = GetReservationTermsRequest(tenant_id=tenant_id)
+        try:
+            response: GetReservationTermsResponse = await self._stub.GetReservationTerms(request)
+        except MeshError as error:
+            return Failed(to_grpc_code(error).name, error.reason), b""
+        terms = response.terms
+        times = Times(
+            time.fromisoformat(terms.check_in_time), time.fromisoformat(terms.check_out_time)
+        )
+        return times, response.SerializeToString()
 
     async def send(self, method: str, request: bytes, timeout: float) -> bytes:
         """Send a command as it was stored; the bytes of the answer. Raises `MeshError`."""

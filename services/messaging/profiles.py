@@ -122,8 +122,6 @@ def _profile(message: TenantProfile, time_zone: str) -> Profile:
     flags, address = message.feature_flags, message.address
     place = address.coordinates
     return Profile(
-        check_in=dt.time.fromisoformat(message.check_in_time),
-        check_out=dt.time.fromisoformat(message.check_out_time),
         address=_on_one_line(address),
         coordinates=(
             (place.latitude, place.longitude) if address.HasField("coordinates") else None

@@ -17,7 +17,13 @@ from services.messaging.clients import Booking
 from services.messaging.conversation.decision import Decision
 from services.messaging.conversation.events import EffectAnswer, Event
 from services.messaging.conversation.hotel import Hotel
-from services.messaging.conversation.queries import Answer, AskProfile, Failed, Query
+from services.messaging.conversation.queries import (
+    Answer,
+    AskTimes,
+    Failed,
+    Query,
+    SearchAvailability,
+)
 from services.messaging.conversation.state import State
 from services.messaging.conversation.state_json import from_json, to_json
 from services.messaging.opaque import make_opaque
@@ -129,8 +135,10 @@ class Talk:
 
     async def _ask(self, query: Query, hotel: Hotel) -> tuple[Answer, bytes]:
         """The answer, and its bytes as they came (empty without one)."""
-        if not isinstance(query, AskProfile):
+        if isinstance(query, SearchAvailability):
             return await self._booking.search(hotel.tenant_id, query)
+        if isinstance(query, AskTimes):
+            return await self._booking.times(hotel.tenant_id)
         try:
             return await self._profiles.get(hotel, query.language)
         except MeshError as error:

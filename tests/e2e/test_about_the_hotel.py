@@ -18,7 +18,7 @@ pytestmark = pytest.mark.e2e
 async def test_a_guest_asks_and_a_change_of_the_hotel_is_told(mesh: Mesh) -> None:
     guest = Guest(mesh, LUNA)
     assert "No tenemos estacionamiento" in (await guest.say("¿hay estacionamiento?")).text
-    assert "2:00 PM" in (await guest.say("what time is check-in?")).text
+    assert "3:00 PM" in (await guest.say("what time is check-in?")).text
     async with grpc.aio.insecure_channel(mesh.address("tenant").grpc) as channel:
         stub = TenantServiceStub(channel)
         one = pb.GetTenantRequest(tenant_id="posada-luna")

@@ -25,6 +25,8 @@ from conserje.booking.v1.booking_service_pb2 import (
     CreateReservationResponse,
     GetReservationRequest,
     GetReservationResponse,
+    GetReservationTermsRequest,
+    GetReservationTermsResponse,
     ListReservationEventsRequest,
     ListReservationEventsResponse,
     ListReservationsRequest,
@@ -55,6 +57,7 @@ from services.booking.pms.worker import PmsWorker
 from services.booking.reservations import domain, wire
 from services.booking.reservations.domain import Decide, Facts, Order, by_staff
 from services.booking.reservations.stream import ReservationStream
+from services.booking.reservations.terms_wire import from_terms
 from services.booking.store import BookingStore
 from services.booking.wire import to_id, to_stay
 
@@ -156,6 +159,14 @@ class ReservationServicer(BookingServiceServicer):
         changed = await self._store.modify(order, reservation_id, wishes)
         await self._cache.outdate([order.tenant_id])
         return ModifyReservationResponse(reservation=wire.from_reservation(changed))
+
+    async def GetReservationTerms(
+        self, request: GetReservationTermsRequest, context: Context
+    ) -> GetReservationTermsResponse:
+        """What a hotel asks of those who book now."""
+        storable([("tenant_id", request.tenant_id)])
+        terms, currency_code = await self._store.terms(request.tenant_id)
+        return GetReservationTermsResponse(terms=from_terms(terms, currency_code))
 
     async def QuoteCancellation(
         self, request: QuoteCancellationRequest, context: Context

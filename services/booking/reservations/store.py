@@ -39,6 +39,7 @@ from services.booking.reservations.snapshot import (
     terms_from_json,
     terms_to_json,
 )
+from services.booking.reservations.terms import Terms
 from services.booking.reservations.transitions import TRANSITIONS, Action, Origin
 from services.booking.rooms.placing import settle_reservation
 
@@ -327,6 +328,17 @@ WHERE s.tenant_id = $1 AND s.reservation_id = $2
             await self._store_answer(connection, order, None, before)
             return before
         return await self._write(connection, order, change, before, before.state.value, facts)
+
+    SELECT_HOUSE_TERMS = """
+SELECT reservation_terms, currency_code FROM property WHERE tenant_id = $1
+"""
+
+    async def terms(self, tenant_id: str) -> tuple[Terms, str]:
+        """What the hotel asks of those who book now, and its currency."""
+        row = await self._postgres.fetchrow(self.SELECT_HOUSE_TERMS, tenant_id)
+        if row is None:
+            raise refusal("PROPERTY_UNKNOWN")
+        return terms_from_json(row["reservation_terms"]), row["currency_code"]
 
     async def facts(self, reservation: Reservation) -> Facts:
         """What is true now, for a quote that changes nothing."""

@@ -4,7 +4,14 @@ from collections.abc import Generator, Sequence
 
 from services.messaging.conversation import search
 from services.messaging.conversation.profile import Profile
-from services.messaging.conversation.queries import Answer, AskProfile, Query
+from services.messaging.conversation.queries import (
+    Answer,
+    AskProfile,
+    AskTimes,
+    Failed,
+    Query,
+    Times,
+)
 from services.messaging.conversation.state import Asking
 from services.messaging.conversation.turn import Steps, Turn
 from services.messaging.replies import about, about_texts, bookings, texts
@@ -14,6 +21,8 @@ from services.messaging.understanding.meaning import Intent, Meaning, Topic
 Told = Generator[Query, Answer, tuple[str, ...]]
 # Who wants one of these done is not asking, whatever else the text names.
 _DEEDS = (Intent.CANCEL, Intent.CANCEL_RESERVATION, Intent.CHANGE, Intent.RESTART, Intent.DENY)
+
+_TIMES = frozenset((Topic.CHECK_IN, Topic.CHECK_OUT))
 
 
 def answers(turn: Turn, meaning: Meaning) -> Told:
@@ -27,7 +36,12 @@ def answers(turn: Turn, meaning: Meaning) -> Told:
     if not profile.answers_questions:
         cannot = turn.voice.say(texts.CANNOT_TELL)
         return (" ".join(filter(None, (cannot, about.reception(turn.voice, profile)))),)
-    return about.told(turn.voice, profile, topics)
+    times: Answer | None = None
+    if not _TIMES.isdisjoint(topics):
+        times = yield AskTimes()
+    if isinstance(times, Failed) and times.reason != "PROPERTY_UNKNOWN":
+        return (turn.voice.say(about_texts.CANNOT_LOOK_UP),)
+    return about.told(turn.voice, profile, times if isinstance(times, Times) else None, topics)
 
 
 def _asked(meaning: Meaning) -> tuple[Topic, ...]:
@@ -36,8 +50,8 @@ def _asked(meaning: Meaning) -> tuple[Topic, ...]:
         return meaning.topics
     if meaning.wants(*_DEEDS):
         return ()
-    times = (Topic.CHECK_IN, Topic.CHECK_OUT) if meaning.dates else ()
-    return tuple(topic for topic in meaning.topics if topic not in times)
+    named = _TIMES if meaning.dates else frozenset()
+    return tuple(topic for topic in meaning.topics if topic not in named)
 
 
 def tell(turn: Turn, told: Sequence[str]) -> Steps:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -14,8 +13,6 @@ from services.messaging.understanding.meaning import Topic
 class Profile:
     """A hotel's own words and hours. What it did not say is empty or None."""
 
-    check_in: dt.time
-    check_out: dt.time
     address: str = ""
     """On one line."""
     coordinates: tuple[float, float] | None = None

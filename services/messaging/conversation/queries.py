@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, time
 
 from meshkit.money import Money
 from services.messaging.conversation.profile import Profile
@@ -75,5 +75,18 @@ class AskProfile:
     language: str
 
 
-Query = SearchAvailability | AskProfile
-Answer = Availability | Profile | Failed
+@dataclass(frozen=True)
+class AskTimes:
+    """When do guests come and leave?"""
+
+
+@dataclass(frozen=True)
+class Times:
+    """From when on guests may arrive and by when they leave, by the hotel's clocks."""
+
+    check_in: time
+    check_out: time
+
+
+Query = SearchAvailability | AskProfile | AskTimes
+Answer = Availability | Profile | Times | Failed

@@ -8,6 +8,7 @@ from itertools import groupby
 
 from services.messaging.conversation.hours import Hours, Span
 from services.messaging.conversation.profile import Profile
+from services.messaging.conversation.queries import Times
 from services.messaging.replies import about_texts as texts
 from services.messaging.replies import days, limits
 from services.messaging.replies.voice import Voice
@@ -17,9 +18,11 @@ ALWAYS = dt.timedelta(days=30)
 """Who does not close for so long is said never to close."""
 
 
-def told(voice: Voice, profile: Profile, topics: Sequence[Topic]) -> tuple[str, ...]:
+def told(
+    voice: Voice, profile: Profile, times: Times | None, topics: Sequence[Topic]
+) -> tuple[str, ...]:
     """A text for each topic that the hotel spoke of, and one that names the others."""
-    found = [(topic, _one(voice, profile, topic)) for topic in topics]
+    found = [(topic, _one(voice, profile, times, topic)) for topic in topics]
     lines = [text for _, text in found if text]
     missing = [topic for topic, text in found if not text]
     if missing:
@@ -34,12 +37,12 @@ def reception(voice: Voice, profile: Profile) -> str:
     return _now(voice, profile.hours) if profile.hours and profile.tells_hours else ""
 
 
-def _one(voice: Voice, profile: Profile, topic: Topic) -> str:
+def _one(voice: Voice, profile: Profile, times: Times | None, topic: Topic) -> str:
     own = limits.clean(profile.texts.get(topic, ""))
-    if topic is Topic.CHECK_IN:
-        return _joined(voice.say(texts.CHECK_IN_FROM, time=_clock(voice, profile.check_in)), own)
-    if topic is Topic.CHECK_OUT:
-        return _joined(voice.say(texts.CHECK_OUT_BY, time=_clock(voice, profile.check_out)), own)
+    if topic is Topic.CHECK_IN and times is not None:
+        return _joined(voice.say(texts.CHECK_IN_FROM, time=_clock(voice, times.check_in)), own)
+    if topic is Topic.CHECK_OUT and times is not None:
+        return _joined(voice.say(texts.CHECK_OUT_BY, time=_clock(voice, times.check_out)), own)
     if topic is Topic.LOCATION:
         return "\n".join(filter(None, (*_place(voice, profile), own)))
     if topic is Topic.HOURS and profile.hours is not None:

@@ -9,7 +9,6 @@ from conserje.tenant.v1.settings_pb2 import InfoText, LocalizedText, RoomPhoto
 from conserje.tenant.v1.tenant_pb2 import Tenant, TenantProfile
 
 from services.tenant.hotels.domain import Hotel
-from services.tenant.hotels.settings import DEFAULT_CHECK_IN, DEFAULT_CHECK_OUT
 from services.tenant.hotels.wire import from_hotel
 
 TextT = TypeVar("TextT", InfoText, LocalizedText)
@@ -23,8 +22,6 @@ def profile_of(hotel: Hotel, language_code: str) -> TenantProfile:
     profile = TenantProfile(
         tenant_id=tenant.tenant_id,
         version=hotel.version,
-        check_in_time=tenant.check_in_time or DEFAULT_CHECK_IN,
-        check_out_time=tenant.check_out_time or DEFAULT_CHECK_OUT,
         info_texts=_info_texts(tenant, wanted),
         room_photos=[_photo(photo, wanted) for photo in tenant.room_photos],
         suspension_answer=answer.text if answer is not None else "",

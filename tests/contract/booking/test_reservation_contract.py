@@ -18,6 +18,7 @@ from conserje.booking.v1.booking_service_pb2 import (
     CheckOutReservationRequest,
     CreateReservationRequest,
     GetReservationRequest,
+    GetReservationTermsRequest,
     ListReservationEventsRequest,
     ListReservationsRequest,
     ModifyReservationRequest,
@@ -327,6 +328,22 @@ async def test_reservations_are_listed(grpc_stub: Any, call: Call, hotel: Hotel)
         some = ListReservationsRequest(tenant_id=hotel.tenant_id, **filters)
         found = (await call(grpc_stub.ListReservations, some)).reservations
         assert [one.check_in_date for one in found] == [day(hotel, first) for first in firsts]
+
+
+async def test_the_terms_of_a_hotel_are_told_before_anything_is_booked(
+    grpc_stub: Any, call: Call, hotel: Hotel
+) -> None:
+    await set_terms(hotel, {**TERMS, "check_in": "14:30", "check_out": "12:00"})
+    request = GetReservationTermsRequest(tenant_id=hotel.tenant_id)
+    terms = (await call(grpc_stub.GetReservationTerms, request)).terms
+    assert (terms.check_in_time, terms.check_out_time) == ("14:30", "12:00")
+    assert [step.before_arrival.seconds for step in terms.cancellation_steps] == [
+        10_000 * 3600,
+        24 * 3600,
+    ]
+    nobody = GetReservationTermsRequest(tenant_id="nobody")
+    _, error = await refused(call, grpc_stub.GetReservationTerms, nobody)
+    assert error.reason == "PROPERTY_UNKNOWN"
 
 
 async def test_another_hotels_reservation_is_unknown(

@@ -87,7 +87,6 @@ class Tenants(Watched):
         for item in request.items:
             profile = response.results.add().value
             profile.tenant_id, profile.version = item.tenant_id, self.version
-            profile.check_in_time, profile.check_out_time = "14:00", "12:00"
             profile.suspension_answer = self.suspension_answer
             text = {"es": "Hay wifi gratis.", "en": "There is free wifi."}[item.language_code]
             profile.info_texts.add(topic=INFO_TOPIC_WIFI, language_code="es", text=text)
@@ -121,6 +120,11 @@ class Bookings(BookingServiceServicer):
         room.total_price.currency_code, room.total_price.units = "EUR", 200
         room.nightly_prices.add(currency_code="EUR", units=100)
         room.nightly_prices.add(currency_code="EUR", units=100)
+        return response
+
+    async def GetReservationTerms(self, request: Any, context: Any) -> Any:
+        response = booking_pb.GetReservationTermsResponse()
+        response.terms.check_in_time, response.terms.check_out_time = "14:00", "12:00"
         return response
 
     async def AcquireLock(self, request: Any, context: Any) -> Any:

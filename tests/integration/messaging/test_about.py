@@ -14,12 +14,14 @@ async def test_a_guest_is_told_the_hotels_own_words_in_their_language(mesh: Mesh
         text("Is there wifi?", phone="34600000002"),
         text("¿tenéis wifi?", phone="34600000003"),
         text("do you have a pool?", phone="34600000004"),
+        text("when can we arrive?", phone="34600000005"),
     ]
     for item in asked:
         await stub.BatchIngestEvents(BatchIngestEventsRequest(items=[item]), timeout=5)
         await mesh.until_quiet()
-    told = {sent["to"]: sent["text"]["body"] for sent in await mesh.accepted(4)}
+    told = {sent["to"]: sent["text"]["body"] for sent in await mesh.accepted(5)}
     assert told["34600000001"] == told["34600000003"] == "Hay wifi gratis."
     assert told["34600000002"] == "There is free wifi."
     assert "no information about the pool" in told["34600000004"]
+    assert told["34600000005"] == "Check-in is from 2:00 PM on."
     assert mesh.tenants.profiles_asked == 2

@@ -159,7 +159,7 @@ async def test_a_caller_who_goes_away_half_way_leaves_nothing(
 
 async def test_it_creates_changes_and_leaves_alone(stub: Any) -> None:
     mirador = await get(stub)
-    mirador.check_in_time = "16:00"
+    mirador.address.locality = "Toledo"
     luna = await get(stub, LUNA)
     new = hotel("casa-azul", "31")
     answer = await stub.ImportTenants(importing([mirador, luna, new]))
@@ -168,7 +168,7 @@ async def test_it_creates_changes_and_leaves_alone(stub: Any) -> None:
         pb.IMPORT_ACTION_UNCHANGED,
         pb.IMPORT_ACTION_CREATED,
     ]
-    assert (await get(stub)).check_in_time == "16:00"
+    assert (await get(stub)).address.locality == "Toledo"
     assert (await get(stub, LUNA)).etag == luna.etag
     assert [one.phone_number_id for one in (await get(stub, "casa-azul")).numbers] == ["31"]
 

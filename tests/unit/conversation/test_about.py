@@ -17,8 +17,6 @@ from tests.unit.conversation.world import Chat
 # The tests' now is Monday 2026-11-23, 11:00 in Madrid.
 DESK = Span(time(8), time(22))
 PROFILE = Profile(
-    check_in=time(14),
-    check_out=time(12),
     address="Calle Mayor 1, 28013 Madrid",
     coordinates=(40.4168, -3.7038),
     hours=Hours("Europe/Madrid", dict.fromkeys(range(6), (DESK,)), {date(2026, 12, 8): ()}),
@@ -94,6 +92,15 @@ def test_a_hotel_that_does_not_want_it_sends_its_guests_to_the_reception() -> No
 def test_without_the_tenant_service_it_says_that_it_cannot_look() -> None:
     told = body(chat(Failed("UNAVAILABLE", "CONNECTION_LOST")), "¿hay wifi?")
     assert "no lo puedo consultar ahora mismo" in told
+
+
+def test_times_are_those_of_the_terms_that_bookings_are_made_under() -> None:
+    guest = chat()
+    guest.desk.times = Failed("NOT_FOUND", "PROPERTY_UNKNOWN")
+    assert body(guest, "check-in?") == "Antes guardamos el equipaje."
+    assert "no information about check-out" in body(guest, "what time is check-out?")
+    guest.desk.times = Failed("UNAVAILABLE", "CONNECTION_LOST")
+    assert "cannot look that up right now" in body(guest, "what time is check-in?")
 
 
 @pytest.mark.parametrize("text", ["del 12 al 14 de diciembre para 2, ¿hay wifi?"])

@@ -32,7 +32,6 @@ from services.messaging.conversation.outcomes import (
 )
 from services.messaging.conversation.queries import (
     Answer,
-    AskProfile,
     Availability,
     Failed,
     Query,
@@ -129,7 +128,7 @@ class Told:
             self.day(today + timedelta(days=ahead))
 
     def answer(self, query: Query, answer: Answer) -> None:
-        if isinstance(query, AskProfile):
+        if not isinstance(query, SearchAvailability):
             return
         self.stay(query.check_in, query.check_out)
         self.guests(query.adults, query.children)

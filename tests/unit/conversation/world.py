@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 
 from meshkit.money import Money
@@ -38,11 +38,13 @@ from services.messaging.conversation.queries import (
     AlternativeStay,
     Answer,
     AskProfile,
+    AskTimes,
     Availability,
     Failed,
     Query,
     RoomOffer,
     SearchAvailability,
+    Times,
 )
 from services.messaging.conversation.state import Deposit, State
 from services.messaging.conversation.state_json import from_json, to_json
@@ -115,6 +117,7 @@ class FrontDesk:
         self.penalty = 0
         self.deposit = 0
         self.profile: Answer = Failed("UNAVAILABLE", "TENANT_AWAY")
+        self.times: Answer = Times(time(14), time(12))
         self.queries: list[SearchAvailability] = []
         self.commands: list[Command] = []
 
@@ -131,6 +134,8 @@ class FrontDesk:
     def search(self, query: Query) -> Answer:
         if isinstance(query, AskProfile):
             return self.profile
+        if isinstance(query, AskTimes):
+            return self.times
         self.queries.append(query)
         self.sweep()
         refused = self._refused(query.check_in, query.check_out)

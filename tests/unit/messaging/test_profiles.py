@@ -39,7 +39,6 @@ class Tenants:
                 continue
             profile = result.value
             profile.tenant_id, profile.version = item.tenant_id, self.version
-            profile.check_in_time, profile.check_out_time = "15:00", "11:00"
             profile.info_texts.add(topic=pb.INFO_TOPIC_WIFI, language_code="es", text=self.text)
             profile.info_texts.add(topic=99, language_code="es", text="Later")
         return response

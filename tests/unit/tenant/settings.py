@@ -27,22 +27,6 @@ business_hours {
   days { weekday: WEEKDAY_TUESDAY spans { open_time: "00:00" close_time: "00:00" } }
   exceptions { date { year: 2026 month: 12 day: 25 } display_name: "Navidad" }
 }
-check_in_time: "14:00"
-check_out_time: "12:00"
-cancellation_policy {
-  steps { before_arrival { seconds: 604800 } penalty { percent: 50 } }
-  steps { before_arrival { seconds: 86400 } penalty { night_count: 1 } }
-  no_show_penalty { percent: 100 }
-}
-deposit_rule {
-  amount { amount { currency_code: "MXN" units: 500 } }
-  deposit_period { seconds: 172800 }
-}
-late_checkout_rule {
-  steps { until_time: "14:00" fee { amount { currency_code: "MXN" units: 250 nanos: 500000000 } } }
-  room_ready_period { seconds: 5400 }
-}
-lock_period { seconds: 1800 }
 info_texts { topic: INFO_TOPIC_WIFI language_code: "es" text: "Red CasaVerde.\\nClave: 1234" }
 info_texts { topic: INFO_TOPIC_WIFI language_code: "en" text: "Network CasaVerde" }
 room_photos {
@@ -52,11 +36,6 @@ room_photos {
 }
 staff_contacts { display_name: "Ana" phone_number: "+525512345678" language_code: "es" }
 feature_flags { tell_reception_hours: false }
-pms_connection {
-  kind: PMS_KIND_QLOAPPS
-  base_url: "https://pms.example.com/api"
-  property_id: "1"
-}
 suspension_policy { answers { language_code: "es" text: "Volvemos pronto." } }
 """
 

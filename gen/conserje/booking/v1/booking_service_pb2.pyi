@@ -1017,6 +1017,52 @@ class ListReservationEventsResponse(_message.Message):
 Global___ListReservationEventsResponse: _TypeAlias = ListReservationEventsResponse  # noqa: Y015
 
 @_typing.final
+class GetReservationTermsRequest(_message.Message):
+    """The request of `GetReservationTerms`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetReservationTermsRequest: _TypeAlias = GetReservationTermsRequest  # noqa: Y015
+
+@_typing.final
+class GetReservationTermsResponse(_message.Message):
+    """The answer of `GetReservationTerms`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TERMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def terms(self) -> _reservation_pb2.ReservationTerms:
+        """The terms of the hotel."""
+
+    def __init__(
+        self,
+        *,
+        terms: _reservation_pb2.ReservationTerms | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["terms", b"terms"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetReservationTermsResponse: _TypeAlias = GetReservationTermsResponse  # noqa: Y015
+
+@_typing.final
 class QuoteCancellationRequest(_message.Message):
     """The request of `QuoteCancellation`."""
 

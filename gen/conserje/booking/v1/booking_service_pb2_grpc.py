@@ -117,6 +117,11 @@ class BookingServiceStub:
                 request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationEventsRequest.SerializeToString,
                 response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationEventsResponse.FromString,
                 _registered_method=True)
+        self.GetReservationTerms = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/GetReservationTerms',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.GetReservationTermsRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.GetReservationTermsResponse.FromString,
+                _registered_method=True)
         self.QuoteCancellation = channel.unary_unary(
                 '/conserje.booking.v1.BookingService/QuoteCancellation',
                 request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.QuoteCancellationRequest.SerializeToString,
@@ -396,6 +401,17 @@ class BookingServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetReservationTerms(self, request, context):
+        """What a hotel asks of those who book now: when they come and leave, what
+        cancelling costs, what must be paid before. A rate plan may have other terms.
+
+        Errors:
+        - NOT_FOUND `PROPERTY_UNKNOWN`: the hotel sells nothing here.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def QuoteCancellation(self, request, context):
         """What cancelling a reservation costs now, by the terms it was booked under.
         Nothing is changed.
@@ -623,6 +639,11 @@ def add_BookingServiceServicer_to_server(servicer, server):
                     servicer.ListReservationEvents,
                     request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationEventsRequest.FromString,
                     response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationEventsResponse.SerializeToString,
+            ),
+            'GetReservationTerms': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetReservationTerms,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.GetReservationTermsRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.GetReservationTermsResponse.SerializeToString,
             ),
             'QuoteCancellation': grpc.unary_unary_rpc_method_handler(
                     servicer.QuoteCancellation,
@@ -1093,6 +1114,33 @@ class BookingService:
             '/conserje.booking.v1.BookingService/ListReservationEvents',
             conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationEventsRequest.SerializeToString,
             conserje_dot_booking_dot_v1_dot_booking__service__pb2.ListReservationEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetReservationTerms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/GetReservationTerms',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.GetReservationTermsRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.GetReservationTermsResponse.FromString,
             options,
             channel_credentials,
             insecure,

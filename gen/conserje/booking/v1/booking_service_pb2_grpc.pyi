@@ -191,6 +191,13 @@ class BookingServiceStub:
     Errors:
     - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
     """
+    GetReservationTerms: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.GetReservationTermsRequest, _booking_service_pb2.GetReservationTermsResponse]
+    """What a hotel asks of those who book now: when they come and leave, what
+    cancelling costs, what must be paid before. A rate plan may have other terms.
+
+    Errors:
+    - NOT_FOUND `PROPERTY_UNKNOWN`: the hotel sells nothing here.
+    """
     QuoteCancellation: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.QuoteCancellationRequest, _booking_service_pb2.QuoteCancellationResponse]
     """What cancelling a reservation costs now, by the terms it was booked under.
     Nothing is changed.
@@ -460,6 +467,13 @@ class BookingServiceAsyncStub(BookingServiceStub):
 
     Errors:
     - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+    """
+    GetReservationTerms: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.GetReservationTermsRequest, _booking_service_pb2.GetReservationTermsResponse]  # type: ignore[assignment]
+    """What a hotel asks of those who book now: when they come and leave, what
+    cancelling costs, what must be paid before. A rate plan may have other terms.
+
+    Errors:
+    - NOT_FOUND `PROPERTY_UNKNOWN`: the hotel sells nothing here.
     """
     QuoteCancellation: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.QuoteCancellationRequest, _booking_service_pb2.QuoteCancellationResponse]  # type: ignore[assignment]
     """What cancelling a reservation costs now, by the terms it was booked under.
@@ -817,6 +831,19 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
+        """
+
+    @_abc_1.abstractmethod
+    def GetReservationTerms(
+        self,
+        request: _booking_service_pb2.GetReservationTermsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.GetReservationTermsResponse, _abc.Awaitable[_booking_service_pb2.GetReservationTermsResponse]]:
+        """What a hotel asks of those who book now: when they come and leave, what
+        cancelling costs, what must be paid before. A rate plan may have other terms.
+
+        Errors:
+        - NOT_FOUND `PROPERTY_UNKNOWN`: the hotel sells nothing here.
         """
 
     @_abc_1.abstractmethod

@@ -23,12 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
-from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
-from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!conserje/tenant/v1/settings.proto\x12\x12\x63onserje.tenant.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\"d\n\x0b\x43oordinates\x12)\n\x08latitude\x18\x01 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x80V@)\x00\x00\x00\x00\x00\x80V\xc0\x12*\n\tlongitude\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x80\x66@)\x00\x00\x00\x00\x00\x80\x66\xc0\"\xeb\x01\n\x07\x41\x64\x64ress\x12 \n\x05lines\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x04\"\x07r\x05\x10\x01\x18\xc8\x01\x12\x19\n\x08locality\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12$\n\x13\x61\x64ministrative_area\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1c\n\x0bpostal_code\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12)\n\x0bregion_code\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{2})?$\x12\x34\n\x0b\x63oordinates\x18\x06 \x01(\x0b\x32\x1f.conserje.tenant.v1.Coordinates\"\x81\x01\n\x08TimeSpan\x12\x39\n\topen_time\x18\x01 \x01(\tB&\xbaH#r!2\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$\x12:\n\nclose_time\x18\x02 \x01(\tB&\xbaH#r!2\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$\"\x7f\n\nDailyHours\x12\x38\n\x07weekday\x18\x01 \x01(\x0e\x32\x1b.conserje.tenant.v1.WeekdayB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x37\n\x05spans\x18\x02 \x03(\x0b\x32\x1c.conserje.tenant.v1.TimeSpanB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x08\"\x8a\x01\n\tDateHours\x12\'\n\x04\x64\x61te\x18\x01 \x01(\x0b\x32\x11.google.type.DateB\x06\xbaH\x03\xc8\x01\x01\x12\x1d\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x35\n\x05spans\x18\x03 \x03(\x0b\x32\x1c.conserje.tenant.v1.TimeSpanB\x08\xbaH\x05\x92\x01\x02\x10\x08\"\x85\x01\n\rBusinessHours\x12\x36\n\x04\x64\x61ys\x18\x01 \x03(\x0b\x32\x1e.conserje.tenant.v1.DailyHoursB\x08\xbaH\x05\x92\x01\x02\x10\x07\x12<\n\nexceptions\x18\x02 \x03(\x0b\x32\x1d.conserje.tenant.v1.DateHoursB\t\xbaH\x06\x92\x01\x03\x10\xee\x02\"\x80\x01\n\x06\x43harge\x12\x1c\n\x07percent\x18\x01 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18\x64(\x00H\x00\x12 \n\x0bnight_count\x18\x02 \x01(\x05\x42\t\xbaH\x06\x1a\x04\x18Z(\x01H\x00\x12$\n\x06\x61mount\x18\x03 \x01(\x0b\x32\x12.google.type.MoneyH\x00\x42\x10\n\x07measure\x12\x05\xbaH\x02\x08\x01\"\x8e\x01\n\x10\x43\x61ncellationStep\x12\x45\n\x0e\x62\x65\x66ore_arrival\x18\x01 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\t\"\x05\x08\x80\xe7\x84\x0f\x32\x00\xc8\x01\x01\x12\x33\n\x07penalty\x18\x02 \x01(\x0b\x32\x1a.conserje.tenant.v1.ChargeB\x06\xbaH\x03\xc8\x01\x01\"\x88\x01\n\x12\x43\x61ncellationPolicy\x12=\n\x05steps\x18\x01 \x03(\x0b\x32$.conserje.tenant.v1.CancellationStepB\x08\xbaH\x05\x92\x01\x02\x10\n\x12\x33\n\x0fno_show_penalty\x18\x02 \x01(\x0b\x32\x1a.conserje.tenant.v1.Charge\"\x88\x01\n\x0b\x44\x65positRule\x12\x32\n\x06\x61mount\x18\x01 \x01(\x0b\x32\x1a.conserje.tenant.v1.ChargeB\x06\xbaH\x03\xc8\x01\x01\x12\x45\n\x0e\x64\x65posit_period\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\x0c\"\x05\x08\x80\x9a\x9e\x01\x32\x03\x08\x90\x1c\"\x7f\n\x10LateCheckoutStep\x12:\n\nuntil_time\x18\x01 \x01(\tB&\xbaH#r!2\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$\x12/\n\x03\x66\x65\x65\x18\x02 \x01(\x0b\x32\x1a.conserje.tenant.v1.ChargeB\x06\xbaH\x03\xc8\x01\x01\"\x97\x01\n\x10LateCheckoutRule\x12=\n\x05steps\x18\x01 \x03(\x0b\x32$.conserje.tenant.v1.LateCheckoutStepB\x08\xbaH\x05\x92\x01\x02\x10\n\x12\x44\n\x11room_ready_period\x18\x02 \x01(\x0b\x32\x19.google.protobuf.DurationB\x0e\xbaH\x0b\xaa\x01\x08\"\x04\x08\xc0\xd1\x02\x32\x00\"m\n\rLocalizedText\x12\x42\n\rlanguage_code\x18\x01 \x01(\tB+\xbaH(r&2$^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$\x12\x18\n\x04text\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\"\xa2\x01\n\x08InfoText\x12\x38\n\x05topic\x18\x01 \x01(\x0e\x32\x1d.conserje.tenant.v1.InfoTopicB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x42\n\rlanguage_code\x18\x02 \x01(\tB+\xbaH(r&2$^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$\x12\x18\n\x04text\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\"\xa8\x01\n\tRoomPhoto\x12\x1f\n\x0croom_type_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12;\n\tphoto_url\x18\x02 \x01(\tB(\xbaH%r#\x18\xd0\x0f\x32\x1e^https://[^\\s/?#@]+(/[^\\s]*)?$\x12=\n\x08\x63\x61ptions\x18\x03 \x03(\x0b\x32!.conserje.tenant.v1.LocalizedTextB\x08\xbaH\x05\x92\x01\x02\x10\x32\"\xdb\x01\n\x0cStaffContact\x12\x1f\n\x0c\x64isplay_name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x34\n\x0cphone_number\x18\x02 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^(\\+[1-9][0-9]{6,14})?$\x12-\n\x05\x65mail\x18\x03 \x01(\tB\x1e\xbaH\x1br\x19\x18\xfe\x01\x32\x14^([^\\s@]+@[^\\s@]+)?$\x12\x45\n\rlanguage_code\x18\x04 \x01(\tB.\xbaH+r)2\'^([a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3})?$\"~\n\x0c\x46\x65\x61tureFlags\x12\x1d\n\x10\x61nswer_questions\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12!\n\x14tell_reception_hours\x18\x02 \x01(\x08H\x01\x88\x01\x01\x42\x13\n\x11_answer_questionsB\x17\n\x15_tell_reception_hours\"\xa5\x01\n\rPmsConnection\x12\x35\n\x04kind\x18\x01 \x01(\x0e\x32\x1b.conserje.tenant.v1.PmsKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12=\n\x08\x62\x61se_url\x18\x02 \x01(\tB+\xbaH(r&\x18\xd0\x0f\x32!^https?://[^\\s/?#@]+(/[^\\s?#]*)?$\x12\x1e\n\x0bproperty_id\x18\x03 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"P\n\x10SuspensionPolicy\x12<\n\x07\x61nswers\x18\x01 \x03(\x0b\x32!.conserje.tenant.v1.LocalizedTextB\x08\xbaH\x05\x92\x01\x02\x10\x32*\xb6\x01\n\x07Weekday\x12\x17\n\x13WEEKDAY_UNSPECIFIED\x10\x00\x12\x12\n\x0eWEEKDAY_MONDAY\x10\x01\x12\x13\n\x0fWEEKDAY_TUESDAY\x10\x02\x12\x15\n\x11WEEKDAY_WEDNESDAY\x10\x03\x12\x14\n\x10WEEKDAY_THURSDAY\x10\x04\x12\x12\n\x0eWEEKDAY_FRIDAY\x10\x05\x12\x14\n\x10WEEKDAY_SATURDAY\x10\x06\x12\x12\n\x0eWEEKDAY_SUNDAY\x10\x07*\xb0\x03\n\tInfoTopic\x12\x1a\n\x16INFO_TOPIC_UNSPECIFIED\x10\x00\x12\x17\n\x13INFO_TOPIC_LOCATION\x10\x01\x12\x17\n\x13INFO_TOPIC_CHECK_IN\x10\x02\x12\x18\n\x14INFO_TOPIC_CHECK_OUT\x10\x03\x12\x16\n\x12INFO_TOPIC_PARKING\x10\x04\x12\x13\n\x0fINFO_TOPIC_WIFI\x10\x05\x12\x18\n\x14INFO_TOPIC_BREAKFAST\x10\x06\x12\x19\n\x15INFO_TOPIC_RESTAURANT\x10\x07\x12\x13\n\x0fINFO_TOPIC_POOL\x10\x08\x12\x13\n\x0fINFO_TOPIC_PETS\x10\t\x12\x18\n\x14INFO_TOPIC_TRANSPORT\x10\n\x12\x1c\n\x18INFO_TOPIC_ACCESSIBILITY\x10\x0b\x12\x16\n\x12INFO_TOPIC_LUGGAGE\x10\x0c\x12\x16\n\x12INFO_TOPIC_PAYMENT\x10\r\x12\x17\n\x13INFO_TOPIC_CHILDREN\x10\x0e\x12\x16\n\x12INFO_TOPIC_CONTACT\x10\x0f\x12\x16\n\x12INFO_TOPIC_FITNESS\x10\x10*O\n\x07PmsKind\x12\x18\n\x14PMS_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10PMS_KIND_GENERIC\x10\x01\x12\x14\n\x10PMS_KIND_QLOAPPS\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!conserje/tenant/v1/settings.proto\x12\x12\x63onserje.tenant.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x16google/type/date.proto\"d\n\x0b\x43oordinates\x12)\n\x08latitude\x18\x01 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x80V@)\x00\x00\x00\x00\x00\x80V\xc0\x12*\n\tlongitude\x18\x02 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x80\x66@)\x00\x00\x00\x00\x00\x80\x66\xc0\"\xeb\x01\n\x07\x41\x64\x64ress\x12 \n\x05lines\x18\x01 \x03(\tB\x11\xbaH\x0e\x92\x01\x0b\x10\x04\"\x07r\x05\x10\x01\x18\xc8\x01\x12\x19\n\x08locality\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12$\n\x13\x61\x64ministrative_area\x18\x03 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x1c\n\x0bpostal_code\x18\x04 \x01(\tB\x07\xbaH\x04r\x02\x18\x14\x12)\n\x0bregion_code\x18\x05 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^([A-Z]{2})?$\x12\x34\n\x0b\x63oordinates\x18\x06 \x01(\x0b\x32\x1f.conserje.tenant.v1.Coordinates\"\x81\x01\n\x08TimeSpan\x12\x39\n\topen_time\x18\x01 \x01(\tB&\xbaH#r!2\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$\x12:\n\nclose_time\x18\x02 \x01(\tB&\xbaH#r!2\x1f^([01][0-9]|2[0-3]):[0-5][0-9]$\"\x7f\n\nDailyHours\x12\x38\n\x07weekday\x18\x01 \x01(\x0e\x32\x1b.conserje.tenant.v1.WeekdayB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x37\n\x05spans\x18\x02 \x03(\x0b\x32\x1c.conserje.tenant.v1.TimeSpanB\n\xbaH\x07\x92\x01\x04\x08\x01\x10\x08\"\x8a\x01\n\tDateHours\x12\'\n\x04\x64\x61te\x18\x01 \x01(\x0b\x32\x11.google.type.DateB\x06\xbaH\x03\xc8\x01\x01\x12\x1d\n\x0c\x64isplay_name\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18\x64\x12\x35\n\x05spans\x18\x03 \x03(\x0b\x32\x1c.conserje.tenant.v1.TimeSpanB\x08\xbaH\x05\x92\x01\x02\x10\x08\"\x85\x01\n\rBusinessHours\x12\x36\n\x04\x64\x61ys\x18\x01 \x03(\x0b\x32\x1e.conserje.tenant.v1.DailyHoursB\x08\xbaH\x05\x92\x01\x02\x10\x07\x12<\n\nexceptions\x18\x02 \x03(\x0b\x32\x1d.conserje.tenant.v1.DateHoursB\t\xbaH\x06\x92\x01\x03\x10\xee\x02\"m\n\rLocalizedText\x12\x42\n\rlanguage_code\x18\x01 \x01(\tB+\xbaH(r&2$^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$\x12\x18\n\x04text\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\"\xa2\x01\n\x08InfoText\x12\x38\n\x05topic\x18\x01 \x01(\x0e\x32\x1d.conserje.tenant.v1.InfoTopicB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12\x42\n\rlanguage_code\x18\x02 \x01(\tB+\xbaH(r&2$^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$\x12\x18\n\x04text\x18\x03 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\xe8\x07\"\xa8\x01\n\tRoomPhoto\x12\x1f\n\x0croom_type_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12;\n\tphoto_url\x18\x02 \x01(\tB(\xbaH%r#\x18\xd0\x0f\x32\x1e^https://[^\\s/?#@]+(/[^\\s]*)?$\x12=\n\x08\x63\x61ptions\x18\x03 \x03(\x0b\x32!.conserje.tenant.v1.LocalizedTextB\x08\xbaH\x05\x92\x01\x02\x10\x32\"\xdb\x01\n\x0cStaffContact\x12\x1f\n\x0c\x64isplay_name\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18\x64\x12\x34\n\x0cphone_number\x18\x02 \x01(\tB\x1e\xbaH\x1br\x19\x32\x17^(\\+[1-9][0-9]{6,14})?$\x12-\n\x05\x65mail\x18\x03 \x01(\tB\x1e\xbaH\x1br\x19\x18\xfe\x01\x32\x14^([^\\s@]+@[^\\s@]+)?$\x12\x45\n\rlanguage_code\x18\x04 \x01(\tB.\xbaH+r)2\'^([a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3})?$\"~\n\x0c\x46\x65\x61tureFlags\x12\x1d\n\x10\x61nswer_questions\x18\x01 \x01(\x08H\x00\x88\x01\x01\x12!\n\x14tell_reception_hours\x18\x02 \x01(\x08H\x01\x88\x01\x01\x42\x13\n\x11_answer_questionsB\x17\n\x15_tell_reception_hours\"P\n\x10SuspensionPolicy\x12<\n\x07\x61nswers\x18\x01 \x03(\x0b\x32!.conserje.tenant.v1.LocalizedTextB\x08\xbaH\x05\x92\x01\x02\x10\x32*\xb6\x01\n\x07Weekday\x12\x17\n\x13WEEKDAY_UNSPECIFIED\x10\x00\x12\x12\n\x0eWEEKDAY_MONDAY\x10\x01\x12\x13\n\x0fWEEKDAY_TUESDAY\x10\x02\x12\x15\n\x11WEEKDAY_WEDNESDAY\x10\x03\x12\x14\n\x10WEEKDAY_THURSDAY\x10\x04\x12\x12\n\x0eWEEKDAY_FRIDAY\x10\x05\x12\x14\n\x10WEEKDAY_SATURDAY\x10\x06\x12\x12\n\x0eWEEKDAY_SUNDAY\x10\x07*\xb0\x03\n\tInfoTopic\x12\x1a\n\x16INFO_TOPIC_UNSPECIFIED\x10\x00\x12\x17\n\x13INFO_TOPIC_LOCATION\x10\x01\x12\x17\n\x13INFO_TOPIC_CHECK_IN\x10\x02\x12\x18\n\x14INFO_TOPIC_CHECK_OUT\x10\x03\x12\x16\n\x12INFO_TOPIC_PARKING\x10\x04\x12\x13\n\x0fINFO_TOPIC_WIFI\x10\x05\x12\x18\n\x14INFO_TOPIC_BREAKFAST\x10\x06\x12\x19\n\x15INFO_TOPIC_RESTAURANT\x10\x07\x12\x13\n\x0fINFO_TOPIC_POOL\x10\x08\x12\x13\n\x0fINFO_TOPIC_PETS\x10\t\x12\x18\n\x14INFO_TOPIC_TRANSPORT\x10\n\x12\x1c\n\x18INFO_TOPIC_ACCESSIBILITY\x10\x0b\x12\x16\n\x12INFO_TOPIC_LUGGAGE\x10\x0c\x12\x16\n\x12INFO_TOPIC_PAYMENT\x10\r\x12\x17\n\x13INFO_TOPIC_CHILDREN\x10\x0e\x12\x16\n\x12INFO_TOPIC_CONTACT\x10\x0f\x12\x16\n\x12INFO_TOPIC_FITNESS\x10\x10\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -67,30 +65,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_BUSINESSHOURS'].fields_by_name['days']._serialized_options = b'\272H\005\222\001\002\020\007'
   _globals['_BUSINESSHOURS'].fields_by_name['exceptions']._loaded_options = None
   _globals['_BUSINESSHOURS'].fields_by_name['exceptions']._serialized_options = b'\272H\006\222\001\003\020\356\002'
-  _globals['_CHARGE'].oneofs_by_name['measure']._loaded_options = None
-  _globals['_CHARGE'].oneofs_by_name['measure']._serialized_options = b'\272H\002\010\001'
-  _globals['_CHARGE'].fields_by_name['percent']._loaded_options = None
-  _globals['_CHARGE'].fields_by_name['percent']._serialized_options = b'\272H\006\032\004\030d(\000'
-  _globals['_CHARGE'].fields_by_name['night_count']._loaded_options = None
-  _globals['_CHARGE'].fields_by_name['night_count']._serialized_options = b'\272H\006\032\004\030Z(\001'
-  _globals['_CANCELLATIONSTEP'].fields_by_name['before_arrival']._loaded_options = None
-  _globals['_CANCELLATIONSTEP'].fields_by_name['before_arrival']._serialized_options = b'\272H\017\252\001\t\"\005\010\200\347\204\0172\000\310\001\001'
-  _globals['_CANCELLATIONSTEP'].fields_by_name['penalty']._loaded_options = None
-  _globals['_CANCELLATIONSTEP'].fields_by_name['penalty']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_CANCELLATIONPOLICY'].fields_by_name['steps']._loaded_options = None
-  _globals['_CANCELLATIONPOLICY'].fields_by_name['steps']._serialized_options = b'\272H\005\222\001\002\020\n'
-  _globals['_DEPOSITRULE'].fields_by_name['amount']._loaded_options = None
-  _globals['_DEPOSITRULE'].fields_by_name['amount']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_DEPOSITRULE'].fields_by_name['deposit_period']._loaded_options = None
-  _globals['_DEPOSITRULE'].fields_by_name['deposit_period']._serialized_options = b'\272H\017\252\001\014\"\005\010\200\232\236\0012\003\010\220\034'
-  _globals['_LATECHECKOUTSTEP'].fields_by_name['until_time']._loaded_options = None
-  _globals['_LATECHECKOUTSTEP'].fields_by_name['until_time']._serialized_options = b'\272H#r!2\037^([01][0-9]|2[0-3]):[0-5][0-9]$'
-  _globals['_LATECHECKOUTSTEP'].fields_by_name['fee']._loaded_options = None
-  _globals['_LATECHECKOUTSTEP'].fields_by_name['fee']._serialized_options = b'\272H\003\310\001\001'
-  _globals['_LATECHECKOUTRULE'].fields_by_name['steps']._loaded_options = None
-  _globals['_LATECHECKOUTRULE'].fields_by_name['steps']._serialized_options = b'\272H\005\222\001\002\020\n'
-  _globals['_LATECHECKOUTRULE'].fields_by_name['room_ready_period']._loaded_options = None
-  _globals['_LATECHECKOUTRULE'].fields_by_name['room_ready_period']._serialized_options = b'\272H\013\252\001\010\"\004\010\300\321\0022\000'
   _globals['_LOCALIZEDTEXT'].fields_by_name['language_code']._loaded_options = None
   _globals['_LOCALIZEDTEXT'].fields_by_name['language_code']._serialized_options = b'\272H(r&2$^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$'
   _globals['_LOCALIZEDTEXT'].fields_by_name['text']._loaded_options = None
@@ -115,56 +89,34 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_STAFFCONTACT'].fields_by_name['email']._serialized_options = b'\272H\033r\031\030\376\0012\024^([^\\s@]+@[^\\s@]+)?$'
   _globals['_STAFFCONTACT'].fields_by_name['language_code']._loaded_options = None
   _globals['_STAFFCONTACT'].fields_by_name['language_code']._serialized_options = b'\272H+r)2\'^([a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3})?$'
-  _globals['_PMSCONNECTION'].fields_by_name['kind']._loaded_options = None
-  _globals['_PMSCONNECTION'].fields_by_name['kind']._serialized_options = b'\272H\007\202\001\004\020\001 \000'
-  _globals['_PMSCONNECTION'].fields_by_name['base_url']._loaded_options = None
-  _globals['_PMSCONNECTION'].fields_by_name['base_url']._serialized_options = b'\272H(r&\030\320\0172!^https?://[^\\s/?#@]+(/[^\\s?#]*)?$'
-  _globals['_PMSCONNECTION'].fields_by_name['property_id']._loaded_options = None
-  _globals['_PMSCONNECTION'].fields_by_name['property_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_SUSPENSIONPOLICY'].fields_by_name['answers']._loaded_options = None
   _globals['_SUSPENSIONPOLICY'].fields_by_name['answers']._serialized_options = b'\272H\005\222\001\002\0202'
-  _globals['_WEEKDAY']._serialized_start=2930
-  _globals['_WEEKDAY']._serialized_end=3112
-  _globals['_INFOTOPIC']._serialized_start=3115
-  _globals['_INFOTOPIC']._serialized_end=3547
-  _globals['_PMSKIND']._serialized_start=3549
-  _globals['_PMSKIND']._serialized_end=3628
-  _globals['_COORDINATES']._serialized_start=167
-  _globals['_COORDINATES']._serialized_end=267
-  _globals['_ADDRESS']._serialized_start=270
-  _globals['_ADDRESS']._serialized_end=505
-  _globals['_TIMESPAN']._serialized_start=508
-  _globals['_TIMESPAN']._serialized_end=637
-  _globals['_DAILYHOURS']._serialized_start=639
-  _globals['_DAILYHOURS']._serialized_end=766
-  _globals['_DATEHOURS']._serialized_start=769
-  _globals['_DATEHOURS']._serialized_end=907
-  _globals['_BUSINESSHOURS']._serialized_start=910
-  _globals['_BUSINESSHOURS']._serialized_end=1043
-  _globals['_CHARGE']._serialized_start=1046
-  _globals['_CHARGE']._serialized_end=1174
-  _globals['_CANCELLATIONSTEP']._serialized_start=1177
-  _globals['_CANCELLATIONSTEP']._serialized_end=1319
-  _globals['_CANCELLATIONPOLICY']._serialized_start=1322
-  _globals['_CANCELLATIONPOLICY']._serialized_end=1458
-  _globals['_DEPOSITRULE']._serialized_start=1461
-  _globals['_DEPOSITRULE']._serialized_end=1597
-  _globals['_LATECHECKOUTSTEP']._serialized_start=1599
-  _globals['_LATECHECKOUTSTEP']._serialized_end=1726
-  _globals['_LATECHECKOUTRULE']._serialized_start=1729
-  _globals['_LATECHECKOUTRULE']._serialized_end=1880
-  _globals['_LOCALIZEDTEXT']._serialized_start=1882
-  _globals['_LOCALIZEDTEXT']._serialized_end=1991
-  _globals['_INFOTEXT']._serialized_start=1994
-  _globals['_INFOTEXT']._serialized_end=2156
-  _globals['_ROOMPHOTO']._serialized_start=2159
-  _globals['_ROOMPHOTO']._serialized_end=2327
-  _globals['_STAFFCONTACT']._serialized_start=2330
-  _globals['_STAFFCONTACT']._serialized_end=2549
-  _globals['_FEATUREFLAGS']._serialized_start=2551
-  _globals['_FEATUREFLAGS']._serialized_end=2677
-  _globals['_PMSCONNECTION']._serialized_start=2680
-  _globals['_PMSCONNECTION']._serialized_end=2845
-  _globals['_SUSPENSIONPOLICY']._serialized_start=2847
-  _globals['_SUSPENSIONPOLICY']._serialized_end=2927
+  _globals['_WEEKDAY']._serialized_start=1868
+  _globals['_WEEKDAY']._serialized_end=2050
+  _globals['_INFOTOPIC']._serialized_start=2053
+  _globals['_INFOTOPIC']._serialized_end=2485
+  _globals['_COORDINATES']._serialized_start=110
+  _globals['_COORDINATES']._serialized_end=210
+  _globals['_ADDRESS']._serialized_start=213
+  _globals['_ADDRESS']._serialized_end=448
+  _globals['_TIMESPAN']._serialized_start=451
+  _globals['_TIMESPAN']._serialized_end=580
+  _globals['_DAILYHOURS']._serialized_start=582
+  _globals['_DAILYHOURS']._serialized_end=709
+  _globals['_DATEHOURS']._serialized_start=712
+  _globals['_DATEHOURS']._serialized_end=850
+  _globals['_BUSINESSHOURS']._serialized_start=853
+  _globals['_BUSINESSHOURS']._serialized_end=986
+  _globals['_LOCALIZEDTEXT']._serialized_start=988
+  _globals['_LOCALIZEDTEXT']._serialized_end=1097
+  _globals['_INFOTEXT']._serialized_start=1100
+  _globals['_INFOTEXT']._serialized_end=1262
+  _globals['_ROOMPHOTO']._serialized_start=1265
+  _globals['_ROOMPHOTO']._serialized_end=1433
+  _globals['_STAFFCONTACT']._serialized_start=1436
+  _globals['_STAFFCONTACT']._serialized_end=1655
+  _globals['_FEATUREFLAGS']._serialized_start=1657
+  _globals['_FEATUREFLAGS']._serialized_end=1783
+  _globals['_SUSPENSIONPOLICY']._serialized_start=1785
+  _globals['_SUSPENSIONPOLICY']._serialized_end=1865
 # @@protoc_insertion_point(module_scope)

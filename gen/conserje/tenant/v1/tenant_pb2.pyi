@@ -7,7 +7,6 @@ from collections import abc as _abc
 from conserje.tenant.v1 import identifier_pb2 as _identifier_pb2
 from conserje.tenant.v1 import settings_pb2 as _settings_pb2
 from google.protobuf import descriptor as _descriptor
-from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
@@ -154,17 +153,10 @@ class Tenant(_message.Message):
     ETAG_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     BUSINESS_HOURS_FIELD_NUMBER: _builtins.int
-    CHECK_IN_TIME_FIELD_NUMBER: _builtins.int
-    CHECK_OUT_TIME_FIELD_NUMBER: _builtins.int
-    CANCELLATION_POLICY_FIELD_NUMBER: _builtins.int
-    DEPOSIT_RULE_FIELD_NUMBER: _builtins.int
-    LATE_CHECKOUT_RULE_FIELD_NUMBER: _builtins.int
-    LOCK_PERIOD_FIELD_NUMBER: _builtins.int
     INFO_TEXTS_FIELD_NUMBER: _builtins.int
     ROOM_PHOTOS_FIELD_NUMBER: _builtins.int
     STAFF_CONTACTS_FIELD_NUMBER: _builtins.int
     FEATURE_FLAGS_FIELD_NUMBER: _builtins.int
-    PMS_CONNECTION_FIELD_NUMBER: _builtins.int
     SUSPENSION_POLICY_FIELD_NUMBER: _builtins.int
     IDENTIFIERS_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
@@ -187,12 +179,6 @@ class Tenant(_message.Message):
     """Output only. Another one with every change; to be sent back to change only
     what was read.
     """
-    check_in_time: _builtins.str
-    """From when on guests may arrive, by the hotel's clocks: `HH:MM`; empty means
-    15:00.
-    """
-    check_out_time: _builtins.str
-    """By when guests leave, by the hotel's clocks: `HH:MM`; empty means 11:00."""
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The BCP 47 languages the hotel answers in: 1 to 50, the default among them."""
@@ -220,24 +206,6 @@ class Tenant(_message.Message):
         """When somebody is there for guests. Absent: not told."""
 
     @_builtins.property
-    def cancellation_policy(self) -> _settings_pb2.CancellationPolicy:
-        """What cancelling costs. Absent: nothing."""
-
-    @_builtins.property
-    def deposit_rule(self) -> _settings_pb2.DepositRule:
-        """What must be paid before a reservation is certain. Absent: nothing."""
-
-    @_builtins.property
-    def late_checkout_rule(self) -> _settings_pb2.LateCheckoutRule:
-        """Who may leave late. Absent: nobody."""
-
-    @_builtins.property
-    def lock_period(self) -> _duration_pb2.Duration:
-        """How long a room is kept for a guest who decides: 5 to 60 minutes, whole
-        seconds; absent means 20 minutes.
-        """
-
-    @_builtins.property
     def info_texts(self) -> _containers.RepeatedCompositeFieldContainer[_settings_pb2.InfoText]:
         """What guests are told when they ask: up to 500 texts, one per topic and
         language.
@@ -254,10 +222,6 @@ class Tenant(_message.Message):
     @_builtins.property
     def feature_flags(self) -> _settings_pb2.FeatureFlags:
         """What is switched off. Absent: nothing."""
-
-    @_builtins.property
-    def pms_connection(self) -> _settings_pb2.PmsConnection:
-        """Its property management system. Absent: none."""
 
     @_builtins.property
     def suspension_policy(self) -> _settings_pb2.SuspensionPolicy:
@@ -286,23 +250,16 @@ class Tenant(_message.Message):
         etag: _builtins.str = ...,
         address: _settings_pb2.Address | None = ...,
         business_hours: _settings_pb2.BusinessHours | None = ...,
-        check_in_time: _builtins.str = ...,
-        check_out_time: _builtins.str = ...,
-        cancellation_policy: _settings_pb2.CancellationPolicy | None = ...,
-        deposit_rule: _settings_pb2.DepositRule | None = ...,
-        late_checkout_rule: _settings_pb2.LateCheckoutRule | None = ...,
-        lock_period: _duration_pb2.Duration | None = ...,
         info_texts: _abc.Iterable[_settings_pb2.InfoText] | None = ...,
         room_photos: _abc.Iterable[_settings_pb2.RoomPhoto] | None = ...,
         staff_contacts: _abc.Iterable[_settings_pb2.StaffContact] | None = ...,
         feature_flags: _settings_pb2.FeatureFlags | None = ...,
-        pms_connection: _settings_pb2.PmsConnection | None = ...,
         suspension_policy: _settings_pb2.SuspensionPolicy | None = ...,
         identifiers: _abc.Iterable[_identifier_pb2.Identifier] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "cancellation_policy", b"cancellation_policy", "create_time", b"create_time", "deposit_rule", b"deposit_rule", "feature_flags", b"feature_flags", "late_checkout_rule", b"late_checkout_rule", "lock_period", b"lock_period", "pms_connection", b"pms_connection", "suspension_policy", b"suspension_policy", "update_time", b"update_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "create_time", b"create_time", "feature_flags", b"feature_flags", "suspension_policy", b"suspension_policy", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "cancellation_policy", b"cancellation_policy", "check_in_time", b"check_in_time", "check_out_time", b"check_out_time", "create_time", b"create_time", "currency_code", b"currency_code", "default_language_code", b"default_language_code", "deposit_rule", b"deposit_rule", "display_name", b"display_name", "etag", b"etag", "feature_flags", b"feature_flags", "identifiers", b"identifiers", "info_texts", b"info_texts", "language_codes", b"language_codes", "late_checkout_rule", b"late_checkout_rule", "lock_period", b"lock_period", "numbers", b"numbers", "pms_connection", b"pms_connection", "room_photos", b"room_photos", "staff_contacts", b"staff_contacts", "state", b"state", "suspension_policy", b"suspension_policy", "tenant_id", b"tenant_id", "time_zone", b"time_zone", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "create_time", b"create_time", "currency_code", b"currency_code", "default_language_code", b"default_language_code", "display_name", b"display_name", "etag", b"etag", "feature_flags", b"feature_flags", "identifiers", b"identifiers", "info_texts", b"info_texts", "language_codes", b"language_codes", "numbers", b"numbers", "room_photos", b"room_photos", "staff_contacts", b"staff_contacts", "state", b"state", "suspension_policy", b"suspension_policy", "tenant_id", b"tenant_id", "time_zone", b"time_zone", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -318,8 +275,6 @@ class TenantProfile(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     ADDRESS_FIELD_NUMBER: _builtins.int
     BUSINESS_HOURS_FIELD_NUMBER: _builtins.int
-    CHECK_IN_TIME_FIELD_NUMBER: _builtins.int
-    CHECK_OUT_TIME_FIELD_NUMBER: _builtins.int
     INFO_TEXTS_FIELD_NUMBER: _builtins.int
     ROOM_PHOTOS_FIELD_NUMBER: _builtins.int
     FEATURE_FLAGS_FIELD_NUMBER: _builtins.int
@@ -330,10 +285,6 @@ class TenantProfile(_message.Message):
     """The version of the hotel that this is of; a routing record with a higher one
     is newer.
     """
-    check_in_time: _builtins.str
-    """From when on guests may arrive, by the hotel's clocks: `HH:MM`."""
-    check_out_time: _builtins.str
-    """By when guests leave, by the hotel's clocks: `HH:MM`."""
     suspension_answer: _builtins.str
     """What is said while it is suspended, chosen like the texts. Empty: nothing."""
     @_builtins.property
@@ -365,8 +316,6 @@ class TenantProfile(_message.Message):
         version: _builtins.int = ...,
         address: _settings_pb2.Address | None = ...,
         business_hours: _settings_pb2.BusinessHours | None = ...,
-        check_in_time: _builtins.str = ...,
-        check_out_time: _builtins.str = ...,
         info_texts: _abc.Iterable[_settings_pb2.InfoText] | None = ...,
         room_photos: _abc.Iterable[_settings_pb2.RoomPhoto] | None = ...,
         feature_flags: _settings_pb2.FeatureFlags | None = ...,
@@ -374,7 +323,7 @@ class TenantProfile(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "feature_flags", b"feature_flags"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "check_in_time", b"check_in_time", "check_out_time", b"check_out_time", "feature_flags", b"feature_flags", "info_texts", b"info_texts", "room_photos", b"room_photos", "suspension_answer", b"suspension_answer", "tenant_id", b"tenant_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "feature_flags", b"feature_flags", "info_texts", b"info_texts", "room_photos", b"room_photos", "suspension_answer", b"suspension_answer", "tenant_id", b"tenant_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
