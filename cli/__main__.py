@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from cli import (
     app,
+    audit,
     call,
     certificates,
     dead_letters,
@@ -73,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
         quarantine,
         dead_letters,
         sends,
+        audit,
         template,
         window,
     )

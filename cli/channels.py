@@ -3,11 +3,14 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import grpc
 
 from cli.places import UsageError
+from cli.user import user
 from meshkit.identity import CertificateError, Certificates
+from meshkit.operators import ACTOR_KEY, UNNAMED
 
 FOLDER_VARIABLE = "CONSERJE_TLS_FOLDER"
 MAX_MESSAGE_BYTES = 8 * 1024 * 1024
@@ -18,9 +21,27 @@ def open_channel(target: str, environ: Mapping[str, str] = os.environ) -> grpc.C
     options = [("grpc.max_receive_message_length", MAX_MESSAGE_BYTES)]
     folder = environ.get(FOLDER_VARIABLE, "")
     if not folder:
-        return grpc.insecure_channel(target, options=options)
+        return _named(grpc.insecure_channel(target, options=options))
     try:
         credentials = Certificates(Path(folder)).client()
     except CertificateError as problem:
         raise UsageError(f"{FOLDER_VARIABLE}: {problem}.") from None
-    return grpc.secure_channel(target, credentials, options=options)
+    return _named(grpc.secure_channel(target, credentials, options=options))
+
+
+class _WhoTypes(grpc.UnaryUnaryClientInterceptor, grpc.UnaryStreamClientInterceptor):
+    """Says in each call who types, for the log of changes by hand."""
+
+    def intercept_unary_unary(self, call: Any, details: Any, request: Any) -> Any:
+        return call(_with_actor(details), request)
+
+    def intercept_unary_stream(self, call: Any, details: Any, request: Any) -> Any:
+        return call(_with_actor(details), request)
+
+
+def _named(channel: grpc.Channel) -> grpc.Channel:
+    return grpc.intercept_channel(channel, _WhoTypes())
+
+
+def _with_actor(details: Any) -> Any:
+    return details._replace(metadata=[*(details.metadata or ()), (ACTOR_KEY, user() or UNNAMED)])

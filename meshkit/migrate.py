@@ -25,6 +25,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 import structlog
 
+from meshkit import operators
+
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
 
@@ -229,6 +231,7 @@ async def _session(connection: AnyConnection) -> AsyncIterator[None]:
 async def _create_history(connection: AnyConnection) -> bool:
     async with _transaction(connection):
         await connection.execute(CREATE_HISTORY)
+        await connection.execute(operators.SCHEMA)
     return True
 
 

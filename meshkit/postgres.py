@@ -21,7 +21,7 @@ import asyncpg
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
-from meshkit import deadlines
+from meshkit import deadlines, operators
 from meshkit.clock import Clock, SystemClock
 from meshkit.errors import Unavailable
 
@@ -169,6 +169,18 @@ async def _leave_as_is(_connection: object) -> None:
     """
 
 
+@asynccontextmanager
+async def _told_of_operator(connection: Connection) -> AsyncIterator[None]:
+    """What an operator has changed is one transaction, which knows who and by which method."""
+    operator = operators.current()
+    if operator is None:
+        yield
+        return
+    async with connection.transaction():
+        await connection.execute(operators.TELL, operator.actor, operator.method)
+        yield
+
+
 async def _ping(connection: Connection) -> None:
     await connection.execute("SELECT 1")
 
@@ -252,7 +264,8 @@ class Postgres:
         with _translated():
             lent = await self._borrow(timeout)
             try:
-                yield lent.connection
+                async with _told_of_operator(lent.connection):
+                    yield lent.connection
             finally:
                 await self._give_back(lent)
 

@@ -11,7 +11,15 @@ from __future__ import annotations
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Iterable,
+    Mapping,
+    Sequence,
+)
 from typing import Any, NoReturn, TypeVar
 
 import grpc
@@ -21,12 +29,13 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import CollectorRegistry
 
-from meshkit import contract, deadlines
+from meshkit import contract, deadlines, operators
 from meshkit.access import Access, require
 from meshkit.contract import Method
 from meshkit.errors import DeadlineExceeded, Internal, MeshError, Unavailable
-from meshkit.identity import Certificates, identity_of
+from meshkit.identity import OPERATOR, Certificates, identity_of
 from meshkit.metrics import MethodMetrics, RpcMetrics
+from meshkit.operators import UNNAMED, Operator
 from meshkit.status import DETAILS_KEY, to_grpc_code, to_status
 from meshkit.streams import Streams
 from meshkit.telemetry import STATUS_CODE, Span, Tracing
@@ -165,6 +174,7 @@ class _Call:
         self._domain = domain
         self._allowed = allowed
         self._floor = deadlines.READ_FLOOR if method.read else deadlines.WRITE_FLOOR
+        self._reads = method.read
         self._validates = not method.batch
         self._metrics = metrics
         self._tracing = tracing
@@ -208,8 +218,7 @@ class _Call:
         )
 
     def _admit(self, request: Message, context: Context) -> None:
-        if self._allowed is not None:
-            require(self._allowed, identity_of(context.auth_context()))
+        operators.note(self._operator(context))
         left = context.time_remaining()
         if left is not None:
             left -= deadlines.RESERVE
@@ -218,6 +227,15 @@ class _Call:
         deadlines.start(left)
         if self._validates:
             validate(request)
+
+    def _operator(self, context: Context) -> Operator | None:
+        """Who changes something by hand. Without certificates it is who gives a name."""
+        actor = operators.named(_metadata(context))
+        if self._allowed is not None:
+            identity = identity_of(context.auth_context())
+            require(self._allowed, identity)
+            actor = (actor or UNNAMED) if identity == OPERATOR else None
+        return None if actor is None or self._reads else Operator(actor, self._name)
 
     async def _end(self, error: BaseException, context: Context, span: Span) -> NoReturn:
         """Turn what the handler raised into the status of the call."""
@@ -265,10 +283,14 @@ class _Recorder:
 
 
 def _traceparent(context: Context) -> str:
-    for key, value in context.invocation_metadata() or ():
+    for key, value in _metadata(context):
         if key == TRACEPARENT:
             return value if isinstance(value, str) else ""
     return ""
+
+
+def _metadata(context: Context) -> Iterable[tuple[str, str | bytes]]:
+    return context.invocation_metadata() or ()
 
 
 def _caller_left(error: BaseException) -> bool:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from meshkit.access import Access
 from meshkit.identity import MESSAGING, OPERATOR, READER
+from services.audit import servicer as audit
 
 ACCESS: Access = {
+    **audit.ACCESS,
     "conserje.booking.v1.BookingService": {
         "SearchAvailability": (MESSAGING, OPERATOR, READER),
         "AcquireLock": (MESSAGING, OPERATOR),

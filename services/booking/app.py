@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+from conserje.audit.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from conserje.booking.v1.booking_service_pb2_grpc import add_BookingServiceServicer_to_server
 from conserje.booking.v1.inventory_service_pb2_grpc import add_InventoryServiceServicer_to_server
 from conserje.booking.v1.pms_service_pb2_grpc import add_PmsServiceServicer_to_server
@@ -16,6 +17,9 @@ from meshkit.kit import Kit
 from meshkit.postgres import Postgres
 from meshkit.rate_limit import RateLimiter, RateLimitMetrics
 from meshkit.waiting import set_within
+from services.audit.servicer import SERVICE as AUDIT_SERVICE
+from services.audit.servicer import AuditServicer
+from services.audit.store import AuditStore
 from services.booking.cache import AvailabilityCache
 from services.booking.inventory.book import PriceBook
 from services.booking.inventory.servicer import InventoryServicer
@@ -67,6 +71,7 @@ async def build(kit: Kit, settings: BookingSettings) -> None:
     servicer = BookingServicer(store, cache, metrics, ReservationStream(postgres), pms, overlay)
     kit.grpc(add_BookingServiceServicer_to_server, servicer, SERVICE)
     inventory = InventoryServicer(InventoryStore(postgres), cache)
+    kit.grpc(add_AuditServiceServicer_to_server, AuditServicer(AuditStore(postgres)), AUDIT_SERVICE)
     kit.grpc(add_InventoryServiceServicer_to_server, inventory, INVENTORY_SERVICE)
     rooms = RoomServicer(RoomStore(postgres, metrics), cache)
     kit.grpc(add_RoomServiceServicer_to_server, rooms, ROOM_SERVICE)

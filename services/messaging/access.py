@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from meshkit.access import Access
 from meshkit.identity import GATEWAY, OPERATOR, READER
+from services.audit import servicer as audit
 
 ACCESS: Access = {
+    **audit.ACCESS,
     "conserje.messaging.v1.MessagingService": {
         "IngestEvent": (GATEWAY,),
         "BatchIngestEvents": (GATEWAY,),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import aiohttp
+from conserje.audit.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceStub
 from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
     add_MessagingOperationsServiceServicer_to_server,
@@ -22,6 +23,9 @@ from meshkit.kit import Kit
 from meshkit.postgres import Postgres
 from meshkit.rate_limit import RateLimiter, RateLimitMetrics
 from meshkit.watch import WatchMetrics
+from services.audit.servicer import SERVICE as AUDIT_SERVICE
+from services.audit.servicer import AuditServicer
+from services.audit.store import AuditStore
 from services.messaging.clients import Booking
 from services.messaging.conversation import machine
 from services.messaging.directory import Owners
@@ -140,6 +144,7 @@ def _serve(kit: Kit, postgres: Postgres, metrics: MessagingMetrics, wakes: Wakes
         messages=wakes.messages,
     )
     kit.grpc(add_MessagingOperationsServiceServicer_to_server, operations, OPERATIONS)
+    kit.grpc(add_AuditServiceServicer_to_server, AuditServicer(AuditStore(postgres)), AUDIT_SERVICE)
 
 
 def _serve_templates(

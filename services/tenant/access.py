@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from meshkit.access import Access
 from meshkit.identity import BOOKING, GATEWAY, MESSAGING, OPERATOR, READER
+from services.audit import servicer as audit
 
 ACCESS: Access = {
+    **audit.ACCESS,
     "conserje.tenant.v1.TenantService": {
         "ResolveTenant": (GATEWAY, MESSAGING, OPERATOR, READER),
         "BatchResolveTenants": (GATEWAY, MESSAGING, OPERATOR, READER),

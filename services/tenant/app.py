@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from conserje.audit.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from conserje.tenant.v1.credential_service_pb2_grpc import (
     add_CredentialServiceServicer_to_server,
 )
@@ -9,6 +10,9 @@ from conserje.tenant.v1.tenant_service_pb2_grpc import add_TenantServiceServicer
 
 from meshkit.kit import Kit
 from meshkit.postgres import Postgres
+from services.audit.servicer import SERVICE as AUDIT_SERVICE
+from services.audit.servicer import AuditServicer
+from services.audit.store import AuditStore
 from services.tenant.changes import Changes
 from services.tenant.credentials import servicer as credentials
 from services.tenant.credentials.feed import Feed
@@ -65,6 +69,7 @@ async def build(kit: Kit, settings: TenantSettings) -> None:
         refresher.look,
     )
     kit.grpc(add_TenantServiceServicer_to_server, servicer, SERVICE)
+    kit.grpc(add_AuditServiceServicer_to_server, AuditServicer(AuditStore(postgres)), AUDIT_SERVICE)
 
 
 async def _credentials(kit: Kit, settings: TenantSettings, postgres: Postgres) -> Feed:

@@ -11,6 +11,7 @@ import pytest
 
 from cli import hotel_file
 from cli.__main__ import main
+from cli.user import user
 from sandbox.databases import DatabaseUrls
 from tests.integration.tenant.test_process import ports_of, start
 
@@ -199,3 +200,17 @@ async def test_a_file_that_makes_no_sense_changes_nothing(conserje: Conserje, fi
         assert (code, out) == (2, "")
         assert said in err
     assert await conserje("tenant", "show", "casa-azul") == before
+
+
+async def test_what_was_changed_by_hand_is_told_with_who_did_it(
+    conserje: Conserje, file: Path
+) -> None:
+    await conserje("tenant", "create", "--from", str(file))
+    await conserje("tenant", "suspend", "casa-azul")
+    code, out, _ = await conserje("audit", "tenant", "--hotel", "casa-azul")
+    assert code == 0
+    latest, *lines = out.splitlines()
+    assert re.fullmatch(rf"[-0-9]+ [:0-9]+  {user()}  SuspendTenant  casa-azul  tenant", latest)
+    assert '    state: "ACTIVE" -> "SUSPENDED"' in lines
+    assert any(line.endswith("CreateTenant  casa-azul  whatsapp_number") for line in lines)
+    assert (await conserje("audit", "tenant", "--hotel", "other"))[1] == ""

@@ -1,0 +1,50 @@
+"""`conserje audit`: what people have changed by hand, and who it was."""
+
+import argparse
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from conserje.audit.v1.audit_service_pb2 import ListOperatorChangesRequest, OperatorChange
+from conserje.audit.v1.audit_service_pb2_grpc import AuditServiceStub
+
+from cli.asking import asks, pages
+from cli.places import SERVICES
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command."""
+    command = commands.add_parser("audit", help="what people have changed by hand")
+    services = command.add_subparsers(title="services", metavar="SERVICE", required=True)
+    for service in SERVICES:
+        listing = services.add_parser(service, help=f"changes in the database of {service}")
+        listing.add_argument("--hotel", default="", metavar="ID", help="only of this hotel")
+        asks(listing, service, AuditServiceStub, _list)
+
+
+def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    request = ListOperatorChangesRequest(tenant_id=options.hotel)
+    for page in pages(stub.ListOperatorChanges, request):
+        yield from map(describe, page.changes)
+
+
+def describe(change: OperatorChange) -> str:
+    """One line, and below it each column that changed."""
+    rpc = change.method.rpartition("/")[2]
+    hotel = change.tenant_id or "-"
+    when = f"{change.change_time.ToDatetime():%Y-%m-%d %H:%M:%S}"
+    before, after = (_row(text) for text in (change.before_json, change.after_json))
+    lines = [f"{when}  {change.actor}  {rpc}  {hotel}  {change.table_name}"]
+    for column in sorted(before.keys() | after.keys()):
+        was, now = before.get(column), after.get(column)
+        if was != now:
+            lines.append(f"    {column}: {_shown(was)} -> {_shown(now)}")
+    return "\n".join(lines)
+
+
+def _row(text: str) -> dict[str, Any]:
+    return dict(json.loads(text)) if text else {}
+
+
+def _shown(value: Any) -> str:
+    return "-" if value is None else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,1 @@
+"""What operators have changed, read the same way in every service's database."""
