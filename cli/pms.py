@@ -97,6 +97,7 @@ def _check(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
         for field, value in told.capabilities.ListFields()
         if value is True  # What is false is not listed.
     ]
+    yield f"  it is {told.capabilities.system or 'without a name'}"
     yield f"  it can: {', '.join(able) or 'nothing beyond booking'}"
     for one in told.room_types:
         yield _describe_type(one)

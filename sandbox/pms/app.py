@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from sandbox.pms import api, control
+from sandbox.pms import api, control, qloapps
 from sandbox.pms.world import WORLD, World
 
 MAX_BODY = 1024 * 1024
@@ -84,7 +84,7 @@ class _Front:
 
 
 def _system(world: World) -> web.Application:
-    return _application(world, api.routes())
+    return _application(world, [*api.routes(), *qloapps.routes()])
 
 
 def _application(world: World, routes: list[web.RouteDef]) -> web.Application:

@@ -49,9 +49,9 @@ class PmsControl:
         """Everything works."""
         await self._call("DELETE", "faults")
 
-    async def mode(self, mode: str) -> None:
-        """Up, down, or half down."""
-        await self._call("PUT", "mode", {"mode": mode})
+    async def mode(self, mode: str, **more: str) -> None:
+        """Up, down, or half down; and which QloApps it plays."""
+        await self._call("PUT", "mode", {"mode": mode, **more})
 
     async def restart(self, seconds: float) -> None:
         """Away for so long."""

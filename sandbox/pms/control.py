@@ -7,7 +7,7 @@ GET    /control/bookings     ?property_id=   every booking as it is
 POST   /control/faults       see `sandbox.pms.faults`: one or a list
 PUT    /control/faults       {"share", "kinds", "seconds", "seed"}: at random from now on
 DELETE /control/faults       everything works again
-PUT    /control/mode         {"mode": "up" | "down" | "half_down"}
+PUT    /control/mode         {"mode": "up" | "down" | "half_down", "qloapps_version"}
 POST   /control/restart      {"seconds"}: refuses connections for so long, and has kept everything
 GET    /control/report       requests by hotel and operation, faults by kind
 """
@@ -124,10 +124,13 @@ async def clear_faults(request: web.Request) -> web.Response:
 
 async def set_mode(request: web.Request) -> web.Response:
     """Up, down, or able to read only."""
-    mode = (await request.json()).get("mode")
+    asked = await request.json()
+    world = request.app[WORLD]
+    world.qloapps_version = str(asked.get("qloapps_version", world.qloapps_version))
+    mode = asked.get("mode", world.faults.mode)
     if mode not in MODES:
         raise web.HTTPBadRequest(text=f"mode must be one of {', '.join(MODES)}")
-    request.app[WORLD].faults.mode = mode
+    world.faults.mode = mode
     return web.json_response({})
 
 

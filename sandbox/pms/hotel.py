@@ -45,6 +45,7 @@ class Booking:
     rooms: Sequence[Mapping[str, Any]]
     total: str
     currency_code: str
+    email: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As the document has it."""
@@ -109,19 +110,23 @@ class Hotel:
             for one in self.bookings():
                 if one.key == key and one.state == "booked":
                     return one, False
-        self._check(wanted)
+        self.check(wanted)
+        return self.write(wanted), True
+
+    def write(self, wanted: Mapping[str, Any]) -> Booking:
+        """A new booking, whether there is a room or not."""
         if len(self.past) >= MOST_BOOKINGS:
             raise Refusal(503, "FULL")
-        made = _booking(f"b-{next(self.numbers)}", key, wanted)
+        made = _booking(f"b-{next(self.numbers)}", str(wanted["key"]), wanted)
         self.keep(made)
-        return made, True
+        return made
 
     def modify(self, booking_id: str, wanted: Mapping[str, Any]) -> Booking:
         """The booking with other dates or rooms."""
         had = self.booking(booking_id)
         if had.state != "booked":
             raise Refusal(409, "CANCELLED")
-        self._check(wanted, but=booking_id)
+        self.check(wanted, but=booking_id)
         told = {**wanted, "confirmation_code": had.confirmation_code}
         self.keep(_booking(booking_id, had.key, told))
         return self.booking(booking_id)
@@ -147,7 +152,8 @@ class Hotel:
             ]
         return [versions[-1][2] for versions in self.past.values() if versions[-1][1] > cursor]
 
-    def _check(self, wanted: Mapping[str, Any], but: str = "") -> None:
+    def check(self, wanted: Mapping[str, Any], but: str = "") -> None:
+        """Refuse what cannot be had."""
         check_in, check_out = (dt.date.fromisoformat(wanted[d]) for d in ("check_in", "check_out"))
         if not 1 <= (check_out - check_in).days <= 400:
             raise Refusal(422, "BAD_DATES", "check_out must be 1 to 400 days after check_in")
@@ -188,4 +194,5 @@ def _booking(booking_id: str, key: str, wanted: Mapping[str, Any]) -> Booking:
         rooms=tuple(wanted["rooms"]),
         total=str(wanted["total"]),
         currency_code=str(wanted["currency_code"]),
+        email=str(wanted.get("email", "")),
     )

@@ -15,6 +15,7 @@ class World:
     def __init__(self) -> None:
         self.hotels: dict[str, Hotel] = {}
         self.faults = Faults()
+        self.qloapps_version = "1.6"
         self.calls: Counter[tuple[str, str]] = Counter()
         """Requests by hotel and operation, the failed ones included."""
         self.hit: Counter[str] = Counter()

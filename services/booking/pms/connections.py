@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from meshkit.clock import Clock
-from meshkit.errors import FailedPrecondition, Unavailable
+from meshkit.errors import Unavailable
 from meshkit.rate_limit import RateLimiter
 from services.booking.pms.breaker import READ, WRITE, Breakers, State
 from services.booking.pms.generic.adapter import GenericPms
@@ -15,6 +15,7 @@ from services.booking.pms.guard import GuardedPms
 from services.booking.pms.http import Hosts
 from services.booking.pms.metrics import PmsMetrics
 from services.booking.pms.port import Endpoint, Pms
+from services.booking.pms.qloapps.adapter import QloAppsPms
 from services.booking.pms.store import Connection, Kind, PmsStore
 
 REFRESH_SECONDS = 2.0
@@ -129,4 +130,4 @@ _BADNESS = (State.CLOSED, State.HALF_OPEN, State.OPEN)
 def _adapter(kind: Kind, hosts: Hosts, endpoint: Endpoint) -> Pms:
     if kind is Kind.GENERIC:
         return GenericPms(hosts, endpoint)
-    raise FailedPrecondition("PMS_KIND_UNKNOWN", f"This release has no adapter for {kind.value}.")
+    return QloAppsPms(hosts, endpoint)

@@ -46,6 +46,8 @@ class Capabilities:
     """Two bookings at once may both get its last room."""
     parallel_writes: bool = False
     """It can be written to from several places at once."""
+    system: str = ""
+    """What it calls itself, and its version."""
     requests_per_second: float = 5.0
     """How often it may be asked in the long run."""
 

@@ -65,6 +65,7 @@ def from_capabilities(told: Capabilities) -> PmsCapabilities:
         overselling_possible=told.may_oversell,
         parallel_writes_allowed=told.parallel_writes,
         requests_per_second=told.requests_per_second,
+        system=told.system,
     )
 
 

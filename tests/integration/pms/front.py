@@ -122,9 +122,18 @@ class Running:
         await asyncio.gather(*self._tasks)
 
 
-def connection(url: str, tenant_id: str = "mirador", property_id: str = "h1") -> Connection:
+def connection(
+    url: str,
+    tenant_id: str = "mirador",
+    property_id: str = "h1",
+    *,
+    kind: Kind = Kind.GENERIC,
+    version: int = 0,
+) -> Connection:
     """A hotel's connection to the fake system."""
-    return Connection(tenant_id, Kind.GENERIC, url, property_id, TYPES, requests_per_second=500.0)
+    return Connection(
+        tenant_id, kind, url, property_id, TYPES, requests_per_second=500.0, version=version
+    )
 
 
 def stay_from(arrival: dt.date, nights: int = 1) -> Stay:

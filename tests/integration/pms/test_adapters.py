@@ -23,6 +23,7 @@ from services.booking.pms.port import (
     TypeNight,
     Verdict,
 )
+from services.booking.pms.qloapps.adapter import QloAppsPms
 
 
 def order(arrival: dt.date, nights: int = 2, rooms: int = 1, kind: str = "double") -> PmsOrder:
@@ -32,12 +33,13 @@ def order(arrival: dt.date, nights: int = 2, rooms: int = 1, kind: str = "double
     return PmsOrder(key, "CDFG3467", arrival, departure, (room,) * rooms, "EUR")
 
 
-@pytest.fixture(params=["generic"])
+@pytest.fixture(params=[GenericPms, QloAppsPms])
 def adapter(
     request: pytest.FixtureRequest, addresses: Addresses, pms: PmsControl, hosts: Hosts
 ) -> Pms:
     """Each adapter in turn, for the hotel `h1`."""
-    return GenericPms(hosts, Endpoint(addresses.url, "h1", "h1"))
+    made: Pms = request.param(hosts, Endpoint(addresses.url, "h1", "h1"))
+    return made
 
 
 async def test_it_says_what_it_sells_and_what_is_free(adapter: Pms, arrival: dt.date) -> None:

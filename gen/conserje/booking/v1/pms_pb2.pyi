@@ -135,6 +135,7 @@ class PmsCapabilities(_message.Message):
     OVERSELLING_POSSIBLE_FIELD_NUMBER: _builtins.int
     PARALLEL_WRITES_ALLOWED_FIELD_NUMBER: _builtins.int
     REQUESTS_PER_SECOND_FIELD_NUMBER: _builtins.int
+    SYSTEM_FIELD_NUMBER: _builtins.int
     holds_offered: _builtins.bool
     """It keeps a room for a while without a booking."""
     idempotency_offered: _builtins.bool
@@ -147,6 +148,8 @@ class PmsCapabilities(_message.Message):
     """It may be written to from several places at once."""
     requests_per_second: _builtins.float
     """How often it may be asked."""
+    system: _builtins.str
+    """What it calls itself, with its version where it tells."""
     def __init__(
         self,
         *,
@@ -156,10 +159,11 @@ class PmsCapabilities(_message.Message):
         overselling_possible: _builtins.bool = ...,
         parallel_writes_allowed: _builtins.bool = ...,
         requests_per_second: _builtins.float = ...,
+        system: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holds_offered", b"holds_offered", "idempotency_offered", b"idempotency_offered", "overselling_possible", b"overselling_possible", "parallel_writes_allowed", b"parallel_writes_allowed", "requests_per_second", b"requests_per_second", "webhooks_offered", b"webhooks_offered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["holds_offered", b"holds_offered", "idempotency_offered", b"idempotency_offered", "overselling_possible", b"overselling_possible", "parallel_writes_allowed", b"parallel_writes_allowed", "requests_per_second", b"requests_per_second", "system", b"system", "webhooks_offered", b"webhooks_offered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -164,6 +164,7 @@ def _wanted(order: PmsOrder) -> dict[str, Any]:
 def _capabilities(told: Any) -> Capabilities:
     given = told["capabilities"]
     return Capabilities(
+        system=str(told["name"]),
         has_holds=bool(given["has_holds"]),
         has_idempotency=bool(given["has_idempotency"]),
         has_webhooks=bool(given["has_webhooks"]),
