@@ -117,15 +117,16 @@ class Hotel:
         tenant_id: str,
         rooms: Mapping[str, int],
         time_zone: str = "UTC",
+        nights: int = NIGHTS,
     ) -> Hotel:
-        """A hotel with so many rooms of each type, on sale for `NIGHTS` nights."""
+        """A hotel with so many rooms of each type, on sale for so many nights."""
         await sql.execute(INSERT_PROPERTY, tenant_id, time_zone)
         today = await sql.fetchval("SELECT (clock_timestamp() AT TIME ZONE $1)::date", time_zone)
         for room_type_id, count in rooms.items():
             key = (tenant_id, room_type_id)
             await sql.execute(INSERT_TYPE, *key)
             await sql.execute(INSERT_ROOMS, *key, count)
-            await sql.execute(INSERT_NIGHTS, *key, count, today, NIGHTS, PRICE)
+            await sql.execute(INSERT_NIGHTS, *key, count, today, nights, PRICE)
         return cls(sql, tenant_id, today)
 
     def stay(self, first: int = 10, nights: int = 2) -> Stay:
