@@ -12,6 +12,7 @@ import random
 
 import asyncpg
 import pytest
+import uvloop
 from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -28,7 +29,7 @@ from tests.integration.booking.machine import BookingMachine
 def test_the_hotel_is_its_model(database: DatabaseUrls, examples: int, steps: int) -> None:
     number = int(os.environ.get("CONSERJE_TEST_SEED") or random.randrange(2**32))
     print(f"CONSERJE_TEST_SEED={number}")
-    with asyncio.Runner() as runner:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         BookingMachine.runner = runner
         BookingMachine.sql = runner.run(asyncpg.connect(database.owner_url))
         # Nothing is lost here when Postgres dies, and nobody waits for its disk.
