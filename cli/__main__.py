@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from cli import (
+    account,
     app,
     audit,
     call,
@@ -61,6 +62,7 @@ def parser() -> argparse.ArgumentParser:
         number,
         token,
         app,
+        account,
         keys,
         inventory,
         reservation,

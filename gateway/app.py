@@ -75,31 +75,52 @@ async def build(kit: Kit, settings: GatewaySettings) -> None:
 class Addresses:
     """A webhook for each app: those of the environment, and those that are stored.
 
-    What the environment says of an app holds, whatever is stored under its name: it is there
-    from the start, and nobody changes it from afar.
+    What the environment says of an app's secrets holds, whatever is stored under its name: it
+    is there from the start, and nobody changes it from afar.
     """
 
     def __init__(self, webhook: Callable[..., Webhook], settings: GatewaySettings) -> None:
         self._webhook = webhook
-        self.unnamed = webhook(
-            secrets=settings.secrets(), verify_token=settings.verify_token.get_secret_value()
+        self._apps: Mapping[str, App] | None = None
+        self._app_of_account: Mapping[str, str] = {}
+        self.unnamed = self._at(
+            "", App(settings.secrets(), settings.verify_token.get_secret_value())
         )
         self._named = {
-            app.name: webhook(
-                secrets=as_keys(app.app_secrets),
-                verify_token=app.verify_token.get_secret_value(),
+            app.name: self._at(
+                app.name, App(as_keys(app.app_secrets), app.verify_token.get_secret_value())
             )
             for app in settings.apps
         }
-        self._stored: Mapping[str, Webhook] | None = None
-        self._unknown_yet = webhook(secrets=(), verify_token="")
+        self._stored: Mapping[str, Webhook] = {}
+        self._unknown_yet = self._at("", App((), ""))
 
     def be_stored(self, apps: Mapping[str, App]) -> None:
         """These are stored now, and no others."""
-        self._stored = {
-            name: self._webhook(secrets=app.secrets, verify_token=app.verify_token)
-            for name, app in apps.items()
+        self._apps = apps
+        self._stored = {name: self._at(name, app) for name, app in apps.items()}
+        self._app_of_account = {
+            account_id: name for name, app in apps.items() for account_id in app.account_ids
         }
+
+    def may_bring(self, name: str, account_id: str) -> bool:
+        """Whether what is of that business account may come by an app; "" is the unnamed one.
+
+        An account that is some app's comes by that one alone, and an app that has accounts
+        brings no others: whoever knows an app's secret signs for its own hotels only.
+        """
+        owner = self._app_of_account.get(account_id)
+        if owner is not None:
+            return owner == name
+        app = (self._apps or {}).get(name)
+        return app is None or not app.account_ids
+
+    def _at(self, name: str, app: App) -> Webhook:
+        return self._webhook(
+            secrets=app.secrets,
+            verify_token=app.verify_token,
+            may_bring=partial(self.may_bring, name),
+        )
 
     def find(self, name: str) -> Webhook | None:
         """The webhook of an app; None when there is none.
@@ -108,7 +129,7 @@ class Addresses:
         """
         if (named := self._named.get(name)) is not None:
             return named
-        if self._stored is not None:
+        if self._apps is not None:
             return self._stored.get(name)
         return self._unknown_yet if APP_NAME.fullmatch(name) else None
 

@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 
 import structlog
 from conserje.tenant.v1.credential_pb2 import (
-    CREDENTIAL_KIND_APP_SECRET,
-    CREDENTIAL_KIND_VERIFY_TOKEN,
     AppCredentials,
     CredentialChange,
 )
@@ -27,9 +25,8 @@ from meshkit.watch import WatchMetrics
 if TYPE_CHECKING:
     from conserje.tenant.v1.credential_service_pb2_grpc import CredentialServiceAsyncStub
 
-OF_APPS = (CREDENTIAL_KIND_APP_SECRET, CREDENTIAL_KIND_VERIFY_TOKEN)
-PAGE_SIZE = 200
-MOST_NAMED = 200
+PAGE_SIZE = MOST_NAMED = 20
+"""Apps in one answer, each with up to 10,000 accounts: below the bound of a message."""
 RELOAD_SECONDS = 300.0
 """All is read anew so often, whatever was told: what was missed heals by itself."""
 JITTER = 0.1
@@ -44,6 +41,8 @@ class App:
 
     secrets: tuple[bytes, ...] = field(repr=False)
     verify_token: str = field(repr=False)
+    account_ids: frozenset[str] = frozenset()
+    """The business accounts that are its own."""
 
 
 class StoredApps:
@@ -105,7 +104,7 @@ class StoredApps:
 
     def change(self, _version: int, items: Sequence[CredentialChange]) -> None:
         """These have changed."""
-        names = {one.app_name for one in items if one.kind in OF_APPS}
+        names = {one.app_name for one in items if one.app_name}
         if names:
             self._due |= names
             self._told.set()
@@ -168,7 +167,11 @@ class StoredApps:
         known = self._apps.get(message.app_name)
         if message.incomplete and known is not None:
             return known
-        return App(tuple(secret.encode() for secret in message.app_secrets), message.verify_token)
+        return App(
+            secrets=tuple(secret.encode() for secret in message.app_secrets),
+            verify_token=message.verify_token,
+            account_ids=frozenset(message.whatsapp_business_account_ids),
+        )
 
     def _take(self, apps: dict[str, App]) -> None:
         if apps != self._apps:

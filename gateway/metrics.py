@@ -19,6 +19,7 @@ OUTCOMES = (
     "stored",
     "not_stored",
     "not_authentic",
+    "foreign_account",
     "not_configured",
     "not_received",
     "too_large",

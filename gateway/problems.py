@@ -53,6 +53,12 @@ def forbidden() -> web.Response:
     return problem(403, "Registration refused", detail)
 
 
+def foreign_account() -> web.Response:
+    """An app brings what is of a business account that is not its own."""
+    detail = "A business account in the body is another app's, or none of this one's."
+    return problem(403, "Account refused", detail)
+
+
 def too_large(limit: int) -> web.Response:
     """The body is bigger than any of Meta's."""
     return problem(413, "Body too large", f"A body has at most {limit} bytes.")

@@ -50,14 +50,19 @@ class Webhook:
         *,
         secrets: Sequence[bytes],
         verify_token: str,
+        may_bring: Callable[[str], bool],
         ingest: Ingest,
         tracing: Tracing,
         metrics: GatewayMetrics,
         clock: Clock,
     ) -> None:
-        """Without secrets, or without a token, it refuses what they would prove."""
+        """Without secrets, or without a token, it refuses what they would prove.
+
+        `may_bring` says whether what is of a business account may come by this app.
+        """
         self._secrets = secrets
         self._verify_token = verify_token.encode()
+        self._may_bring = may_bring
         self._ingest = ingest
         self._tracing = tracing
         self._metrics = metrics
@@ -112,14 +117,27 @@ class Webhook:
             events = translate(body, now.timestamp())
             span.set("conserje.items", len(events))
             self._tell(events)
-            error = await self._ingest_all(body, events, now)
-            response = web.Response() if error is None else problems.unavailable()
+            places = [place for place, event in enumerate(events) if self._is_ours(event)]
+            error = await self._ingest_all(body, events, places, now)
+            outcome, response = self._answer(error, foreign=len(events) - len(places))
             span.set("http.response.status_code", response.status)
-            if error is None:
-                return "stored", response
-            span.fail(error.reason)
+            if response.status != 200:
+                span.fail(outcome if error is None else error.reason)
+            return outcome, response
+
+    def _answer(self, error: MeshError | None, foreign: int) -> tuple[str, web.Response]:
+        if error is not None:
             _log.warning("webhook_not_stored", reason=error.reason)
-            return "not_stored", response
+            return "not_stored", problems.unavailable()
+        if foreign:
+            # They may be forged, so they are not kept. Nor are they lost: Meta comes again.
+            _log.error("items_of_other_apps_accounts", count=foreign)
+            return "foreign_account", problems.foreign_account()
+        return "stored", web.Response()
+
+    def _is_ours(self, event: InboundEvent) -> bool:
+        """What cannot be read reaches nobody but a person."""
+        return event.HasField("unreadable") or self._may_bring(event.whatsapp_business_account_id)
 
     def _tell(self, events: Sequence[InboundEvent]) -> None:
         unreadable = self._metrics.translated(events)
@@ -127,13 +145,22 @@ class Webhook:
             _log.warning("items_not_readable", **unreadable)
 
     async def _ingest_all(
-        self, body: bytes, events: Sequence[InboundEvent], now: datetime
+        self,
+        body: bytes,
+        events: Sequence[InboundEvent],
+        places: Sequence[int],
+        now: datetime,
     ) -> MeshError | None:
-        """Store every item of a body; the answer is why one of them is not stored."""
+        """Store the items at these places of a body; the answer is why one is not stored."""
         deadline = self._clock.monotonic() + CONFIRM_SECONDS
-        results = await self._ingest(_requests(events, now), CONFIRM_SECONDS)
+        if not places:
+            return None
+        chosen = [events[place] for place in places]
+        results = await self._ingest(_requests(chosen, now), CONFIRM_SECONDS)
         refused = [
-            index for index, result in enumerate(results) if isinstance(result, InvalidArgument)
+            place
+            for place, result in zip(places, results, strict=True)
+            if isinstance(result, InvalidArgument)
         ]
         error = _first_error(
             result for result in results if not isinstance(result, InvalidArgument)

@@ -58,4 +58,6 @@ class Kept(CredentialServiceServicer):
         raise Unimplemented("NOT_HERE")
 
     RemoveCredential = ListCredentials = SetApp = RemoveApp = ListApps = SetCredential
+    SetPortfolio = RemovePortfolio = ListPortfolios = SetCredential
+    SetBusinessAccount = RemoveBusinessAccount = ListBusinessAccounts = SetCredential
     ReadAppCredentials = ReadPmsCredential = ListKeys = RotateKeys = SetCredential

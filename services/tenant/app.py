@@ -13,6 +13,7 @@ from meshkit.postgres import Postgres
 from services.audit.servicer import SERVICE as AUDIT_SERVICE
 from services.audit.servicer import AuditServicer
 from services.audit.store import AuditStore
+from services.tenant.accounts.store import AccountStore
 from services.tenant.changes import Changes
 from services.tenant.credentials import servicer as credentials
 from services.tenant.credentials.feed import Feed
@@ -78,8 +79,9 @@ async def _credentials(kit: Kit, settings: TenantSettings, postgres: Postgres) -
     keys = Keys(settings.keys_folder)
     feed = Feed(store, settings.poll_seconds)
     await feed.refresh()
-    vault = Vault(store, keys, CredentialMetrics(kit.registry))
-    servicer = credentials.CredentialServicer(store, vault, feed)
+    accounts = AccountStore(postgres)
+    vault = Vault(store, accounts, keys, CredentialMetrics(kit.registry))
+    servicer = credentials.CredentialServicer(store, accounts, vault, feed)
     kit.worker("keys", keys.follow)
     kit.worker("credential changes", feed.run)
     kit.degraded("keys", keys.problem)

@@ -101,6 +101,8 @@ class AppSecrets:
     verify_token: str = field(repr=False)
     incomplete: bool
     """One of them could not be decrypted here."""
+    account_ids: Sequence[str]
+    """The business accounts that are its own."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,9 @@ class Feed:
         else:
             for one in changed:
                 self._history.add(one.version, [one.ref])
+            if self._history.version < newest:
+                # An app is gone, and nothing tells which.
+                self._history.restart(newest)
         self._version = self._history.version
 
     async def watch(self, after_version: int) -> AsyncIterator[Part[Ref]]:

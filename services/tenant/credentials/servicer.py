@@ -32,9 +32,10 @@ from conserje.tenant.v1.credential_service_pb2 import (
     WatchCredentialsRequest,
     WatchCredentialsResponse,
 )
-from conserje.tenant.v1.credential_service_pb2_grpc import CredentialServiceServicer
 
 from meshkit.watch import NOTHING
+from services.tenant.accounts.servicer import AccountServicer
+from services.tenant.accounts.store import AccountStore
 from services.tenant.credentials import wire
 from services.tenant.credentials.feed import Feed
 from services.tenant.credentials.store import CredentialStore
@@ -46,10 +47,13 @@ ROTATED, MOST_ROTATED = 100, 500
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class CredentialServicer(CredentialServiceServicer):
+class CredentialServicer(AccountServicer):
     """`conserje.tenant.v1.CredentialService`."""
 
-    def __init__(self, store: CredentialStore, vault: Vault, feed: Feed) -> None:
+    def __init__(
+        self, store: CredentialStore, accounts: AccountStore, vault: Vault, feed: Feed
+    ) -> None:
+        super().__init__(accounts)
         self._store = store
         self._vault = vault
         self._feed = feed

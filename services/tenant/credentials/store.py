@@ -130,10 +130,14 @@ WHERE credential.credential_id = renewed.credential_id
 """
 
 SELECT_CHANGES = """
-SELECT credential_version.version AS newest, credential.version,
+SELECT credential_version.version AS newest, change.version,
        coalesce(tenant_id, '') AS tenant_id, coalesce(app_name, '') AS app_name, kind, name
-FROM credential_version LEFT JOIN credential ON credential.version > $1
-ORDER BY credential.version LIMIT $2
+FROM credential_version LEFT JOIN (
+  SELECT version, tenant_id, app_name, kind, name FROM credential WHERE version > $1
+  UNION ALL
+  SELECT version, NULL, app_name, 'APP_SECRET', '' FROM meta_app WHERE version > $1
+) AS change ON true
+ORDER BY change.version LIMIT $2
 """
 
 
@@ -200,9 +204,10 @@ class CredentialStore:
 
     async def set_app(self, app_name: str, app_id: str) -> App:
         """Make an app known, or tell another id of it."""
-        row = await self._postgres.fetchrow(UPSERT_APP, app_name, app_id)
-        assert row is not None, "an upsert returns its row"
-        return App(**dict(row))
+        async with self._changing() as connection:
+            row = await connection.fetchrow(UPSERT_APP, app_name, app_id)
+            assert row is not None, "an upsert returns its row"
+            return App(**dict(row))
 
     async def remove_app(self, app_name: str) -> App:
         """Forget an app and erase its secrets; raises `NotFound` APP_UNKNOWN."""

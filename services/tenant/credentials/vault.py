@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import structlog
 
 from meshkit.errors import MeshError
+from services.tenant.accounts.store import AccountStore
 from services.tenant.credentials.domain import (
     App,
     AppSecrets,
@@ -27,8 +28,15 @@ log = structlog.get_logger()
 class Vault:
     """The only place where a secret is in the clear, and never for longer than one call."""
 
-    def __init__(self, store: CredentialStore, keys: Keys, metrics: CredentialMetrics) -> None:
+    def __init__(
+        self,
+        store: CredentialStore,
+        accounts: AccountStore,
+        keys: Keys,
+        metrics: CredentialMetrics,
+    ) -> None:
         self._store = store
+        self._accounts = accounts
         self._keys = keys
         self._metrics = metrics
 
@@ -57,9 +65,10 @@ class Vault:
         found: dict[str, list[Row]] = {app.app_name: [] for app in apps}
         for row in await self._store.of_apps(list(found)):
             found[row.stored.ref.app_name].append(row)
-        return [self._app(name, rows) for name, rows in found.items()]
+        accounts = await self._accounts.of_apps(list(found))
+        return [self._app(name, rows, accounts.get(name, ())) for name, rows in found.items()]
 
-    def _app(self, app_name: str, rows: Sequence[Row]) -> AppSecrets:
+    def _app(self, app_name: str, rows: Sequence[Row], accounts: Sequence[str]) -> AppSecrets:
         opened: dict[Kind, list[str]] = {Kind.APP_SECRET: [], Kind.VERIFY_TOKEN: []}
         failed = False
         for row in rows:
@@ -71,7 +80,13 @@ class Vault:
                 failed = True
                 log.warning("secret not opened", key_id=row.sealed.key_id, reason=error.reason)
         token = "".join(opened[Kind.VERIFY_TOKEN])
-        return AppSecrets(app_name, opened[Kind.APP_SECRET], token, incomplete=failed)
+        return AppSecrets(
+            app_name=app_name,
+            secrets=opened[Kind.APP_SECRET],
+            verify_token=token,
+            incomplete=failed,
+            account_ids=accounts,
+        )
 
     def _opened(self, row: Row) -> Secret:
         return Secret(row.stored, self._keys.open(row.stored.ref, row.sealed))

@@ -61,6 +61,7 @@ def from_secrets(app: AppSecrets) -> AppCredentials:
         app_secrets=app.secrets,
         verify_token=app.verify_token,
         incomplete=app.incomplete,
+        whatsapp_business_account_ids=app.account_ids,
     )
 
 

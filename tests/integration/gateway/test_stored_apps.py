@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -217,3 +218,89 @@ async def test_a_secret_that_cannot_be_decrypted_leaves_the_known_one_in_force(
 
     await until(read_again)
     assert await posted(gateway, "nortes") == 200
+
+
+async def owns(tenants: Tenants, account: str, app_name: str) -> None:
+    """A business account is an app's."""
+    await tenants.stub.SetBusinessAccount(
+        pb.SetBusinessAccountRequest(whatsapp_business_account_id=account, app_name=app_name)
+    )
+
+
+def under(account: str, *others: str) -> bytes:
+    """A webhook with an item of each of these accounts."""
+    content = json.loads(DATA)
+    (entry,) = content["entry"]
+    content["entry"] = []
+    for one in (account, *others):
+        copy = json.loads(json.dumps(entry)) | {"id": one}
+        copy["changes"][0]["value"]["messages"][0]["id"] = f"wamid.{one}"
+        content["entry"].append(copy)
+    return json.dumps(content).encode()
+
+
+async def test_who_knows_an_apps_secret_signs_for_its_own_accounts_only(
+    make_gateway: MakeGateway, tenants: Tenants
+) -> None:
+    await tenants.stub.SetApp(pb.SetAppRequest(app_name="sur"))
+    await tenants.stub.SetCredential(app_secret("norte", "nortes"))
+    await tenants.stub.SetCredential(app_secret("sur", "surs"))
+    await owns(tenants, "21", "norte")
+    gateway = await make_gateway(target_tenant=tenants.service.target)
+
+    async def answer(secret: str, path: str, *accounts: str) -> int:
+        data = under(*accounts)
+        return (await gateway.post(data, bodies.sign(data, secret), path))[0]
+
+    async def knows() -> bool:
+        return await answer("nortes", AT_NORTE, "21") == 200
+
+    await until(knows)
+    stored = len(gateway.messaging.events)
+    assert await answer("surs", f"{PATH}/sur", "21") == 403, "another app's account"
+    assert await answer(SECRET, PATH, "21") == 403, "nor by the unnamed app"
+    assert await answer("nortes", AT_NORTE, "22") == 403, "an account that is not its own"
+    assert len(gateway.messaging.events) == stored
+    assert await answer("surs", f"{PATH}/sur", "22") == 200, (
+        "it has none, so it brings what is free"
+    )
+    # The others of the body are kept, and Meta comes again with the whole of it.
+    assert await answer("surs", f"{PATH}/sur", "23", "21") == 403
+    kept = {event.whatsapp_business_account_id for event in gateway.messaging.events}
+    assert kept == {"21", "22", "23"}
+    assert gateway.count("gateway_webhooks_total", outcome="foreign_account") == 4
+
+
+async def test_an_account_that_changes_its_app_is_taken_by_the_new_one(
+    make_gateway: MakeGateway, tenants: Tenants
+) -> None:
+    await tenants.stub.SetCredential(app_secret("norte", "nortes"))
+    await owns(tenants, "21", "norte")
+    gateway = await make_gateway(target_tenant=tenants.service.target)
+    data = under("21")
+
+    async def taken() -> bool:
+        return (await gateway.post(data, bodies.sign(data, SECRET)))[0] == 200
+
+    async def known() -> bool:
+        return (await gateway.post(data, bodies.sign(data, SECRET)))[0] == 403
+
+    await until(known)
+    await owns(tenants, "21", "")
+    await until(taken)
+
+
+async def test_what_names_no_account_comes_by_no_app_that_has_some(
+    make_gateway: MakeGateway, tenants: Tenants
+) -> None:
+    """Such an item would be held to be any hotel's; one that nobody can read is kept."""
+    await tenants.stub.SetCredential(app_secret("norte", "nortes"))
+    await owns(tenants, "21", "norte")
+    gateway = await make_gateway(target_tenant=tenants.service.target)
+    data, junk = under(""), b"no JSON"
+
+    async def refused() -> bool:
+        return (await gateway.post(data, bodies.sign(data, "nortes"), AT_NORTE))[0] == 403
+
+    await until(refused)
+    assert (await gateway.post(junk, bodies.sign(junk, "nortes"), AT_NORTE))[0] == 200

@@ -180,6 +180,8 @@ OTHERS: dict[str, Message] = {
 OF_NO_HOTEL = {
     *("SetApp", "RemoveApp", "ListApps", "ReadAppCredentials"),
     *("ListCredentials", "WatchCredentials", "ListKeys", "RotateKeys"),
+    *("SetPortfolio", "RemovePortfolio", "ListPortfolios"),
+    *("SetBusinessAccount", "RemoveBusinessAccount", "ListBusinessAccounts"),
 }
 
 

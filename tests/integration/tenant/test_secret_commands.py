@@ -126,3 +126,19 @@ async def test_keys_are_listed_and_rotated(place: Place) -> None:
     assert out == "2026-01  present  0 secrets\n2026-07  newest  1 secrets\n"
     (place.keys / "2026-01").unlink()
     assert (await place.run("keys", "rotate"))[1] == "0 secrets are now under 2026-07\n"
+
+
+async def test_accounts_and_portfolios_are_said_listed_and_forgotten(place: Place) -> None:
+    await place.run("app", "set", "norte")
+    assert (await place.run("portfolio", "set", "31", "--name", "Norte"))[1] == "31  Norte\n"
+    code, out, _ = await place.run("account", "set", "21", "--app", "norte", "--portfolio", "31")
+    assert (code, out) == (0, "21  norte  portfolio 31\n")
+    assert (await place.run("account", "set", "22"))[1] == "22  any app  portfolio -\n"
+    assert (await place.run("account", "list"))[1] == (
+        "21  norte  portfolio 31\n22  any app  portfolio -\n"
+    )
+    code, _, error = await place.run("portfolio", "remove", "31")
+    assert (code, "PORTFOLIO_IN_USE" in error) == (1, True)
+    await place.run("account", "remove", "21")
+    await place.run("portfolio", "remove", "31")
+    assert (await place.run("portfolio", "list"))[1] == ""

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#conserje/tenant/v1/credential.proto\x12\x12\x63onserje.tenant.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc0\x01\n\nCredential\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08\x61pp_name\x18\x02 \x01(\t\x12\x30\n\x04kind\x18\x03 \x01(\x0e\x32\".conserje.tenant.v1.CredentialKind\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0e\n\x06key_id\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\x03\x12,\n\x08set_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\\\n\x07MetaApp\x12\x10\n\x08\x61pp_name\x18\x01 \x01(\t\x12\x0e\n\x06\x61pp_id\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"k\n\x0e\x41ppCredentials\x12\x10\n\x08\x61pp_name\x18\x01 \x01(\t\x12\x18\n\x0b\x61pp_secrets\x18\x02 \x03(\tB\x03\x80\x01\x01\x12\x19\n\x0cverify_token\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\x12\n\nincomplete\x18\x04 \x01(\x08\"w\n\x10\x43redentialChange\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08\x61pp_name\x18\x02 \x01(\t\x12\x30\n\x04kind\x18\x03 \x01(\x0e\x32\".conserje.tenant.v1.CredentialKind\x12\x0c\n\x04name\x18\x04 \x01(\t\"Z\n\rEncryptionKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0f\n\x07present\x18\x02 \x01(\x08\x12\x0e\n\x06newest\x18\x03 \x01(\x08\x12\x18\n\x10\x63redential_count\x18\x04 \x01(\x05*\xae\x01\n\x0e\x43redentialKind\x12\x1f\n\x1b\x43REDENTIAL_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43REDENTIAL_KIND_APP_SECRET\x10\x01\x12 \n\x1c\x43REDENTIAL_KIND_VERIFY_TOKEN\x10\x02\x12 \n\x1c\x43REDENTIAL_KIND_ACCESS_TOKEN\x10\x03\x12\x17\n\x13\x43REDENTIAL_KIND_PMS\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#conserje/tenant/v1/credential.proto\x12\x12\x63onserje.tenant.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc0\x01\n\nCredential\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08\x61pp_name\x18\x02 \x01(\t\x12\x30\n\x04kind\x18\x03 \x01(\x0e\x32\".conserje.tenant.v1.CredentialKind\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\x0e\n\x06key_id\x18\x05 \x01(\t\x12\x0f\n\x07version\x18\x06 \x01(\x03\x12,\n\x08set_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\\\n\x07MetaApp\x12\x10\n\x08\x61pp_name\x18\x01 \x01(\t\x12\x0e\n\x06\x61pp_id\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x92\x01\n\x0e\x41ppCredentials\x12\x10\n\x08\x61pp_name\x18\x01 \x01(\t\x12\x18\n\x0b\x61pp_secrets\x18\x02 \x03(\tB\x03\x80\x01\x01\x12\x19\n\x0cverify_token\x18\x03 \x01(\tB\x03\x80\x01\x01\x12\x12\n\nincomplete\x18\x04 \x01(\x08\x12%\n\x1dwhatsapp_business_account_ids\x18\x05 \x03(\t\"h\n\tPortfolio\x12\x14\n\x0cportfolio_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12/\n\x0b\x63reate_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x90\x01\n\x0f\x42usinessAccount\x12$\n\x1cwhatsapp_business_account_id\x18\x01 \x01(\t\x12\x10\n\x08\x61pp_name\x18\x02 \x01(\t\x12\x14\n\x0cportfolio_id\x18\x03 \x01(\t\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"w\n\x10\x43redentialChange\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x10\n\x08\x61pp_name\x18\x02 \x01(\t\x12\x30\n\x04kind\x18\x03 \x01(\x0e\x32\".conserje.tenant.v1.CredentialKind\x12\x0c\n\x04name\x18\x04 \x01(\t\"Z\n\rEncryptionKey\x12\x0e\n\x06key_id\x18\x01 \x01(\t\x12\x0f\n\x07present\x18\x02 \x01(\x08\x12\x0e\n\x06newest\x18\x03 \x01(\x08\x12\x18\n\x10\x63redential_count\x18\x04 \x01(\x05*\xae\x01\n\x0e\x43redentialKind\x12\x1f\n\x1b\x43REDENTIAL_KIND_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x43REDENTIAL_KIND_APP_SECRET\x10\x01\x12 \n\x1c\x43REDENTIAL_KIND_VERIFY_TOKEN\x10\x02\x12 \n\x1c\x43REDENTIAL_KIND_ACCESS_TOKEN\x10\x03\x12\x17\n\x13\x43REDENTIAL_KIND_PMS\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,16 +36,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_APPCREDENTIALS'].fields_by_name['app_secrets']._serialized_options = b'\200\001\001'
   _globals['_APPCREDENTIALS'].fields_by_name['verify_token']._loaded_options = None
   _globals['_APPCREDENTIALS'].fields_by_name['verify_token']._serialized_options = b'\200\001\001'
-  _globals['_CREDENTIALKIND']._serialized_start=704
-  _globals['_CREDENTIALKIND']._serialized_end=878
+  _globals['_CREDENTIALKIND']._serialized_start=997
+  _globals['_CREDENTIALKIND']._serialized_end=1171
   _globals['_CREDENTIAL']._serialized_start=93
   _globals['_CREDENTIAL']._serialized_end=285
   _globals['_METAAPP']._serialized_start=287
   _globals['_METAAPP']._serialized_end=379
-  _globals['_APPCREDENTIALS']._serialized_start=381
-  _globals['_APPCREDENTIALS']._serialized_end=488
-  _globals['_CREDENTIALCHANGE']._serialized_start=490
-  _globals['_CREDENTIALCHANGE']._serialized_end=609
-  _globals['_ENCRYPTIONKEY']._serialized_start=611
-  _globals['_ENCRYPTIONKEY']._serialized_end=701
+  _globals['_APPCREDENTIALS']._serialized_start=382
+  _globals['_APPCREDENTIALS']._serialized_end=528
+  _globals['_PORTFOLIO']._serialized_start=530
+  _globals['_PORTFOLIO']._serialized_end=634
+  _globals['_BUSINESSACCOUNT']._serialized_start=637
+  _globals['_BUSINESSACCOUNT']._serialized_end=781
+  _globals['_CREDENTIALCHANGE']._serialized_start=783
+  _globals['_CREDENTIALCHANGE']._serialized_end=902
+  _globals['_ENCRYPTIONKEY']._serialized_start=904
+  _globals['_ENCRYPTIONKEY']._serialized_end=994
 # @@protoc_insertion_point(module_scope)

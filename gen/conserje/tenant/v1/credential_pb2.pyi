@@ -146,6 +146,7 @@ class AppCredentials(_message.Message):
     APP_SECRETS_FIELD_NUMBER: _builtins.int
     VERIFY_TOKEN_FIELD_NUMBER: _builtins.int
     INCOMPLETE_FIELD_NUMBER: _builtins.int
+    WHATSAPP_BUSINESS_ACCOUNT_IDS_FIELD_NUMBER: _builtins.int
     app_name: _builtins.str
     """The last part of its webhook's address."""
     verify_token: _builtins.str
@@ -158,6 +159,13 @@ class AppCredentials(_message.Message):
         being changed. Without one nothing is accepted.
         """
 
+    @_builtins.property
+    def whatsapp_business_account_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The business accounts that are its own, up to 10,000: their webhooks come
+        by no other app, and by it no others. Empty: it brings all that are no
+        app's.
+        """
+
     def __init__(
         self,
         *,
@@ -165,14 +173,83 @@ class AppCredentials(_message.Message):
         app_secrets: _abc.Iterable[_builtins.str] | None = ...,
         verify_token: _builtins.str = ...,
         incomplete: _builtins.bool = ...,
+        whatsapp_business_account_ids: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["app_name", b"app_name", "app_secrets", b"app_secrets", "incomplete", b"incomplete", "verify_token", b"verify_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["app_name", b"app_name", "app_secrets", b"app_secrets", "incomplete", b"incomplete", "verify_token", b"verify_token", "whatsapp_business_account_ids", b"whatsapp_business_account_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___AppCredentials: _TypeAlias = AppCredentials  # noqa: Y015
+
+@_typing.final
+class Portfolio(_message.Message):
+    """A business portfolio at Meta, which owns business accounts."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    portfolio_id: _builtins.str
+    """Meta's id of it: 1 to 32 digits."""
+    display_name: _builtins.str
+    """What people call it. May be empty."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was made known."""
+
+    def __init__(
+        self,
+        *,
+        portfolio_id: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "display_name", b"display_name", "portfolio_id", b"portfolio_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Portfolio: _TypeAlias = Portfolio  # noqa: Y015
+
+@_typing.final
+class BusinessAccount(_message.Message):
+    """A WhatsApp business account."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WHATSAPP_BUSINESS_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    APP_NAME_FIELD_NUMBER: _builtins.int
+    PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    whatsapp_business_account_id: _builtins.str
+    """Meta's id of it: 1 to 32 digits."""
+    app_name: _builtins.str
+    """The app that its webhooks come by; empty when that is not said."""
+    portfolio_id: _builtins.str
+    """The portfolio that owns it; empty when that is not said."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was made known."""
+
+    def __init__(
+        self,
+        *,
+        whatsapp_business_account_id: _builtins.str = ...,
+        app_name: _builtins.str = ...,
+        portfolio_id: _builtins.str = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["app_name", b"app_name", "create_time", b"create_time", "portfolio_id", b"portfolio_id", "whatsapp_business_account_id", b"whatsapp_business_account_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BusinessAccount: _TypeAlias = BusinessAccount  # noqa: Y015
 
 @_typing.final
 class CredentialChange(_message.Message):
@@ -191,7 +268,9 @@ class CredentialChange(_message.Message):
     kind: Global___CredentialKind.ValueType
     """What it is for."""
     name: _builtins.str
-    """Which of several it is. May be empty."""
+    """Which of several it is. May be empty; for an app's secrets it then stands
+    for all that is told of the app.
+    """
     def __init__(
         self,
         *,

@@ -360,6 +360,312 @@ class ListAppsResponse(_message.Message):
 Global___ListAppsResponse: _TypeAlias = ListAppsResponse  # noqa: Y015
 
 @_typing.final
+class SetPortfolioRequest(_message.Message):
+    """The request of `SetPortfolio`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAME_FIELD_NUMBER: _builtins.int
+    portfolio_id: _builtins.str
+    """Meta's id of it: 1 to 32 digits. Required."""
+    display_name: _builtins.str
+    """What people call it: up to 200 characters. May be empty."""
+    def __init__(
+        self,
+        *,
+        portfolio_id: _builtins.str = ...,
+        display_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_name", b"display_name", "portfolio_id", b"portfolio_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPortfolioRequest: _TypeAlias = SetPortfolioRequest  # noqa: Y015
+
+@_typing.final
+class SetPortfolioResponse(_message.Message):
+    """The answer of `SetPortfolio`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PORTFOLIO_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def portfolio(self) -> _credential_pb2.Portfolio:
+        """The portfolio."""
+
+    def __init__(
+        self,
+        *,
+        portfolio: _credential_pb2.Portfolio | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["portfolio", b"portfolio"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["portfolio", b"portfolio"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetPortfolioResponse: _TypeAlias = SetPortfolioResponse  # noqa: Y015
+
+@_typing.final
+class RemovePortfolioRequest(_message.Message):
+    """The request of `RemovePortfolio`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
+    portfolio_id: _builtins.str
+    """The portfolio. Required."""
+    def __init__(
+        self,
+        *,
+        portfolio_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["portfolio_id", b"portfolio_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemovePortfolioRequest: _TypeAlias = RemovePortfolioRequest  # noqa: Y015
+
+@_typing.final
+class RemovePortfolioResponse(_message.Message):
+    """The answer of `RemovePortfolio`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PORTFOLIO_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def portfolio(self) -> _credential_pb2.Portfolio:
+        """The portfolio as it was."""
+
+    def __init__(
+        self,
+        *,
+        portfolio: _credential_pb2.Portfolio | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["portfolio", b"portfolio"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["portfolio", b"portfolio"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemovePortfolioResponse: _TypeAlias = RemovePortfolioResponse  # noqa: Y015
+
+@_typing.final
+class ListPortfoliosRequest(_message.Message):
+    """The request of `ListPortfolios`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many to send at most: 0 means 50; above 200 means 200."""
+    page_token: _builtins.str
+    """Where to go on: the `next_page_token` of the page before, or empty."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPortfoliosRequest: _TypeAlias = ListPortfoliosRequest  # noqa: Y015
+
+@_typing.final
+class ListPortfoliosResponse(_message.Message):
+    """The answer of `ListPortfolios`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PORTFOLIOS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty after the last page."""
+    @_builtins.property
+    def portfolios(self) -> _containers.RepeatedCompositeFieldContainer[_credential_pb2.Portfolio]:
+        """The portfolios, ordered by id."""
+
+    def __init__(
+        self,
+        *,
+        portfolios: _abc.Iterable[_credential_pb2.Portfolio] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["next_page_token", b"next_page_token", "portfolios", b"portfolios"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPortfoliosResponse: _TypeAlias = ListPortfoliosResponse  # noqa: Y015
+
+@_typing.final
+class SetBusinessAccountRequest(_message.Message):
+    """The request of `SetBusinessAccount`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WHATSAPP_BUSINESS_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    APP_NAME_FIELD_NUMBER: _builtins.int
+    PORTFOLIO_ID_FIELD_NUMBER: _builtins.int
+    whatsapp_business_account_id: _builtins.str
+    """Meta's id of it: 1 to 32 digits. Required."""
+    app_name: _builtins.str
+    """The app that its webhooks come by. Empty: by any that has no accounts of
+    its own.
+    """
+    portfolio_id: _builtins.str
+    """The portfolio that owns it. May be empty."""
+    def __init__(
+        self,
+        *,
+        whatsapp_business_account_id: _builtins.str = ...,
+        app_name: _builtins.str = ...,
+        portfolio_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["app_name", b"app_name", "portfolio_id", b"portfolio_id", "whatsapp_business_account_id", b"whatsapp_business_account_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetBusinessAccountRequest: _TypeAlias = SetBusinessAccountRequest  # noqa: Y015
+
+@_typing.final
+class SetBusinessAccountResponse(_message.Message):
+    """The answer of `SetBusinessAccount`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def account(self) -> _credential_pb2.BusinessAccount:
+        """The account."""
+
+    def __init__(
+        self,
+        *,
+        account: _credential_pb2.BusinessAccount | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetBusinessAccountResponse: _TypeAlias = SetBusinessAccountResponse  # noqa: Y015
+
+@_typing.final
+class RemoveBusinessAccountRequest(_message.Message):
+    """The request of `RemoveBusinessAccount`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    WHATSAPP_BUSINESS_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
+    whatsapp_business_account_id: _builtins.str
+    """The account. Required."""
+    def __init__(
+        self,
+        *,
+        whatsapp_business_account_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["whatsapp_business_account_id", b"whatsapp_business_account_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveBusinessAccountRequest: _TypeAlias = RemoveBusinessAccountRequest  # noqa: Y015
+
+@_typing.final
+class RemoveBusinessAccountResponse(_message.Message):
+    """The answer of `RemoveBusinessAccount`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def account(self) -> _credential_pb2.BusinessAccount:
+        """The account as it was."""
+
+    def __init__(
+        self,
+        *,
+        account: _credential_pb2.BusinessAccount | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["account", b"account"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RemoveBusinessAccountResponse: _TypeAlias = RemoveBusinessAccountResponse  # noqa: Y015
+
+@_typing.final
+class ListBusinessAccountsRequest(_message.Message):
+    """The request of `ListBusinessAccounts`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    page_size: _builtins.int
+    """How many to send at most: 0 means 50; above 200 means 200."""
+    page_token: _builtins.str
+    """Where to go on: the `next_page_token` of the page before, or empty."""
+    def __init__(
+        self,
+        *,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["page_size", b"page_size", "page_token", b"page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBusinessAccountsRequest: _TypeAlias = ListBusinessAccountsRequest  # noqa: Y015
+
+@_typing.final
+class ListBusinessAccountsResponse(_message.Message):
+    """The answer of `ListBusinessAccounts`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ACCOUNTS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Empty after the last page."""
+    @_builtins.property
+    def accounts(self) -> _containers.RepeatedCompositeFieldContainer[_credential_pb2.BusinessAccount]:
+        """The accounts, ordered by id."""
+
+    def __init__(
+        self,
+        *,
+        accounts: _abc.Iterable[_credential_pb2.BusinessAccount] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accounts", b"accounts", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListBusinessAccountsResponse: _TypeAlias = ListBusinessAccountsResponse  # noqa: Y015
+
+@_typing.final
 class ReadAppCredentialsRequest(_message.Message):
     """The request of `ReadAppCredentials`."""
 

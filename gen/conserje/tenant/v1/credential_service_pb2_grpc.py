@@ -73,6 +73,36 @@ class CredentialServiceStub:
                 request_serializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.ListAppsRequest.SerializeToString,
                 response_deserializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.ListAppsResponse.FromString,
                 _registered_method=True)
+        self.SetPortfolio = channel.unary_unary(
+                '/conserje.tenant.v1.CredentialService/SetPortfolio',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.SetPortfolioRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.SetPortfolioResponse.FromString,
+                _registered_method=True)
+        self.RemovePortfolio = channel.unary_unary(
+                '/conserje.tenant.v1.CredentialService/RemovePortfolio',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.RemovePortfolioRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.RemovePortfolioResponse.FromString,
+                _registered_method=True)
+        self.ListPortfolios = channel.unary_unary(
+                '/conserje.tenant.v1.CredentialService/ListPortfolios',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.ListPortfoliosRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.ListPortfoliosResponse.FromString,
+                _registered_method=True)
+        self.SetBusinessAccount = channel.unary_unary(
+                '/conserje.tenant.v1.CredentialService/SetBusinessAccount',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.SetBusinessAccountRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.SetBusinessAccountResponse.FromString,
+                _registered_method=True)
+        self.RemoveBusinessAccount = channel.unary_unary(
+                '/conserje.tenant.v1.CredentialService/RemoveBusinessAccount',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.RemoveBusinessAccountRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.RemoveBusinessAccountResponse.FromString,
+                _registered_method=True)
+        self.ListBusinessAccounts = channel.unary_unary(
+                '/conserje.tenant.v1.CredentialService/ListBusinessAccounts',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.ListBusinessAccountsRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.ListBusinessAccountsResponse.FromString,
+                _registered_method=True)
         self.ReadAppCredentials = channel.unary_unary(
                 '/conserje.tenant.v1.CredentialService/ReadAppCredentials',
                 request_serializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.ReadAppCredentialsRequest.SerializeToString,
@@ -165,6 +195,61 @@ class CredentialServiceServicer:
 
     def ListApps(self, request, context):
         """All Meta apps by their names, a page at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetPortfolio(self, request, context):
+        """Makes a portfolio known, or changes what it is called.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemovePortfolio(self, request, context):
+        """Forgets a portfolio.
+
+        Errors:
+        - NOT_FOUND `PORTFOLIO_UNKNOWN`: there is no such portfolio.
+        - FAILED_PRECONDITION `PORTFOLIO_IN_USE`: it owns accounts.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListPortfolios(self, request, context):
+        """All portfolios by their ids, a page at a time.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetBusinessAccount(self, request, context):
+        """Says by which app a business account's webhooks come and which portfolio
+        owns it. What comes by another app is refused within a second.
+
+        Errors:
+        - NOT_FOUND `APP_UNKNOWN`, `PORTFOLIO_UNKNOWN`: what was named is not known.
+        - FAILED_PRECONDITION `TOO_MANY_ACCOUNTS`: the app has 10,000.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveBusinessAccount(self, request, context):
+        """Forgets what was said of a business account.
+
+        Errors:
+        - NOT_FOUND `ACCOUNT_UNKNOWN`: nothing was said of it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListBusinessAccounts(self, request, context):
+        """All business accounts of which something was said by their ids, a page at
+        a time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -266,6 +351,36 @@ def add_CredentialServiceServicer_to_server(servicer, server):
                     servicer.ListApps,
                     request_deserializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.ListAppsRequest.FromString,
                     response_serializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.ListAppsResponse.SerializeToString,
+            ),
+            'SetPortfolio': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetPortfolio,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.SetPortfolioRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.SetPortfolioResponse.SerializeToString,
+            ),
+            'RemovePortfolio': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemovePortfolio,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.RemovePortfolioRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.RemovePortfolioResponse.SerializeToString,
+            ),
+            'ListPortfolios': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPortfolios,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.ListPortfoliosRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.ListPortfoliosResponse.SerializeToString,
+            ),
+            'SetBusinessAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetBusinessAccount,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.SetBusinessAccountRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.SetBusinessAccountResponse.SerializeToString,
+            ),
+            'RemoveBusinessAccount': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveBusinessAccount,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.RemoveBusinessAccountRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.RemoveBusinessAccountResponse.SerializeToString,
+            ),
+            'ListBusinessAccounts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListBusinessAccounts,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.ListBusinessAccountsRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_credential__service__pb2.ListBusinessAccountsResponse.SerializeToString,
             ),
             'ReadAppCredentials': grpc.unary_unary_rpc_method_handler(
                     servicer.ReadAppCredentials,
@@ -469,6 +584,168 @@ class CredentialService:
             '/conserje.tenant.v1.CredentialService/ListApps',
             conserje_dot_tenant_dot_v1_dot_credential__service__pb2.ListAppsRequest.SerializeToString,
             conserje_dot_tenant_dot_v1_dot_credential__service__pb2.ListAppsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetPortfolio(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.CredentialService/SetPortfolio',
+            conserje_dot_tenant_dot_v1_dot_credential__service__pb2.SetPortfolioRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_credential__service__pb2.SetPortfolioResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemovePortfolio(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.CredentialService/RemovePortfolio',
+            conserje_dot_tenant_dot_v1_dot_credential__service__pb2.RemovePortfolioRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_credential__service__pb2.RemovePortfolioResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPortfolios(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.CredentialService/ListPortfolios',
+            conserje_dot_tenant_dot_v1_dot_credential__service__pb2.ListPortfoliosRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_credential__service__pb2.ListPortfoliosResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetBusinessAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.CredentialService/SetBusinessAccount',
+            conserje_dot_tenant_dot_v1_dot_credential__service__pb2.SetBusinessAccountRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_credential__service__pb2.SetBusinessAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveBusinessAccount(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.CredentialService/RemoveBusinessAccount',
+            conserje_dot_tenant_dot_v1_dot_credential__service__pb2.RemoveBusinessAccountRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_credential__service__pb2.RemoveBusinessAccountResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListBusinessAccounts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.CredentialService/ListBusinessAccounts',
+            conserje_dot_tenant_dot_v1_dot_credential__service__pb2.ListBusinessAccountsRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_credential__service__pb2.ListBusinessAccountsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -68,6 +68,35 @@ class CredentialServiceStub:
     """
     ListApps: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.ListAppsRequest, _credential_service_pb2.ListAppsResponse]
     """All Meta apps by their names, a page at a time."""
+    SetPortfolio: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.SetPortfolioRequest, _credential_service_pb2.SetPortfolioResponse]
+    """Makes a portfolio known, or changes what it is called."""
+    RemovePortfolio: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.RemovePortfolioRequest, _credential_service_pb2.RemovePortfolioResponse]
+    """Forgets a portfolio.
+
+    Errors:
+    - NOT_FOUND `PORTFOLIO_UNKNOWN`: there is no such portfolio.
+    - FAILED_PRECONDITION `PORTFOLIO_IN_USE`: it owns accounts.
+    """
+    ListPortfolios: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.ListPortfoliosRequest, _credential_service_pb2.ListPortfoliosResponse]
+    """All portfolios by their ids, a page at a time."""
+    SetBusinessAccount: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.SetBusinessAccountRequest, _credential_service_pb2.SetBusinessAccountResponse]
+    """Says by which app a business account's webhooks come and which portfolio
+    owns it. What comes by another app is refused within a second.
+
+    Errors:
+    - NOT_FOUND `APP_UNKNOWN`, `PORTFOLIO_UNKNOWN`: what was named is not known.
+    - FAILED_PRECONDITION `TOO_MANY_ACCOUNTS`: the app has 10,000.
+    """
+    RemoveBusinessAccount: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.RemoveBusinessAccountRequest, _credential_service_pb2.RemoveBusinessAccountResponse]
+    """Forgets what was said of a business account.
+
+    Errors:
+    - NOT_FOUND `ACCOUNT_UNKNOWN`: nothing was said of it.
+    """
+    ListBusinessAccounts: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.ListBusinessAccountsRequest, _credential_service_pb2.ListBusinessAccountsResponse]
+    """All business accounts of which something was said by their ids, a page at
+    a time.
+    """
     ReadAppCredentials: _grpc.UnaryUnaryMultiCallable[_credential_service_pb2.ReadAppCredentialsRequest, _credential_service_pb2.ReadAppCredentialsResponse]
     """The secrets and words of the apps that are named, or of all by their
     names, a page at a time.
@@ -148,6 +177,35 @@ class CredentialServiceAsyncStub(CredentialServiceStub):
     """
     ListApps: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.ListAppsRequest, _credential_service_pb2.ListAppsResponse]  # type: ignore[assignment]
     """All Meta apps by their names, a page at a time."""
+    SetPortfolio: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.SetPortfolioRequest, _credential_service_pb2.SetPortfolioResponse]  # type: ignore[assignment]
+    """Makes a portfolio known, or changes what it is called."""
+    RemovePortfolio: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.RemovePortfolioRequest, _credential_service_pb2.RemovePortfolioResponse]  # type: ignore[assignment]
+    """Forgets a portfolio.
+
+    Errors:
+    - NOT_FOUND `PORTFOLIO_UNKNOWN`: there is no such portfolio.
+    - FAILED_PRECONDITION `PORTFOLIO_IN_USE`: it owns accounts.
+    """
+    ListPortfolios: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.ListPortfoliosRequest, _credential_service_pb2.ListPortfoliosResponse]  # type: ignore[assignment]
+    """All portfolios by their ids, a page at a time."""
+    SetBusinessAccount: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.SetBusinessAccountRequest, _credential_service_pb2.SetBusinessAccountResponse]  # type: ignore[assignment]
+    """Says by which app a business account's webhooks come and which portfolio
+    owns it. What comes by another app is refused within a second.
+
+    Errors:
+    - NOT_FOUND `APP_UNKNOWN`, `PORTFOLIO_UNKNOWN`: what was named is not known.
+    - FAILED_PRECONDITION `TOO_MANY_ACCOUNTS`: the app has 10,000.
+    """
+    RemoveBusinessAccount: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.RemoveBusinessAccountRequest, _credential_service_pb2.RemoveBusinessAccountResponse]  # type: ignore[assignment]
+    """Forgets what was said of a business account.
+
+    Errors:
+    - NOT_FOUND `ACCOUNT_UNKNOWN`: nothing was said of it.
+    """
+    ListBusinessAccounts: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.ListBusinessAccountsRequest, _credential_service_pb2.ListBusinessAccountsResponse]  # type: ignore[assignment]
+    """All business accounts of which something was said by their ids, a page at
+    a time.
+    """
     ReadAppCredentials: _aio.UnaryUnaryMultiCallable[_credential_service_pb2.ReadAppCredentialsRequest, _credential_service_pb2.ReadAppCredentialsResponse]  # type: ignore[assignment]
     """The secrets and words of the apps that are named, or of all by their
     names, a page at a time.
@@ -261,6 +319,71 @@ class CredentialServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_credential_service_pb2.ListAppsResponse, _abc.Awaitable[_credential_service_pb2.ListAppsResponse]]:
         """All Meta apps by their names, a page at a time."""
+
+    @_abc_1.abstractmethod
+    def SetPortfolio(
+        self,
+        request: _credential_service_pb2.SetPortfolioRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_credential_service_pb2.SetPortfolioResponse, _abc.Awaitable[_credential_service_pb2.SetPortfolioResponse]]:
+        """Makes a portfolio known, or changes what it is called."""
+
+    @_abc_1.abstractmethod
+    def RemovePortfolio(
+        self,
+        request: _credential_service_pb2.RemovePortfolioRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_credential_service_pb2.RemovePortfolioResponse, _abc.Awaitable[_credential_service_pb2.RemovePortfolioResponse]]:
+        """Forgets a portfolio.
+
+        Errors:
+        - NOT_FOUND `PORTFOLIO_UNKNOWN`: there is no such portfolio.
+        - FAILED_PRECONDITION `PORTFOLIO_IN_USE`: it owns accounts.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPortfolios(
+        self,
+        request: _credential_service_pb2.ListPortfoliosRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_credential_service_pb2.ListPortfoliosResponse, _abc.Awaitable[_credential_service_pb2.ListPortfoliosResponse]]:
+        """All portfolios by their ids, a page at a time."""
+
+    @_abc_1.abstractmethod
+    def SetBusinessAccount(
+        self,
+        request: _credential_service_pb2.SetBusinessAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_credential_service_pb2.SetBusinessAccountResponse, _abc.Awaitable[_credential_service_pb2.SetBusinessAccountResponse]]:
+        """Says by which app a business account's webhooks come and which portfolio
+        owns it. What comes by another app is refused within a second.
+
+        Errors:
+        - NOT_FOUND `APP_UNKNOWN`, `PORTFOLIO_UNKNOWN`: what was named is not known.
+        - FAILED_PRECONDITION `TOO_MANY_ACCOUNTS`: the app has 10,000.
+        """
+
+    @_abc_1.abstractmethod
+    def RemoveBusinessAccount(
+        self,
+        request: _credential_service_pb2.RemoveBusinessAccountRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_credential_service_pb2.RemoveBusinessAccountResponse, _abc.Awaitable[_credential_service_pb2.RemoveBusinessAccountResponse]]:
+        """Forgets what was said of a business account.
+
+        Errors:
+        - NOT_FOUND `ACCOUNT_UNKNOWN`: nothing was said of it.
+        """
+
+    @_abc_1.abstractmethod
+    def ListBusinessAccounts(
+        self,
+        request: _credential_service_pb2.ListBusinessAccountsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_credential_service_pb2.ListBusinessAccountsResponse, _abc.Awaitable[_credential_service_pb2.ListBusinessAccountsResponse]]:
+        """All business accounts of which something was said by their ids, a page at
+        a time.
+        """
 
     @_abc_1.abstractmethod
     def ReadAppCredentials(

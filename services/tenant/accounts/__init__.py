@@ -1,0 +1,1 @@
+"""Portfolios and business accounts: whose they are, and by which app their webhooks come."""
