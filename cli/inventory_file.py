@@ -21,7 +21,7 @@ from cli.inventory_house import (
     to_plan,
     to_restriction,
 )
-from cli.inventory_terms import from_terms, to_terms
+from cli.inventory_terms import MINUTE, from_terms, to_terms
 from cli.inventory_values import (
     from_amount,
     from_day,
@@ -43,6 +43,7 @@ FIELDS = (
     "last_night",
     "taxes_and_fees",
     "terms",
+    "lock_minutes",
     "rate_plans",
     "restrictions",
     "room_types",
@@ -74,6 +75,7 @@ def to_yaml(inventory: Inventory) -> str:
         "last_night": from_day(inventory.last_night_date),
         "taxes_and_fees": [from_levy(one) for one in inventory.levies],
         "terms": from_terms(inventory.terms) if inventory.HasField("terms") else {},
+        "lock_minutes": inventory.lock_period.seconds // MINUTE,
         "rate_plans": [from_plan(one) for one in inventory.rate_plans],
         "restrictions": [from_restriction(one) for one in inventory.restrictions],
         "room_types": [_from_type(one) for one in inventory.room_types],
@@ -96,7 +98,7 @@ def from_yaml(text: str) -> Inventory:
         found = enumerate(to_items(fields, name, name))
         return [read(one, f"{name}[{number}]", currency) for number, one in found]
 
-    return Inventory(
+    inventory = Inventory(
         etag=str(fields.get("etag", "")),
         time_zone=str(fields.get("time_zone", "")),
         currency_code=currency,
@@ -107,6 +109,9 @@ def from_yaml(text: str) -> Inventory:
         restrictions=each("restrictions", lambda one, path, _: to_restriction(one, path)),
         room_types=each("room_types", _to_type),
     )
+    if "lock_minutes" in fields:
+        inventory.lock_period.seconds = to_number(fields, "lock_minutes", "file") * MINUTE
+    return inventory
 
 
 def _from_type(one: InventoryRoomType) -> dict[str, Any]:

@@ -14,7 +14,7 @@ INSERT INTO tenant (
   tenant_id, display_name, time_zone, default_language_code, language_codes, currency_code,
   settings
 ) VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb)
-ON CONFLICT (tenant_id) DO NOTHING
+ON CONFLICT (tenant_id) DO UPDATE SET settings = EXCLUDED.settings WHERE tenant.settings = '{}'
 """
 UPSERT_NUMBER = """
 INSERT INTO whatsapp_number (
@@ -25,7 +25,10 @@ ON CONFLICT (tenant_id, phone_number_id) DO NOTHING
 
 
 async def load_tenants(owner_url: str) -> None:
-    """Put the demo hotels into the database of the tenant service; what is there stays."""
+    """Put the demo hotels into the database of the tenant service; what is there stays.
+
+    Those of before there were settings get theirs.
+    """
     connection = await asyncpg.connect(owner_url)
     try:
         async with connection.transaction():

@@ -33,3 +33,5 @@ class Inventory:
     room_types: Mapping[str, SoldType]
     house: House = field(default_factory=House)
     terms: Terms = NO_TERMS
+    lock_seconds: int = 1200
+    """How long a room is kept for a guest who decides."""

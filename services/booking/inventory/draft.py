@@ -44,6 +44,8 @@ class Draft:
     house: House = field(default_factory=House)
     terms: Terms | None = None
     """None: they stay as they are."""
+    lock_seconds: int | None = None
+    """None: it stays as it is."""
 
     def check(self) -> None:
         """Refuse what contradicts itself, with every field that does."""
@@ -53,8 +55,8 @@ class Draft:
             message = f"{first.field}: {first.description}"
             raise InvalidArgument("INVALID_REQUEST", message, violations=violations)
 
-    def read(self, today: dt.date, terms: Terms) -> Inventory:
-        """What is to be sold from `today` on; `terms` as they are."""
+    def read(self, today: dt.date, terms: Terms, lock_seconds: int) -> Inventory:
+        """What is to be sold from `today` on; `terms` and `lock_seconds` as they are."""
         if not 0 <= (self.last_night - today).days <= MAX_DAYS_AHEAD:
             raise InvalidArgument.field(
                 "inventory.last_night_date",
@@ -78,6 +80,7 @@ class Draft:
             types,
             self.house,
             self.terms or terms,
+            self.lock_seconds or lock_seconds,
         )
 
     def _violations(self) -> Iterator[Violation]:

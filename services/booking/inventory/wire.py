@@ -14,6 +14,7 @@ from conserje.booking.v1.inventory_pb2 import (
 )
 from conserje.booking.v1.inventory_pb2 import Inventory as InventoryMessage
 from conserje.booking.v1.inventory_pb2 import Photo as PhotoMessage
+from google.protobuf.duration_pb2 import Duration
 
 from meshkit.dates import from_date, to_date
 from meshkit.errors import InvalidArgument
@@ -49,7 +50,15 @@ def to_draft(message: InventoryMessage) -> Draft:
         ],
         house=to_house(message),
         terms=to_terms(message.terms, "inventory.terms", currency) if own else None,
+        lock_seconds=_to_seconds(message.lock_period),
     )
+
+
+def _to_seconds(period: Duration) -> int | None:
+    """How long a room is kept; None when the import does not say."""
+    if period.nanos or period.seconds % 60:
+        raise InvalidArgument.field("inventory.lock_period", "must be whole minutes")
+    return period.seconds or None
 
 
 def _to_type(message: InventoryRoomType, path: str, currency_code: str) -> TypeDraft:
@@ -124,6 +133,7 @@ def from_stored(stored: Stored) -> InventoryMessage:
         ],
         terms=from_terms(inventory.terms, inventory.currency_code),
     )
+    message.lock_period.seconds = inventory.lock_seconds
     write_house(inventory.house, inventory.currency_code, message)
     return message
 

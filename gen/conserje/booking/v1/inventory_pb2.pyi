@@ -6,6 +6,7 @@ isort:skip_file
 from collections import abc as _abc
 from conserje.booking.v1 import reservation_pb2 as _reservation_pb2
 from google.protobuf import descriptor as _descriptor
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -65,6 +66,7 @@ class Inventory(_message.Message):
     RATE_PLANS_FIELD_NUMBER: _builtins.int
     RESTRICTIONS_FIELD_NUMBER: _builtins.int
     TERMS_FIELD_NUMBER: _builtins.int
+    LOCK_PERIOD_FIELD_NUMBER: _builtins.int
     etag: _builtins.str
     """The state this is: returned by every call, to be sent with the next import.
     Empty for a hotel that has no inventory yet.
@@ -103,6 +105,12 @@ class Inventory(_message.Message):
         those who book from now on. Unset in an import: they stay as they are.
         """
 
+    @_builtins.property
+    def lock_period(self) -> _duration_pb2.Duration:
+        """How long a room is kept for a guest who decides: 5 to 60 whole
+        minutes; 20 at first. Unset in an import: it stays as it is.
+        """
+
     def __init__(
         self,
         *,
@@ -115,10 +123,11 @@ class Inventory(_message.Message):
         rate_plans: _abc.Iterable[Global___RatePlan] | None = ...,
         restrictions: _abc.Iterable[Global___Restriction] | None = ...,
         terms: _reservation_pb2.ReservationTerms | None = ...,
+        lock_period: _duration_pb2.Duration | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["last_night_date", b"last_night_date", "terms", b"terms"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_night_date", b"last_night_date", "lock_period", b"lock_period", "terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "etag", b"etag", "last_night_date", b"last_night_date", "levies", b"levies", "rate_plans", b"rate_plans", "restrictions", b"restrictions", "room_types", b"room_types", "terms", b"terms", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "etag", b"etag", "last_night_date", b"last_night_date", "levies", b"levies", "lock_period", b"lock_period", "rate_plans", b"rate_plans", "restrictions", b"restrictions", "room_types", b"room_types", "terms", b"terms", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
