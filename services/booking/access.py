@@ -10,6 +10,7 @@ ACCESS: Access = {
     **audit.ACCESS,
     "conserje.booking.v1.BookingService": {
         "SearchAvailability": (MESSAGING, OPERATOR, READER),
+        "BatchSearchAvailability": (MESSAGING, OPERATOR, READER),
         "AcquireLock": (MESSAGING, OPERATOR),
         "BatchAcquireLocks": (MESSAGING, OPERATOR),
         "ReleaseLock": (MESSAGING, OPERATOR),

@@ -62,7 +62,8 @@ async def build(kit: Kit, settings: BookingSettings) -> None:
     redis = kit.redis(settings.redis_url)
     cache = AvailabilityCache(
         redis,
-        SearchStore(postgres).inventory,
+        SearchStore(postgres).counters,
+        book,
         seconds=settings.cache_seconds,
         clock=kit.clock,
         metrics=metrics,

@@ -1,8 +1,12 @@
 """What was free a moment ago, in Redis. It never decides: a lock is Postgres's to grant.
 
 Two keys per hotel and stay, both in the hotel's hash slot:
-- the version, a random token that is replaced after every change of a counter;
-- an entry, the inventory as it was read, with the version from before reading.
+- the version, a random token that is replaced after every change of a counter or a price;
+- an entry, the counters as they were read, with the version from before reading.
+
+What the nights cost is not in it: that is kept in the process (`inventory/book.py`)
+under the inventory's version, which an entry names. A batch is one round trip, an
+MGET for each of its hotels at once; what was read is written back behind the answer.
 
 An entry counts only under the version it was read under, so what another
 replica granted is seen by the next search, also when this entry was read before
@@ -18,18 +22,22 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import secrets
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
 
 from meshkit.clock import Clock
+from meshkit.errors import MeshError
 from meshkit.redis_pool import REDIS_ERRORS
 from services.booking.domain import Stay
+from services.booking.inventory.book import PriceBook
 from services.booking.metrics import BookingMetrics
-from services.booking.search.domain import Inventory, Night, RoomType
+from services.booking.search.domain import Counters, Inventory
+from services.booking.search.store import Asked
+
+T = TypeVar("T")
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -39,7 +47,10 @@ VERSION_SECONDS = 3600
 PAUSE_SECONDS = 1.0
 """After a failure Redis is left alone for so long: nobody waits 250 ms for it again and again."""
 
-Load = Callable[[str, Stay], Awaitable[Inventory]]
+MOST_WRITING = 64
+"""So many batches are written back at once; what is more is not written."""
+
+Load = Callable[[Sequence[Asked]], Awaitable[Sequence[Counters | MeshError]]]
 
 
 def version_key(tenant_id: str) -> str:
@@ -48,46 +59,87 @@ def version_key(tenant_id: str) -> str:
 
 
 def entry_key(tenant_id: str, stay: Stay) -> str:
-    """Where the inventory around a stay is."""
+    """Where the counters around a stay are."""
     return f"booking:{{{tenant_id}}}:{stay.check_in}:{stay.check_out}"
 
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """What Redis said: the version, and the inventory when there was one to believe."""
+    """What Redis said of a stay: the version, and the counters when there were any to believe."""
 
     version: str
-    inventory: Inventory | None
+    counters: Counters | None
 
 
 class AvailabilityCache:
-    """Reads inventories through Redis; without Redis, straight from `load`."""
+    """Reads counters through Redis; without Redis, straight from `load`."""
 
     def __init__(
-        self, redis: Redis, load: Load, *, seconds: float, clock: Clock, metrics: BookingMetrics
+        self,
+        redis: Redis,
+        load: Load,
+        book: PriceBook,
+        *,
+        seconds: float,
+        clock: Clock,
+        metrics: BookingMetrics,
     ) -> None:
         self._redis = redis
         self._load = load
+        self._book = book
         self._seconds = seconds
         self._clock = clock
         self._metrics = metrics
         self._away_until = 0.0
+        self._writing: set[asyncio.Task[None]] = set()
 
     async def inventory(self, tenant_id: str, stay: Stay) -> tuple[Inventory, bool]:
-        """The hotel around a stay, and whether that came from the cache."""
-        seen = await self._guarded(self._look(tenant_id, stay))
-        if seen is not None and seen.inventory is not None:
-            return seen.inventory, True
-        inventory = await self._load(tenant_id, stay)
+        """The hotel around a stay, and whether its counters came from the cache."""
+        ((found, cached),) = await self.inventories([(tenant_id, stay)])
+        if isinstance(found, MeshError):
+            raise found
+        return found, cached
+
+    async def inventories(self, asked: Sequence[Asked]) -> list[tuple[Inventory | MeshError, bool]]:
+        """Each hotel around its stay: one round trip to Redis, two statements at most."""
+        seen = await self._guarded(self._look(asked))
+        found = {place: one.counters for place, one in (seen or {}).items() if one.counters}
+        missing = [place for place in range(len(asked)) if place not in found]
+        loaded = await self._load([asked[place] for place in missing]) if missing else ()
+        counters: dict[int, Counters | MeshError] = {**found}
+        counters |= dict(zip(missing, loaded, strict=True))
         if seen is not None:
-            await self._guarded(self._keep(tenant_id, stay, inventory, seen.version))
-        return inventory, False
+            fresh = [(asked[place], counters[place], seen[place].version) for place in missing]
+            self._write_back([one for one in fresh if isinstance(one[1], Counters)])
+        answers = await self._priced(asked, counters)
+        return [(answers[place], place in found) for place in range(len(asked))]
+
+    async def _priced(
+        self, asked: Sequence[Asked], counters: Mapping[int, Counters | MeshError]
+    ) -> dict[int, Inventory | MeshError]:
+        """The counters with what the hotels sell, in no older version."""
+        known = {place: one for place, one in counters.items() if isinstance(one, Counters)}
+        versions: dict[str, int] = {}
+        for place, one in known.items():
+            tenant_id = asked[place][0]
+            versions[tenant_id] = max(one.version, versions.get(tenant_id, 0))
+        pages = await self._book.pages(versions, versions)
+        answers: dict[int, Inventory | MeshError] = {
+            place: one for place, one in counters.items() if isinstance(one, MeshError)
+        }
+        for place, one in known.items():
+            answers[place] = Inventory(pages[asked[place][0]], one)
+        return answers
 
     async def outdate(self, tenant_ids: Iterable[str]) -> None:
         """Let nobody believe what was read before now; to be called after the commit."""
         await self._guarded(self._replace_versions(sorted(set(tenant_ids))))
 
-    async def _guarded(self, work: Awaitable[Any]) -> Any:
+    async def written(self) -> None:
+        """Return when everything that was read has been written back."""
+        await asyncio.gather(*self._writing)
+
+    async def _guarded(self, work: Awaitable[T]) -> T | None:
         """The result of `work`; None while Redis is away."""
         if self._clock.monotonic() < self._away_until:
             _close(work)
@@ -100,19 +152,46 @@ class AvailabilityCache:
             self._metrics.cache.labels("away").inc()
             return None
 
-    async def _look(self, tenant_id: str, stay: Stay) -> _Seen:
-        version, entry = await self._redis.mget(version_key(tenant_id), entry_key(tenant_id, stay))
-        token = _text(version)
-        inventory, outcome = _believable(entry, tenant_id, token)
-        self._metrics.cache.labels(outcome).inc()
-        return _Seen(token, inventory)
+    async def _look(self, asked: Sequence[Asked]) -> dict[int, _Seen]:
+        """What Redis knows, by place; one command for each hotel."""
+        places: dict[str, list[int]] = {}
+        for place, (tenant_id, _) in enumerate(asked):
+            places.setdefault(tenant_id, []).append(place)
+        read = await asyncio.gather(
+            *(
+                self._redis.mget(
+                    version_key(tenant_id), *(entry_key(tenant_id, asked[one][1]) for one in own)
+                )
+                for tenant_id, own in places.items()
+            )
+        )
+        seen = {}
+        for (tenant_id, own), (version, *entries) in zip(places.items(), read, strict=True):
+            token = _text(version)
+            for place, entry in zip(own, entries, strict=True):
+                counters, outcome = _believable(entry, tenant_id, token)
+                self._metrics.cache.labels(outcome).inc()
+                seen[place] = _Seen(token, counters)
+        return seen
 
-    async def _keep(self, tenant_id: str, stay: Stay, inventory: Inventory, version: str) -> None:
+    def _write_back(self, fresh: Sequence[tuple[Asked, Any, str]]) -> None:
+        """Behind the answer, so that nobody waits for it."""
+        if not fresh or len(self._writing) >= MOST_WRITING:
+            return
+        task = asyncio.create_task(self._keep(fresh))
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+
+    async def _keep(self, fresh: Sequence[tuple[Asked, Counters, str]]) -> None:
+        await self._guarded(asyncio.gather(*(self._keep_one(*one) for one in fresh)))
+
+    async def _keep_one(self, asked: Asked, counters: Counters, version: str) -> None:
+        tenant_id, stay = asked
         seconds = self._seconds
-        if inventory.first_expiry is not None:
-            seconds = min(seconds, (inventory.first_expiry - inventory.as_of).total_seconds())
+        if counters.first_expiry is not None:
+            seconds = min(seconds, (counters.first_expiry - counters.as_of).total_seconds())
         if seconds >= 0.001:
-            entry = {"tenant": tenant_id, "version": version, "inventory": _to_json(inventory)}
+            entry = {"tenant": tenant_id, "version": version, "counters": _to_json(counters)}
             await self._redis.set(
                 entry_key(tenant_id, stay), orjson.dumps(entry), px=int(seconds * 1000)
             )
@@ -139,8 +218,8 @@ def _text(value: bytes | str | None) -> str:
 
 def _believable(
     entry: bytes | str | None, tenant_id: str, version: str
-) -> tuple[Inventory | None, str]:
-    """The inventory in an entry, or why it does not count."""
+) -> tuple[Counters | None, str]:
+    """The counters in an entry, or why they do not count."""
     if entry is None:
         return None, "miss"
     try:
@@ -149,48 +228,27 @@ def _believable(
             return None, "foreign"
         if value["version"] != version:
             return None, "stale"
-        return _from_json(value["inventory"]), "hit"
+        return _from_json(value["counters"]), "hit"
     except (ValueError, KeyError, TypeError, AttributeError, ArithmeticError):
         return None, "garbage"
 
 
-def _to_json(inventory: Inventory) -> dict[str, Any]:
+def _to_json(counters: Counters) -> dict[str, Any]:
     return {
-        "currency": inventory.currency_code,
-        "today": inventory.today,
-        "as_of": inventory.as_of,
-        "last_night": inventory.last_night,
-        "types": [
-            {
-                "id": one.room_type_id,
-                "names": one.display_names,
-                "guests": one.max_guest_count,
-                "nights": [
-                    (day, night.free_count, str(night.price)) for day, night in one.nights.items()
-                ],
-            }
-            for one in inventory.room_types
-        ],
+        "version": counters.version,
+        "today": counters.today,
+        "as_of": counters.as_of,
+        "first": counters.first,
+        "free": counters.free,
     }
 
 
-def _from_json(value: dict[str, Any]) -> Inventory:
-    return Inventory(
-        currency_code=value["currency"],
+def _from_json(value: dict[str, Any]) -> Counters:
+    return Counters(
+        version=int(value["version"]),
         today=dt.date.fromisoformat(value["today"]),
         as_of=dt.datetime.fromisoformat(value["as_of"]),
-        last_night=dt.date.fromisoformat(value["last_night"]),
         first_expiry=None,
-        room_types=tuple(
-            RoomType(
-                room_type_id=one["id"],
-                display_names=dict(one["names"]),
-                max_guest_count=int(one["guests"]),
-                nights={
-                    dt.date.fromisoformat(day): Night(int(free_count), Decimal(price))
-                    for day, free_count, price in one["nights"]
-                },
-            )
-            for one in value["types"]
-        ),
+        first=dt.date.fromisoformat(value["first"]),
+        free={kind: [int(count) for count in counts] for kind, counts in value["free"].items()},
     )

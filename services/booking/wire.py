@@ -14,6 +14,7 @@ from conserje.booking.v1.booking_service_pb2 import (
 from conserje.booking.v1.lock_pb2 import Lock as LockMessage
 from conserje.booking.v1.lock_pb2 import LockState as LockStateMessage
 from conserje.booking.v1.lock_pb2 import Quote as QuoteMessage
+from conserje.booking.v1.lock_pb2 import QuoteLine as QuoteLineMessage
 
 from meshkit.dates import from_date, to_date
 from meshkit.errors import InvalidArgument
@@ -23,6 +24,7 @@ from services.booking.domain import (
     Lock,
     LockRequest,
     Quote,
+    QuoteLine,
     RoomWish,
     Stay,
     refusal,
@@ -155,10 +157,15 @@ def write_quote(quote: Quote, into: QuoteMessage) -> None:
     """What was offered or agreed for one room."""
     for price in quote.nightly_prices:
         to_proto(Money(price, quote.currency_code), into.nightly_prices.add())
-    for line in quote.lines:
-        added = into.lines.add(
-            levy_id=line.levy_id, display_names=line.display_names, included=line.included
-        )
-        to_proto(Money(line.amount, quote.currency_code), added.amount)
+    into.lines.extend(from_line(one, quote.currency_code) for one in quote.lines)
     to_proto(Money(quote.total_price, quote.currency_code), into.total_price)
     into.rate_plan_id = quote.rate_plan_id
+
+
+def from_line(line: QuoteLine, currency_code: str) -> QuoteLineMessage:
+    """A tax or a fee."""
+    message = QuoteLineMessage(
+        levy_id=line.levy_id, display_names=line.display_names, included=line.included
+    )
+    to_proto(Money(line.amount, currency_code), message.amount)
+    return message

@@ -37,6 +37,7 @@ class Page:
     def __init__(self, stored: Stored) -> None:
         self.version = stored.version
         self.inventory = _small(stored.inventory)
+        self.sells = any(one.prices for one in self.inventory.room_types.values())
         self._rates: dict[tuple[str, str], Rate] = {}
         self._terms: dict[str, str] = {}
 
@@ -109,7 +110,7 @@ class PriceBook:
 
     def _kept(self, tenant_id: str, versions: Mapping[str, int] | None) -> Page | None:
         page = self._pages.get(tenant_id)
-        if page is None or (versions is not None and versions.get(tenant_id) != page.version):
+        if page is None or (versions is not None and page.version < versions.get(tenant_id, 0)):
             return None
         self._pages.move_to_end(tenant_id)
         return page

@@ -45,6 +45,7 @@ class Rate:
         self._kind = kind
         self._plan = rate_plan_id
         self._rules = () if rate_plan_id == STANDARD else kind.details.plan_prices[rate_plan_id]
+        self._last = max(kind.prices, default=dt.date.max)
         self._restrictions = [
             one
             for one in inventory.house.restrictions
@@ -74,14 +75,18 @@ class Rate:
         """
         if self._too_many(guests):
             return Refused("TOO_MANY_GUESTS")
-        last = self._inventory.last_night
-        if stay.check_out > last + dt.timedelta(days=1):
-            return Refused("BEYOND_HORIZON", {"last_night": last})
         fixed = agreed or {}
         for night in nights(stay.check_in, stay.check_out):
             if night not in fixed and self._price(night) is None:
+                if night > self._last:
+                    return Refused("BEYOND_HORIZON", {"last_night": self._last})
                 return Refused("CLOSED")
         return next(self._broken(stay, fixed), None)
+
+    def prices(self, stay: Stay) -> bool:
+        """Whether every night of the stay has a price."""
+        every = nights(stay.check_in, stay.check_out)
+        return all(self._price(night) is not None for night in every)
 
     def notice_days(self, check_in: dt.date) -> int:
         """How many days before the arrival the stay has to be booked."""

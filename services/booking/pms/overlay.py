@@ -12,7 +12,7 @@ from services.booking.domain import MAX_NIGHTS, LockRequest, Stay, refusal
 from services.booking.pms.connections import Connected, Connections
 from services.booking.pms.nights import SELL, Freshness, Known, PmsNights
 from services.booking.pms.port import TypeNight
-from services.booking.search.domain import ALTERNATIVE_DAYS, Inventory, RoomType
+from services.booking.search.domain import ALTERNATIVE_DAYS, Counters, Inventory
 
 SURE = dt.timedelta(seconds=5)
 """A refusal is asked for again when it is older: somebody may just have cancelled."""
@@ -38,10 +38,12 @@ class PmsOverlay:
         hotel = await self._connections.of(tenant_id)
         if hotel is None:
             return Seen(inventory, None)
-        known = await self._nights.around(hotel, _with_alternatives(stay, inventory))
-        types = tuple(_limited(one, hotel, known) for one in inventory.room_types)
-        as_of = min(inventory.as_of, known.as_of or inventory.as_of)
-        return Seen(replace(inventory, room_types=types, as_of=as_of), known.freshness)
+        ours = inventory.counters
+        known = await self._nights.around(hotel, _with_alternatives(stay, ours))
+        free = {one: _limited(one, ours, hotel, known) for one in ours.free}
+        as_of = min(ours.as_of, known.as_of or ours.as_of)
+        seen = replace(inventory, counters=replace(ours, free=free, as_of=as_of))
+        return Seen(seen, known.freshness)
 
     async def refused(self, requests: Sequence[LockRequest]) -> list[MeshError | None]:
         """For each request why the hotel's own system cannot have it; None when it may.
@@ -70,22 +72,23 @@ def _full(known: Known, type_id: str, stay: Stay) -> bool:
     return any(one is not None and one.free_count < 1 for one in found)
 
 
-def _with_alternatives(stay: Stay, inventory: Inventory) -> Stay:
+def _with_alternatives(stay: Stay, counters: Counters) -> Stay:
     """The dates that a search may offer instead, too: as many as a stay may have, none over."""
     spare = min(ALTERNATIVE_DAYS, (MAX_NIGHTS - stay.night_count) // 2)
     days = dt.timedelta(days=spare)
-    first = max(stay.check_in - days, min(inventory.today, stay.check_in))
+    first = max(stay.check_in - days, min(counters.today, stay.check_in))
     return Stay(first, stay.check_out + days)
 
 
-def _limited(room_type: RoomType, hotel: Connected, known: Known) -> RoomType:
-    """A type with no more free than there; one that is not there has none."""
-    theirs = hotel.connection.room_types.get(room_type.room_type_id)
-    nights = {}
-    for day, night in room_type.nights.items():
-        free = known.nights.get(TypeNight(theirs, day)) if theirs is not None else None
-        most = night.free_count if free is None else max(free.free_count, 0)
-        if theirs is None:
-            most = 0
-        nights[day] = replace(night, free_count=min(night.free_count, most))
-    return replace(room_type, nights=nights)
+def _limited(room_type_id: str, counters: Counters, hotel: Connected, known: Known) -> list[int]:
+    """No more free than there; a type that is not there has none."""
+    ours = counters.free[room_type_id]
+    theirs = hotel.connection.room_types.get(room_type_id)
+    if theirs is None:
+        return [0] * len(ours)
+    days = (counters.first + dt.timedelta(days=number) for number in range(len(ours)))
+    told = (known.nights.get(TypeNight(theirs, day)) for day in days)
+    return [
+        count if one is None else min(count, max(one.free_count, 0))
+        for count, one in zip(ours, told, strict=True)
+    ]

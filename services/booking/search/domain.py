@@ -1,4 +1,4 @@
-"""What is free around a stay, what it costs, and what can be had instead.
+"""What is free around a stay, what it costs, why not, and what can be had instead.
 
 Knows neither wire nor storage.
 """
@@ -6,72 +6,63 @@ Knows neither wire nor storage.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import Enum
 
 from services.booking.domain import Guests, Quote, Stay, refusal
+from services.booking.inventory.book import Page
+from services.booking.inventory.catalogue import STANDARD
+from services.booking.inventory.domain import SoldType
+from services.booking.inventory.policy import Policy, policy
+from services.booking.inventory.pricing import Rate, Refused
 
 ALTERNATIVE_DAYS = 7
 """How far from the asked dates an alternative may lie."""
 MAX_ALTERNATIVES = 3
+SOLD_OUT = Refused("SOLD_OUT")
+ABOUT_LENGTH = frozenset({"MINIMUM_STAY", "MAXIMUM_STAY"})
 
 
 @dataclass(frozen=True, slots=True)
-class Night:
-    """A room type on one night."""
+class Counters:
+    """How many rooms are free around a stay, at one moment."""
 
-    free_count: int
-    price: Decimal
+    version: int
+    """Of the inventory."""
+    today: dt.date
+    """The property's date."""
+    as_of: dt.datetime
+    first_expiry: dt.datetime | None
+    """When the next live lock in the range ends, so that more may be free."""
+    first: dt.date
+    free: Mapping[str, Sequence[int]]
+    """By type, from the night `first` on."""
 
-
-@dataclass(frozen=True, slots=True)
-class RoomType:
-    """A room type and its nights around a stay; nights that are not on sale are absent."""
-
-    room_type_id: str
-    display_names: Mapping[str, str]
-    max_guest_count: int
-    nights: Mapping[dt.date, Night]
-
-    def nights_of(self, stay: Stay) -> list[Night] | None:
-        """The nights of a stay in order; None when one is not on sale."""
-        days = (stay.check_in + dt.timedelta(days=day) for day in range(stay.night_count))
-        found = [self.nights.get(day) for day in days]
-        return [night for night in found if night] if all(found) else None
+    def free_count(self, room_type_id: str, stay: Stay) -> int:
+        """Rooms of a type that are free on every night."""
+        counts = self.free.get(room_type_id, ())
+        start = (stay.check_in - self.first).days
+        found = counts[max(start, 0) : start + stay.night_count]
+        return max(min(found), 0) if len(found) == stay.night_count else 0
 
 
 @dataclass(frozen=True, slots=True)
 class Inventory:
-    """What the database says about a hotel around a stay, at one moment."""
+    """A hotel around a stay: what it sells, and how much of it is free."""
 
-    currency_code: str
-    today: dt.date
-    """The property's date."""
-    as_of: dt.datetime
-    last_night: dt.date
-    """The last one on sale."""
-    first_expiry: dt.datetime | None
-    """When the next live lock in the range ends, so that more may be free."""
-    room_types: tuple[RoomType, ...]
-
-
-class Unavailable(Enum):
-    """Why a room type cannot be had."""
-
-    SOLD_OUT = "SOLD_OUT"
-    TOO_MANY_GUESTS = "TOO_MANY_GUESTS"
+    page: Page
+    counters: Counters
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A room type as it can be had for one stay."""
+class PlanOffer:
+    """A room type under one rate plan; without a quote when a night has no price."""
 
-    room_type: RoomType
-    free_count: int
-    quote: Quote
-    unavailable: Unavailable | None
+    rate_plan_id: str
+    quote: Quote | None
+    policy: Policy | None
+    refused: Refused | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +72,28 @@ class Alternative:
     room_type_id: str
     stay: Stay
     quote: Quote
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A room type as it can be had for one stay, under the standard plan and the others."""
+
+    room_type: SoldType
+    free_count: int
+    standard: PlanOffer
+    others: tuple[PlanOffer, ...] = ()
+    nearest: Alternative | None = None
+    """The nearest dates of this type, when it cannot be had."""
+
+    @property
+    def unavailable(self) -> str:
+        """Why it cannot be had under the standard plan; empty when it can."""
+        return self.standard.refused.reason if self.standard.refused else ""
+
+    @property
+    def quote(self) -> Quote:
+        """What it costs; nothing when it has no price."""
+        return self.standard.quote or Quote((), "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,51 +107,109 @@ class Availability:
 def search(inventory: Inventory, stay: Stay, guests: Guests) -> Availability:
     """Every room type for the stay: the free ones first, cheapest first.
 
-    Alternatives are only looked for when nothing is free.
+    Other dates of any type are only looked for when nothing is free.
     """
-    if stay.check_in < inventory.today:
+    page, counters = inventory.page, inventory.counters
+    if not page.sells:
+        raise refusal("PROPERTY_UNKNOWN")
+    if stay.check_in < counters.today:
         raise refusal("CHECK_IN_PAST")
-    if stay.check_out > inventory.last_night + dt.timedelta(days=1):
-        raise refusal("BEYOND_HORIZON", {"last_night": inventory.last_night})
-    offers = [_offer(one, inventory, stay, guests) for one in inventory.room_types]
-    offers.sort(key=_offer_rank)
-    free = any(offer.free_count for offer in offers)
+    last = page.inventory.last_night
+    if stay.check_out > last + dt.timedelta(days=1):
+        raise refusal("BEYOND_HORIZON", {"last_night": last})
+    offers = [_offer(inventory, one, stay, guests) for one in page.inventory.room_types.values()]
+    offers.sort(key=_rank)
+    free = any(not offer.unavailable for offer in offers)
     return Availability(tuple(offers), () if free else _alternatives(inventory, stay, guests))
 
 
-def _offer(room_type: RoomType, inventory: Inventory, stay: Stay, guests: Guests) -> Offer:
-    nights = room_type.nights_of(stay)
-    free_count = min(night.free_count for night in nights) if nights else 0
-    quote = _quote(nights or (), inventory)
-    if guests.count > room_type.max_guest_count:
-        return Offer(room_type, 0, quote, Unavailable.TOO_MANY_GUESTS)
-    if free_count < 1:
-        return Offer(room_type, 0, quote, Unavailable.SOLD_OUT)
-    return Offer(room_type, free_count, quote, None)
-
-
-def _offer_rank(offer: Offer) -> tuple[bool, Decimal, str]:
-    return (
-        offer.unavailable is not None,
-        offer.quote.total_price,
-        offer.room_type.room_type_id,
+def _offer(inventory: Inventory, kind: SoldType, stay: Stay, guests: Guests) -> Offer:
+    page, counters = inventory.page, inventory.counters
+    free_count = counters.free_count(kind.room_type_id, stay)
+    plans = [STANDARD, *kind.details.plan_prices]
+    standard, *others = (
+        _plan_offer(inventory, kind, plan, stay, guests, free_count) for plan in plans
     )
+    reason = standard.refused.reason if standard.refused else ""
+    nearest = None
+    if reason and reason != "TOO_MANY_GUESTS":
+        rate = page.rate(kind.room_type_id)
+        nearest = next(_other_dates(inventory, kind, rate, stay, guests), None)
+    return Offer(kind, 0 if reason else free_count, standard, tuple(others), nearest)
+
+
+def _plan_offer(
+    inventory: Inventory, kind: SoldType, plan: str, stay: Stay, guests: Guests, free_count: int
+) -> PlanOffer:
+    page, counters = inventory.page, inventory.counters
+    rate = page.rate(kind.room_type_id, plan)
+    refused = _refused(rate, counters.today, stay, guests, free_count)
+    if not rate.prices(stay):
+        return PlanOffer(plan, None, None, refused)
+    quote = rate.quote(stay, guests)
+    zone = page.inventory.time_zone
+    told = policy(page.terms(plan), quote, stay, zone, counters.as_of)
+    return PlanOffer(plan, quote, told, refused)
+
+
+def _refused(
+    rate: Rate, today: dt.date, stay: Stay, guests: Guests, free_count: int
+) -> Refused | None:
+    """Why it cannot be had; what is sold out is not worth another length."""
+    refused = rate.why_not(stay, guests)
+    if refused is not None and not (refused.reason in ABOUT_LENGTH and free_count < 1):
+        return refused
+    if free_count < 1:
+        return SOLD_OUT
+    notice = rate.notice_days(stay.check_in)
+    if stay.check_in < today + dt.timedelta(days=notice):
+        return Refused("ADVANCE_NOTICE", {"days": notice})
+    return None
+
+
+def _rank(offer: Offer) -> tuple[bool, Decimal, str]:
+    return (bool(offer.unavailable), offer.quote.total_price, offer.room_type.room_type_id)
+
+
+def _shifts() -> Iterator[int]:
+    """Days from the asked dates: the nearest first, later before earlier."""
+    for distance in range(1, ALTERNATIVE_DAYS + 1):
+        yield distance
+        yield -distance
+
+
+def _other_dates(
+    inventory: Inventory,
+    kind: SoldType,
+    rate: Rate,
+    stay: Stay,
+    guests: Guests,
+    shifts: Iterable[int] | None = None,
+) -> Iterator[Alternative]:
+    """When else the type can be had for as long, nearest first."""
+    counters = inventory.counters
+    for days in _shifts() if shifts is None else shifts:
+        other = stay.moved(days)
+        free_count = counters.free_count(kind.room_type_id, other)
+        if free_count < 1 or other.check_in < counters.today:
+            continue
+        if _refused(rate, counters.today, other, guests, free_count) is None:
+            yield Alternative(kind.room_type_id, other, rate.quote(other, guests))
 
 
 def _alternatives(inventory: Inventory, stay: Stay, guests: Guests) -> tuple[Alternative, ...]:
-    """The cheapest free type of each of the nearest dates, later ones before earlier ones."""
-    found = []
-    for distance in range(1, ALTERNATIVE_DAYS + 1):
-        for days in (distance, -distance):
-            other = stay.moved(days)
-            if other.check_in < inventory.today:
-                continue
-            offers = [_offer(one, inventory, other, guests) for one in inventory.room_types]
-            best = min(offers, key=_offer_rank)
-            if best.free_count:
-                found.append(Alternative(best.room_type.room_type_id, other, best.quote))
-    return tuple(found[:MAX_ALTERNATIVES])
-
-
-def _quote(nights: Sequence[Night], inventory: Inventory) -> Quote:
-    return Quote(tuple(night.price for night in nights), inventory.currency_code)
+    """The cheapest free type of each of the nearest dates."""
+    page = inventory.page
+    kinds = [(one, page.rate(one.room_type_id)) for one in page.inventory.room_types.values()]
+    found: list[Alternative] = []
+    for days in _shifts():
+        of_date = [
+            other
+            for kind, rate in kinds
+            for other in _other_dates(inventory, kind, rate, stay, guests, [days])
+        ]
+        if of_date:
+            found.append(min(of_date, key=lambda one: (one.quote.total_price, one.room_type_id)))
+        if len(found) == MAX_ALTERNATIVES:
+            break
+    return tuple(found)

@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
 from conserje.booking.v1.booking_service_pb2 import (
+    BatchSearchAvailabilityRequest,
+    BatchSearchAvailabilityResponse,
     SearchAvailabilityRequest,
     SearchAvailabilityResponse,
+    SearchAvailabilityResult,
 )
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceServicer
 
+from meshkit.batch import serve_batch, to_results
+from meshkit.errors import MeshError
 from services.booking import wire
 from services.booking.cache import AvailabilityCache
-from services.booking.domain import storable
+from services.booking.domain import Guests, Stay, storable
 from services.booking.metrics import BookingMetrics
 from services.booking.pms.nights import Freshness
-from services.booking.pms.overlay import PmsOverlay
-from services.booking.search.domain import search
+from services.booking.pms.overlay import PmsOverlay, Seen
+from services.booking.search.domain import Inventory, search
+from services.booking.search.store import Asked
 from services.booking.search.wire import from_availability
 
+DOMAIN = "booking.conserje"
+
 Context = grpc.aio.ServicerContext[Any, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked for."""
+
+    tenant_id: str
+    stay: Stay
+    guests: Guests
 
 
 class SearchServicer(BookingServiceServicer):
@@ -37,16 +57,62 @@ class SearchServicer(BookingServiceServicer):
         self, request: SearchAvailabilityRequest, context: Context
     ) -> SearchAvailabilityResponse:
         """Say what is free, from the cache when it is fresh."""
-        storable([("tenant_id", request.tenant_id)])
-        stay = wire.to_stay(request)
-        inventory, cached = await self._cache.inventory(request.tenant_id, stay)
-        seen = await self._overlay.seen(request.tenant_id, stay, inventory)
-        self._metrics.searches.labels("cached" if cached else "live").inc()
-        availability = search(seen.inventory, stay, wire.to_guests(request))
-        unconfirmed = seen.freshness is Freshness.ASK
-        return from_availability(
-            availability,
-            seen.inventory.as_of,
-            cached=cached or seen.freshness is not None,
-            unconfirmed=unconfirmed,
+        (answer,) = await self._search([request])
+        if isinstance(answer, MeshError):
+            raise answer
+        return answer
+
+    async def BatchSearchAvailability(
+        self, request: BatchSearchAvailabilityRequest, context: Context
+    ) -> BatchSearchAvailabilityResponse:
+        """The same for many stays, read together."""
+        outcomes = await serve_batch(request, self._search, DOMAIN)
+        return BatchSearchAvailabilityResponse(
+            results=to_results(SearchAvailabilityResult, outcomes)
         )
+
+    async def _search(
+        self, requests: Sequence[SearchAvailabilityRequest]
+    ) -> list[SearchAvailabilityResponse | MeshError]:
+        """An answer for each request, in order; bad ones never reach the database."""
+        asked = [_read(request) for request in requests]
+        good = [(one.tenant_id, one.stay) for one in asked if isinstance(one, _Question)]
+        found = await self._cache.inventories(good) if good else []
+        seen = iter(await asyncio.gather(*map(self._seen, good, found)))
+        return [one if isinstance(one, MeshError) else _answer(one, next(seen)) for one in asked]
+
+    async def _seen(
+        self, asked: Asked, found: tuple[Inventory | MeshError, bool]
+    ) -> tuple[Seen, bool] | MeshError:
+        """The inventory as the hotel's own system sees it, where it has one."""
+        inventory, cached = found
+        if isinstance(inventory, MeshError):
+            return inventory
+        self._metrics.searches.labels("cached" if cached else "live").inc()
+        return await self._overlay.seen(*asked, inventory), cached
+
+
+def _answer(
+    asked: _Question, found: tuple[Seen, bool] | MeshError
+) -> SearchAvailabilityResponse | MeshError:
+    if isinstance(found, MeshError):
+        return found
+    seen, cached = found
+    try:
+        availability = search(seen.inventory, asked.stay, asked.guests)
+    except MeshError as refused:
+        return refused
+    return from_availability(
+        availability,
+        seen.inventory,
+        cached=cached or seen.freshness is not None,
+        unconfirmed=seen.freshness is Freshness.ASK,
+    )
+
+
+def _read(request: SearchAvailabilityRequest) -> _Question | MeshError:
+    try:
+        storable([("tenant_id", request.tenant_id)])
+        return _Question(request.tenant_id, wire.to_stay(request), wire.to_guests(request))
+    except MeshError as error:
+        return error

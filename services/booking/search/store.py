@@ -1,38 +1,48 @@
-"""What a search reads from Postgres."""
+"""What a search reads from Postgres beside what a hotel sells."""
 
 from __future__ import annotations
 
-import asyncpg
-import orjson
+import datetime as dt
+from collections.abc import Sequence
+from itertools import groupby
 
+import asyncpg
+
+from meshkit.errors import MeshError
 from meshkit.postgres import Postgres
 from services.booking.domain import Stay, refusal
-from services.booking.search.domain import ALTERNATIVE_DAYS, Inventory, Night, RoomType
+from services.booking.search.domain import ALTERNATIVE_DAYS, Counters
+
+AROUND = dt.timedelta(days=ALTERNATIVE_DAYS)
+
+Asked = tuple[str, Stay]
+"""A hotel and a stay."""
 
 
 class SearchStore:
-    """The counters and prices of all hotels."""
+    """The counters of all hotels."""
 
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
 
-    # One row per room type, its nights as arrays: from the stay's first
+    # One row per stay and room type, its nights as arrays: from the stay's first
     # alternative to its last. Lapsed locks count as free.
-    SELECT_INVENTORY = """
+    SELECT_COUNTERS = """
 WITH hotel AS (
-    SELECT p.tenant_id, p.currency_code, m.now AS as_of,
+    SELECT a.item, a.first, a.until, p.tenant_id, p.inventory_version, m.now AS as_of,
         (m.now AT TIME ZONE p.time_zone)::date AS today
-    FROM property p CROSS JOIN (SELECT clock_timestamp() AS now OFFSET 0) m
-    WHERE p.tenant_id = $1
+    FROM unnest($1::text[], $2::date[], $3::date[]) WITH ORDINALITY
+        AS a (tenant_id, first, until, item)
+    JOIN property p ON p.tenant_id = a.tenant_id
+    CROSS JOIN (SELECT clock_timestamp() AS now OFFSET 0) m
 )
-SELECT h.currency_code, h.as_of, h.today, t.room_type_id, t.display_names, t.max_guest_count,
-    n.nights, n.free_counts, n.prices, horizon.last_night, live.first_expiry
+SELECT h.item, h.first, h.inventory_version, h.as_of, h.today, t.room_type_id, n.nights,
+    n.free_counts, live.first_expiry
 FROM hotel h
-JOIN room_type t ON t.tenant_id = h.tenant_id
-CROSS JOIN LATERAL (
-    SELECT array_agg(n.night) AS nights,
-        array_agg(n.sellable + n.debt - n.held - n.sold + coalesce(lapsed.held, 0)) AS free_counts,
-        array_agg(n.price) AS prices
+LEFT JOIN room_type t ON t.tenant_id = h.tenant_id
+LEFT JOIN LATERAL (
+    SELECT array_agg(n.night - h.first) AS nights,
+        array_agg(n.sellable + n.debt - n.held - n.sold + coalesce(lapsed.held, 0)) AS free_counts
     FROM night_inventory n
     LEFT JOIN (
         SELECT l.check_in + d.day AS night, count(*)::integer AS held
@@ -45,46 +55,53 @@ CROSS JOIN LATERAL (
         GROUP BY 1
     ) lapsed ON lapsed.night = n.night
     WHERE n.tenant_id = h.tenant_id AND n.room_type_id = t.room_type_id
-        AND n.night >= $2::date - $4::integer AND n.night < $3::date + $4::integer
-        AND n.price IS NOT NULL
-) n
-CROSS JOIN LATERAL (
-    SELECT max(o.night) AS last_night FROM night_inventory o
-    WHERE o.tenant_id = h.tenant_id AND o.room_type_id = t.room_type_id
-        AND o.price IS NOT NULL
-) horizon
-CROSS JOIN LATERAL (
+        AND n.night >= h.first AND n.night < h.until
+) n ON true
+LEFT JOIN LATERAL (
     SELECT min(l.expire_time) AS first_expiry FROM room_lock l
     WHERE l.tenant_id = h.tenant_id AND l.room_type_id = t.room_type_id
         AND l.state = 'LIVE' AND l.expire_time > h.as_of
-        AND l.check_in < $3::date + $4::integer AND l.check_out > $2::date - $4::integer
-) live
+        AND l.check_in < h.until AND l.check_out > h.first
+) live ON true
+ORDER BY h.item
 """
 
-    async def inventory(self, tenant_id: str, stay: Stay) -> Inventory:
-        """The hotel around a stay, far enough for alternatives."""
+    async def counters(self, asked: Sequence[Asked]) -> list[Counters | MeshError]:
+        """The hotels around their stays, far enough for alternatives; in one statement."""
         rows = await self._postgres.fetch(
-            self.SELECT_INVENTORY, tenant_id, stay.check_in, stay.check_out, ALTERNATIVE_DAYS
+            self.SELECT_COUNTERS,
+            [tenant_id for tenant_id, _ in asked],
+            [_shifted(stay.check_in, -AROUND) for _, stay in asked],
+            [_shifted(stay.check_out, AROUND) for _, stay in asked],
         )
-        last_night = max((row["last_night"] for row in rows if row["last_night"]), default=None)
-        if last_night is None:
-            raise refusal("PROPERTY_UNKNOWN")
-        expiries = [row["first_expiry"] for row in rows if row["first_expiry"]]
-        return Inventory(
-            currency_code=rows[0]["currency_code"],
-            today=rows[0]["today"],
-            as_of=rows[0]["as_of"],
-            last_night=last_night,
-            first_expiry=min(expiries, default=None),
-            room_types=tuple(_room_type(row) for row in rows),
-        )
+        grouped = groupby(rows, key=lambda row: int(row["item"]))
+        found = {item: _counters(list(of_one)) for item, of_one in grouped}
+        unknown = refusal("PROPERTY_UNKNOWN")
+        return [found.get(item, unknown) for item in range(1, len(asked) + 1)]
 
 
-def _room_type(row: asyncpg.Record) -> RoomType:
-    nights = zip(row["nights"] or (), row["free_counts"] or (), row["prices"] or (), strict=True)
-    return RoomType(
-        room_type_id=row["room_type_id"],
-        display_names=orjson.loads(row["display_names"]),
-        max_guest_count=row["max_guest_count"],
-        nights={night: Night(free_count, price) for night, free_count, price in nights},
+def _shifted(day: dt.date, by: dt.timedelta) -> dt.date:
+    """So much earlier or later, inside the calendar."""
+    low, high = dt.date.min.toordinal(), dt.date.max.toordinal()
+    return dt.date.fromordinal(min(max(day.toordinal() + by.days, low), high))
+
+
+def _counters(rows: list[asyncpg.Record]) -> Counters:
+    row = rows[0]
+    expiries = [one["first_expiry"] for one in rows if one["first_expiry"]]
+    return Counters(
+        version=row["inventory_version"],
+        today=row["today"],
+        as_of=row["as_of"],
+        first_expiry=min(expiries, default=None),
+        first=row["first"],
+        free={one["room_type_id"]: _free(one) for one in rows if one["nights"]},
     )
+
+
+def _free(row: asyncpg.Record) -> list[int]:
+    """Night by night; one that is not there is not free."""
+    free = [0] * (max(row["nights"]) + 1)
+    for place, count in zip(row["nights"], row["free_counts"], strict=True):
+        free[place] = count
+    return free

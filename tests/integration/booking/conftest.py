@@ -12,9 +12,9 @@ from prometheus_client import CollectorRegistry
 from meshkit.postgres import Postgres
 from sandbox.databases import DatabaseUrls
 from services.booking.metrics import BookingMetrics
-from services.booking.search.store import SearchStore
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import Hotel, Sql
+from tests.integration.booking.searching import Searches
 
 
 @pytest.fixture
@@ -61,9 +61,9 @@ def store(postgres: Postgres, metrics: BookingMetrics) -> BookingStore:
 
 
 @pytest.fixture
-def searches(postgres: Postgres) -> SearchStore:
+def searches(postgres: Postgres, metrics: BookingMetrics) -> Searches:
     """What searches read."""
-    return SearchStore(postgres)
+    return Searches(postgres, metrics)
 
 
 @pytest.fixture

@@ -32,7 +32,6 @@ from services.booking.reservations.taking import Wish, Wishes
 from services.booking.rooms.domain import Span
 from services.booking.rooms.store import RoomStore, Shut
 from services.booking.search.domain import search
-from services.booking.search.store import SearchStore
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import COUNT_CHANGE, PRICE, Hotel
 from tests.integration.booking.model import (
@@ -44,6 +43,7 @@ from tests.integration.booking.model import (
     ModelLock,
     ModelStay,
 )
+from tests.integration.booking.searching import Searches
 
 T = TypeVar("T")
 
@@ -110,7 +110,7 @@ class BookingMachine(RuleBasedStateMachine):
         metrics = BookingMetrics(CollectorRegistry())
         self.store = BookingStore(self.pool, metrics)
         self.rooms = RoomStore(self.pool, metrics)
-        self.searches = SearchStore(self.pool)
+        self.searches = Searches(self.pool, metrics)
         self.hotel = self.run(Hotel.create(self.sql, uuid4().hex, ROOMS, noon(), nights=14))
         self.model = Model()
 

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
 
 import orjson
 import pytest
 from redis.asyncio import Redis
 
 from meshkit.clock import FakeClock
+from meshkit.errors import MeshError
+from meshkit.postgres import Postgres
 from meshkit.redis_pool import make_redis
 from sandbox.embedded import EmbeddedRedis
 from services.booking.cache import PAUSE_SECONDS, AvailabilityCache, entry_key, version_key
 from services.booking.domain import Lock, Stay
 from services.booking.metrics import BookingMetrics
-from services.booking.search.domain import Inventory, search
-from services.booking.search.store import SearchStore
+from services.booking.search.domain import Counters, Inventory, search
+from services.booking.search.store import Asked
 from services.booking.store import BookingStore
 from tests.conftest import RedisServer
-from tests.integration.booking.hotel import Hotel, Sql
+from tests.integration.booking.hotel import PRICE, Hotel, Sql
+from tests.integration.booking.priced import sell, total
+from tests.integration.booking.searching import Searches
+
+ROOMS = {f"type-{number}": 3 for number in range(20)}
 
 
 @pytest.fixture
@@ -38,13 +45,13 @@ async def redis(redis_url: str) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 def make_cache(
-    searches: SearchStore, clock: FakeClock, metrics: BookingMetrics
+    searches: Searches, clock: FakeClock, metrics: BookingMetrics
 ) -> Callable[[Redis], AvailabilityCache]:
     """A cache of the store on a Redis."""
 
     def make(redis: Redis) -> AvailabilityCache:
         return AvailabilityCache(
-            redis, searches.inventory, seconds=60, clock=clock, metrics=metrics
+            redis, searches.counters, searches.book, seconds=60, clock=clock, metrics=metrics
         )
 
     return make
@@ -67,21 +74,28 @@ def free(inventory: Inventory, hotel: Hotel, stay: Stay) -> dict[str, int]:
     return {one.room_type.room_type_id: one.free_count for one in found.offers}
 
 
+async def read(cache: AvailabilityCache, tenant_id: str, stay: Stay) -> tuple[Inventory, bool]:
+    """A reading, and what comes after its answer."""
+    found = await cache.inventory(tenant_id, stay)
+    await cache.written()
+    return found
+
+
 async def test_the_second_reading_is_the_first(cache: AvailabilityCache, hotel: Hotel) -> None:
-    live, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+    live, was_cached = await read(cache, hotel.tenant_id, hotel.stay())
     assert not was_cached
-    again, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+    again, was_cached = await read(cache, hotel.tenant_id, hotel.stay())
     assert was_cached
-    assert again == live
+    assert again == replace(live, counters=replace(live.counters, first_expiry=None))
 
 
 async def test_what_was_read_before_a_grant_is_not_believed(
     cache: AvailabilityCache, store: BookingStore, hotel: Hotel, metrics: BookingMetrics
 ) -> None:
-    await cache.inventory(hotel.tenant_id, hotel.stay())
+    await read(cache, hotel.tenant_id, hotel.stay())
     await store.acquire([hotel.request()])
     await cache.outdate([hotel.tenant_id])
-    inventory, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+    inventory, was_cached = await read(cache, hotel.tenant_id, hotel.stay())
     assert not was_cached
     assert free(inventory, hotel, hotel.stay())["suite"] == 0
     assert count(metrics, "stale") == 1
@@ -91,22 +105,25 @@ async def test_what_was_read_before_a_grant_and_written_after_it(
     cache: AvailabilityCache,
     redis: Redis,
     store: BookingStore,
-    searches: SearchStore,
+    searches: Searches,
     hotel: Hotel,
     clock: FakeClock,
     metrics: BookingMetrics,
 ) -> None:
     """The reader is slow: between its reading and its writing a lock is granted elsewhere."""
 
-    async def slow_load(tenant_id: str, stay: Stay) -> Inventory:
-        inventory = await searches.inventory(tenant_id, stay)
+    async def slow_load(asked: Sequence[Asked]) -> list[Counters | MeshError]:
+        counters = await searches.counters(asked)
         await store.acquire([hotel.request()])
-        await cache.outdate([tenant_id])
-        return inventory
+        await cache.outdate([hotel.tenant_id])
+        return counters
 
-    slow = AvailabilityCache(redis, slow_load, seconds=60, clock=clock, metrics=metrics)
+    slow = AvailabilityCache(
+        redis, slow_load, searches.book, seconds=60, clock=clock, metrics=metrics
+    )
     await slow.inventory(hotel.tenant_id, hotel.stay())
-    inventory, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+    await slow.written()
+    inventory, was_cached = await read(cache, hotel.tenant_id, hotel.stay())
     assert not was_cached
     assert free(inventory, hotel, hotel.stay())["suite"] == 0
 
@@ -117,10 +134,10 @@ async def test_an_entry_ends_with_the_first_live_lock(
     (lock,) = await store.acquire([hotel.request()])
     assert isinstance(lock, Lock)
     await sql.execute("UPDATE room_lock SET expire_time = clock_timestamp() + interval '9 s'")
-    await cache.inventory(hotel.tenant_id, hotel.stay())
+    await read(cache, hotel.tenant_id, hotel.stay())
     left = await redis.pttl(entry_key(hotel.tenant_id, hotel.stay()))
     assert 0 < left <= 9000
-    await cache.inventory(hotel.tenant_id, hotel.stay(30))
+    await read(cache, hotel.tenant_id, hotel.stay(30))
     left = await redis.pttl(entry_key(hotel.tenant_id, hotel.stay(30)))
     assert left > 9000
 
@@ -133,10 +150,10 @@ async def test_an_entry_ends_with_the_first_live_lock(
         (b"null", "garbage"),
         (b"[]", "garbage"),
         (b"{}", "garbage"),
-        (b'{"tenant": "mirador", "version": "", "inventory": {"currency": "EUR"}}', "garbage"),
-        (b'{"tenant": "mirador", "version": "", "inventory": [1]}', "garbage"),
-        (b'{"tenant": "luna", "version": "", "inventory": {}}', "foreign"),
-        (b'{"tenant": "mirador", "version": "old", "inventory": {}}', "stale"),
+        (b'{"tenant": "mirador", "version": "", "counters": {"version": 1}}', "garbage"),
+        (b'{"tenant": "mirador", "version": "", "counters": [1]}', "garbage"),
+        (b'{"tenant": "luna", "version": "", "counters": {}}', "foreign"),
+        (b'{"tenant": "mirador", "version": "old", "counters": {}}', "stale"),
     ],
 )
 async def test_what_cannot_be_believed_is_read_from_the_database(
@@ -148,11 +165,11 @@ async def test_what_cannot_be_believed_is_read_from_the_database(
     outcome: str,
 ) -> None:
     await redis.set(entry_key(hotel.tenant_id, hotel.stay()), value)
-    inventory, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+    inventory, was_cached = await read(cache, hotel.tenant_id, hotel.stay())
     assert not was_cached
     assert free(inventory, hotel, hotel.stay())["suite"] == 1
     assert count(metrics, outcome) == 1
-    _, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+    _, was_cached = await read(cache, hotel.tenant_id, hotel.stay())
     assert was_cached
 
 
@@ -160,11 +177,11 @@ async def test_another_hotels_value_under_our_key(
     cache: AvailabilityCache, redis: Redis, hotel: Hotel, sql: Sql, metrics: BookingMetrics
 ) -> None:
     other = await Hotel.create(sql, "luna", {"suite": 7})
-    await cache.inventory(other.tenant_id, hotel.stay())
+    await read(cache, other.tenant_id, hotel.stay())
     theirs = await redis.get(entry_key(other.tenant_id, hotel.stay()))
     assert orjson.loads(theirs or b"")["tenant"] == "luna"
     await redis.set(entry_key(hotel.tenant_id, hotel.stay()), theirs or b"")
-    inventory, _ = await cache.inventory(hotel.tenant_id, hotel.stay())
+    inventory, _ = await read(cache, hotel.tenant_id, hotel.stay())
     assert free(inventory, hotel, hotel.stay())["suite"] == 1
     assert count(metrics, "foreign") == 1
 
@@ -173,21 +190,21 @@ async def test_an_evicted_version_makes_nothing_believable(
     cache: AvailabilityCache, redis: Redis, hotel: Hotel
 ) -> None:
     await cache.outdate([hotel.tenant_id])
-    await cache.inventory(hotel.tenant_id, hotel.stay())
+    await read(cache, hotel.tenant_id, hotel.stay())
     await redis.delete(version_key(hotel.tenant_id))
-    _, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+    _, was_cached = await read(cache, hotel.tenant_id, hotel.stay())
     assert not was_cached
 
 
 async def test_redis_emptied_mid_way(
     cache: AvailabilityCache, redis_server: RedisServer, hotel: Hotel, store: BookingStore
 ) -> None:
-    await cache.inventory(hotel.tenant_id, hotel.stay())
+    await read(cache, hotel.tenant_id, hotel.stay())
     async with Redis.from_url(redis_server.admin_url) as admin:
         await admin.flushall()
     await store.acquire([hotel.request()])
     await cache.outdate([hotel.tenant_id])
-    inventory, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+    inventory, was_cached = await read(cache, hotel.tenant_id, hotel.stay())
     assert not was_cached
     assert free(inventory, hotel, hotel.stay())["suite"] == 0
 
@@ -203,10 +220,10 @@ async def test_redis_stopped_and_back(
     """Searches are answered, locks are granted, and only the metric tells."""
     redis = make_redis(own_redis.url)
     cache = make_cache(redis)
-    await cache.inventory(hotel.tenant_id, hotel.stay())
+    await read(cache, hotel.tenant_id, hotel.stay())
     own_redis.kill()
     for _ in range(3):
-        inventory, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+        inventory, was_cached = await read(cache, hotel.tenant_id, hotel.stay())
         assert not was_cached
     assert free(inventory, hotel, hotel.stay())["suite"] == 1
     await store.acquire([hotel.request()])
@@ -215,7 +232,7 @@ async def test_redis_stopped_and_back(
     own_redis.start()
     clock.advance(PAUSE_SECONDS + 0.1)
     for expected in (False, True):
-        inventory, was_cached = await cache.inventory(hotel.tenant_id, hotel.stay())
+        inventory, was_cached = await read(cache, hotel.tenant_id, hotel.stay())
         assert was_cached is expected
         assert free(inventory, hotel, hotel.stay())["suite"] == 0
     await redis.aclose(close_connection_pool=True)
@@ -225,3 +242,54 @@ async def test_keys_of_a_hotel_share_a_slot(hotel: Hotel) -> None:
     """One MGET reads both, also on a cluster: what is hashed is the part in braces."""
     assert version_key("h") == "booking:{h}:version"
     assert entry_key("h", hotel.stay()).startswith("booking:{h}:")
+
+
+async def test_a_batch_is_two_statements_and_one_round_trip_whatever_its_size(
+    cache: AvailabilityCache,
+    store: BookingStore,
+    searches: Searches,
+    hotel: Hotel,
+    sql: Sql,
+    redis: Redis,
+    redis_server: RedisServer,
+) -> None:
+    hotels = [hotel, await Hotel.create(sql, "luna", {"suite": 1, **ROOMS})]
+    await store.acquire([hotel.request("suite")])
+    asked = [(one.tenant_id, one.stay(day)) for one in hotels for day in range(10, 20)]
+    postgres = store._postgres
+    async with Redis.from_url(redis_server.admin_url) as admin:
+
+        async def commands() -> dict[str, int]:
+            stats = await admin.info("commandstats")
+            calls = {name: stats.get(f"cmdstat_{name}", {}) for name in ("mget", "set")}
+            return {name: one.get("calls", 0) for name, one in calls.items()}
+
+        for expected in ((2, False), (1, True)):  # The hotel that is not there is not kept.
+            statements, before = postgres.statements, await commands()
+            found = await cache.inventories([*asked, ("nobody", hotel.stay())])
+            assert (postgres.statements - statements, found[0][1]) == expected
+            after = await commands()
+            # One for each hotel, all at once: nobody waits twice.
+            assert after["mget"] - before["mget"] == 3
+            await cache.written()
+            written = (await commands())["set"] - before["set"]
+            assert written == (0 if expected[1] else len(asked))
+    for (inventory, _), (tenant_id, stay) in zip(found, asked, strict=False):
+        assert isinstance(inventory, Inventory)
+        taken = tenant_id == hotel.tenant_id and stay.check_in < hotel.stay().check_out
+        assert free(inventory, hotel, stay)["suite"] == (0 if taken else 1)
+    assert isinstance(found[-1][0], MeshError)
+
+
+async def test_new_prices_are_not_shown_under_old_counters(
+    cache: AvailabilityCache, postgres: Postgres, hotel: Hotel
+) -> None:
+    """An entry names the inventory that it is of; what is kept in the process is never older."""
+    await read(cache, hotel.tenant_id, hotel.stay())
+    await sell(postgres, hotel, price=PRICE + 1)
+    await cache.outdate([hotel.tenant_id])
+    for expected in (False, True):
+        inventory, was_cached = await read(cache, hotel.tenant_id, hotel.stay())
+        assert was_cached is expected
+        found = search(inventory, hotel.stay(), hotel.request().guests)
+        assert {one.quote.total_price for one in found.offers} == {total(2, 2, PRICE + 1)}

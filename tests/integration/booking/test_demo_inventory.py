@@ -11,9 +11,9 @@ from sandbox.databases import DatabaseUrls
 from sandbox.demo import inventory
 from services.booking.domain import Guests, Lock, LockRequest, Stay
 from services.booking.search.domain import search
-from services.booking.search.store import SearchStore
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import Sql
+from tests.integration.booking.searching import Searches
 
 SELECT_NIGHTS = """
 SELECT n.tenant_id, n.room_type_id, count(*) AS nights,
@@ -51,7 +51,7 @@ async def test_loading_again_keeps_what_happened_and_adds_what_is_missing(
 
 
 async def test_prices_differ_by_the_night_and_can_be_paid(
-    database: DatabaseUrls, searches: SearchStore, sql: Sql
+    database: DatabaseUrls, searches: Searches, sql: Sql
 ) -> None:
     await inventory.load(database.owner_url)
     for hotel in inventory.PROPERTIES:

@@ -21,9 +21,9 @@ from services.booking.rooms.assigned import Assigned, Assignment
 from services.booking.rooms.domain import FIRST, Closure, Span
 from services.booking.rooms.store import RoomStore, Shut
 from services.booking.search.domain import search
-from services.booking.search.store import SearchStore
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import Hotel, Sql, assert_consistent
+from tests.integration.booking.searching import Searches
 
 STAFF = Actor(ActorKind.STAFF, "eva")
 FIRST_DEBT = (dt.date(1, 1, 1), "")
@@ -76,7 +76,7 @@ async def confirm(store: BookingStore, hotel: Hotel, one: Lock) -> Reservation:
     return await store.confirm(hotel.tenant_id, uuid4(), b"", *held)
 
 
-async def free(searches: SearchStore, hotel: Hotel, stay: Stay) -> int:
+async def free(searches: Searches, hotel: Hotel, stay: Stay) -> int:
     """How many doubles a search says are free."""
     inventory = await searches.inventory(hotel.tenant_id, stay)
     offers = search(inventory, stay, Guests(2, 0)).offers
@@ -90,7 +90,7 @@ async def small(sql: Sql) -> Hotel:
 
 
 async def test_a_shut_room_is_neither_found_nor_sold_until_it_is_opened_again(
-    store: BookingStore, rooms: RoomStore, searches: SearchStore, small: Hotel, sql: Sql
+    store: BookingStore, rooms: RoomStore, searches: Searches, small: Hotel, sql: Sql
 ) -> None:
     done = await shut(rooms, small, "double-1", 10, 3)
     assert done.reservation_ids == []

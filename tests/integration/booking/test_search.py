@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 
-from meshkit.errors import NotFound
+from meshkit.errors import InvalidArgument, NotFound
 from meshkit.postgres import Postgres
-from services.booking.domain import Lock
+from services.booking.domain import Lock, Stay
 from services.booking.search.domain import search
-from services.booking.search.store import SearchStore
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import Hotel, Sql
+from tests.integration.booking.searching import Searches
 
 
 async def free(
-    searches: SearchStore, hotel: Hotel, first: int = 10, nights: int = 2
+    searches: Searches, hotel: Hotel, first: int = 10, nights: int = 2
 ) -> dict[str, int]:
     """Free rooms by type."""
     stay = hotel.stay(first, nights)
@@ -26,7 +27,7 @@ async def free(
 
 
 async def test_what_is_free_is_what_can_be_locked(
-    store: BookingStore, searches: SearchStore, hotel: Hotel
+    store: BookingStore, searches: Searches, hotel: Hotel
 ) -> None:
     assert await free(searches, hotel) == {"single": 3, "double": 5, "suite": 1}
     await store.acquire([hotel.request("single"), hotel.request("suite")])
@@ -36,7 +37,7 @@ async def test_what_is_free_is_what_can_be_locked(
 
 
 async def test_lapsed_locks_count_as_free(
-    store: BookingStore, searches: SearchStore, hotel: Hotel
+    store: BookingStore, searches: Searches, hotel: Hotel
 ) -> None:
     kept, lapsed = await store.acquire([hotel.request("single"), hotel.request("single")])
     assert isinstance(lapsed, Lock)
@@ -44,12 +45,13 @@ async def test_lapsed_locks_count_as_free(
     assert (await free(searches, hotel))["single"] == 2
     assert isinstance(kept, Lock)
     inventory = await searches.inventory(hotel.tenant_id, hotel.stay())
-    assert inventory.first_expiry == kept.expire_time
+    assert inventory.counters.first_expiry == kept.expire_time
 
 
 async def test_one_statement_whatever_the_size(
-    searches: SearchStore, postgres: Postgres, hotel: Hotel
+    searches: Searches, postgres: Postgres, hotel: Hotel
 ) -> None:
+    await searches.inventory(hotel.tenant_id, hotel.stay())  # What it sells is kept from now on.
     for nights in (1, 40):
         before = postgres.statements
         await searches.inventory(hotel.tenant_id, hotel.stay(5, nights))
@@ -57,7 +59,7 @@ async def test_one_statement_whatever_the_size(
 
 
 async def test_only_its_own_hotel(
-    store: BookingStore, searches: SearchStore, hotel: Hotel, sql: Sql
+    store: BookingStore, searches: Searches, hotel: Hotel, sql: Sql
 ) -> None:
     other = await Hotel.create(sql, "luna", {"suite": 2})
     await store.acquire([other.request("suite")])
@@ -65,15 +67,20 @@ async def test_only_its_own_hotel(
     assert (await free(searches, hotel))["suite"] == 1
 
 
-async def test_a_hotel_without_inventory(searches: SearchStore, hotel: Hotel, sql: Sql) -> None:
+async def test_a_hotel_without_inventory(searches: Searches, hotel: Hotel, sql: Sql) -> None:
     await Hotel.create(sql, "empty", {})
     for tenant_id in ("empty", "nobody"):
         with pytest.raises(NotFound, match="PROPERTY_UNKNOWN"):
-            await searches.inventory(tenant_id, hotel.stay())
+            await free(searches, replace(hotel, tenant_id=tenant_id))
 
 
-async def test_the_ends_of_the_calendar(searches: SearchStore, hotel: Hotel) -> None:
+async def test_the_ends_of_the_calendar(searches: Searches, hotel: Hotel) -> None:
     """Dates that a guest's phone may send, far outside of what can be sold."""
-    inventory = await searches.inventory(hotel.tenant_id, hotel.stay(4000))
-    assert all(not one.nights for one in inventory.room_types)
-    assert inventory.last_night == hotel.today + dt.timedelta(days=59)
+    last = Stay(dt.date.max - dt.timedelta(days=2), dt.date.max)
+    for stay in (hotel.stay(4000), last):
+        found = await searches.inventory(hotel.tenant_id, stay)
+        assert found.counters.free == {}
+        with pytest.raises(InvalidArgument) as caught:
+            search(found, stay, hotel.request().guests)
+        night = hotel.today + dt.timedelta(days=59)
+        assert caught.value.metadata["last_night"] == str(night)

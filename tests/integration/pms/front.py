@@ -23,6 +23,7 @@ from services.booking.domain import (
     Stay,
     fingerprint,
 )
+from services.booking.inventory.book import PriceBook
 from services.booking.metrics import BookingMetrics
 from services.booking.pms.breaker import Breakers
 from services.booking.pms.connections import Connections
@@ -69,7 +70,12 @@ class Front:
             secrets=secrets,
         )
         self.cache = AvailabilityCache(
-            redis, SearchStore(postgres).inventory, seconds=5, clock=clock, metrics=metrics
+            redis,
+            SearchStore(postgres).counters,
+            PriceBook(postgres, metrics),
+            seconds=5,
+            clock=clock,
+            metrics=metrics,
         )
         self.nights = PmsNights(redis, clock, self.metrics)
         self.overlay = PmsOverlay(self.connections, self.nights)

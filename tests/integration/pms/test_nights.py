@@ -178,10 +178,12 @@ async def test_a_search_shows_no_more_than_both_sides_have(
         await pms.book("h1", "DBL", check_in=str(stay.check_in), check_out=str(stay.check_out))
     inventory, _ = await front.cache.inventory("mirador", stay)
     seen = await front.overlay.seen("mirador", stay, inventory)
-    free = {one.room_type_id: one.nights[arrival].free_count for one in seen.inventory.room_types}
+    night = stay_from(arrival, 1)
+    counters = seen.inventory.counters
+    free = {kind: counters.free_count(kind, night) for kind in counters.free}
     assert free == {"single": 3, "double": 2, "suite": 1}
     assert seen.freshness is Freshness.SELL
-    assert seen.inventory.as_of <= inventory.as_of or seen.freshness is Freshness.SELL
+    assert counters.as_of <= inventory.counters.as_of or seen.freshness is Freshness.SELL
 
 
 async def test_what_is_read_ahead_is_not_asked_for_again(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
@@ -22,14 +23,13 @@ from services.booking.domain import (
     refusal,
     storable,
 )
-from services.booking.search.domain import (
-    MAX_ALTERNATIVES,
-    Inventory,
-    Night,
-    RoomType,
-    Unavailable,
-    search,
-)
+from services.booking.inventory.book import Page
+from services.booking.inventory.catalogue import House, Restriction
+from services.booking.inventory.domain import Inventory as Sold
+from services.booking.inventory.domain import SoldType
+from services.booking.inventory.rates import NightlyPrices
+from services.booking.inventory.store import Stored
+from services.booking.search.domain import MAX_ALTERNATIVES, Counters, Inventory, search
 
 TODAY = dt.date(2026, 12, 1)
 TWO = Guests(2, 0)
@@ -45,22 +45,39 @@ def stay(first: int, nights: int) -> Stay:
     return Stay(day(first), day(first + nights))
 
 
-def room_type(name: str, free: list[int], price: str = "80", guests: int = 2) -> RoomType:
-    """A type with so many free rooms on each night from today."""
-    nights = {day(n): Night(count, Decimal(price)) for n, count in enumerate(free)}
-    return RoomType(name, {"es": name}, guests, nights)
+@dataclass(frozen=True)
+class Kind:
+    """A room type, with its free rooms and prices from today on."""
+
+    name: str
+    free: list[int]
+    prices: list[Decimal]
+    guests: int = 2
 
 
-def inventory(*room_types: RoomType, last: int = 30) -> Inventory:
+def room_type(name: str, free: list[int], price: str = "80", guests: int = 2) -> Kind:
+    """A type with so many free rooms on each night from today, at one price."""
+    return Kind(name, free, [Decimal(price)] * len(free), guests)
+
+
+def inventory(
+    *kinds: Kind, last: int = 30, restrictions: tuple[Restriction, ...] = ()
+) -> Inventory:
     """A hotel of these types."""
-    return Inventory(
-        currency_code="EUR",
+    types = {}
+    for one in kinds:
+        prices = NightlyPrices({day(n): price for n, price in enumerate(one.prices)})
+        types[one.name] = SoldType(one.name, {"es": one.name}, one.guests, {}, prices)
+    sold = Sold("UTC", "EUR", day(last), types, House(restrictions=restrictions))
+    counters = Counters(
+        version=1,
         today=TODAY,
         as_of=dt.datetime(2026, 12, 1, 12, tzinfo=dt.UTC),
-        last_night=day(last),
         first_expiry=None,
-        room_types=room_types,
+        first=TODAY,
+        free={one.name: one.free for one in kinds},
     )
+    return Inventory(Page(Stored(sold, TODAY, 1)), counters)
 
 
 @pytest.mark.parametrize(("nights", "problem"), [(0, "after"), (-3, "after"), (91, "90 nights")])
@@ -77,7 +94,7 @@ def test_90_nights_are_a_stay() -> None:
 def test_free_is_the_fullest_nights_count() -> None:
     (offer,) = search(inventory(room_type("a", [9, 3, 2, 4])), stay(1, 3), TWO).offers
     assert offer.free_count == 2
-    assert offer.unavailable is None
+    assert offer.unavailable == ""
 
 
 def test_the_departure_date_is_no_night() -> None:
@@ -94,35 +111,34 @@ def test_free_first_then_cheapest() -> None:
     )
     offers = search(hotel, stay(0, 2), TWO).offers
     assert [(one.room_type.room_type_id, one.unavailable) for one in offers] == [
-        ("fair", None),
-        ("dear", None),
-        ("tiny", Unavailable.TOO_MANY_GUESTS),
-        ("cheap and full", Unavailable.SOLD_OUT),
+        ("fair", ""),
+        ("dear", ""),
+        ("tiny", "TOO_MANY_GUESTS"),
+        ("cheap and full", "SOLD_OUT"),
     ]
     assert [one.free_count for one in offers] == [1, 1, 0, 0]
 
 
 def test_children_count_as_guests() -> None:
     hotel = inventory(room_type("a", [1], guests=3))
-    assert search(hotel, stay(0, 1), Guests(2, 1)).offers[0].unavailable is None
+    assert search(hotel, stay(0, 1), Guests(2, 1)).offers[0].unavailable == ""
     too_many = search(hotel, stay(0, 1), Guests(2, 2)).offers[0]
-    assert too_many.unavailable is Unavailable.TOO_MANY_GUESTS
+    assert too_many.unavailable == "TOO_MANY_GUESTS"
 
 
 def test_prices_are_those_of_the_nights() -> None:
-    nights = {day(0): Night(1, Decimal("95.10")), day(1): Night(1, Decimal("118.25"))}
-    hotel = inventory(RoomType("a", {}, 2, nights))
+    hotel = inventory(Kind("a", [1, 1], [Decimal("95.10"), Decimal("118.25")]))
     (offer,) = search(hotel, stay(0, 2), TWO).offers
     assert offer.quote == Quote((Decimal("95.10"), Decimal("118.25")), "EUR")
     assert offer.quote.total_price == Decimal("213.35")
 
 
 def test_a_type_that_is_not_on_sale_for_a_night() -> None:
-    nights = {day(0): Night(1, Decimal(1))}
-    hotel = inventory(RoomType("a", {}, 2, nights), room_type("b", [1, 1]))
+    hotel = inventory(Kind("a", [1, 1], [Decimal(1)]), room_type("b", [1, 1]))
     offers = {one.room_type.room_type_id: one for one in search(hotel, stay(0, 2), TWO).offers}
-    assert offers["a"].unavailable is Unavailable.SOLD_OUT
-    assert offers["b"].unavailable is None
+    assert offers["a"].unavailable == "BEYOND_HORIZON"
+    assert offers["a"].quote.nightly_prices == ()
+    assert offers["b"].unavailable == ""
 
 
 def test_alternatives_only_when_nothing_is_free() -> None:
@@ -146,6 +162,41 @@ def test_no_alternative_beyond_a_week() -> None:
     hotel = inventory(room_type("a", [0] * 8 + [1]))
     assert search(hotel, stay(0, 1), TWO).alternatives == ()
     assert len(search(hotel, stay(1, 1), TWO).alternatives) == 1
+
+
+def test_each_type_that_cannot_be_had_says_why_and_when_it_can() -> None:
+    weekend = Restriction(day(2), day(3), min_nights_on_arrival=2, room_type_ids=frozenset({"a"}))
+    soon = Restriction(day(0), day(30), min_notice_days=4, room_type_ids=frozenset({"c"}))
+    hotel = inventory(
+        room_type("a", [1] * 9),
+        room_type("b", [1, 1, 0, 0, 1]),
+        room_type("c", [1] * 9),
+        room_type("d", [1] * 9, guests=1),
+        room_type("e", [1] * 9, "99"),
+        restrictions=(weekend, soon),
+    )
+    found = search(hotel, stay(2, 1), TWO)
+    assert found.alternatives == ()
+    told = {one.room_type.room_type_id: one for one in found.offers}
+    assert {name: one.unavailable for name, one in told.items()} == {
+        "a": "MINIMUM_STAY",
+        "b": "SOLD_OUT",
+        "c": "ADVANCE_NOTICE",
+        "d": "TOO_MANY_GUESTS",
+        "e": "",
+    }
+    assert {name: one.nearest and one.nearest.stay for name, one in told.items()} == {
+        "a": stay(1, 1),
+        "b": stay(1, 1),
+        "c": stay(4, 1),
+        "d": None,
+        "e": None,
+    }
+    refused = [told[name].standard.refused for name in "ac"]
+    assert [one and one.facts for one in refused] == [{"nights": 2}, {"days": 4}]
+    # What is sold out does not become free by staying longer.
+    full = inventory(room_type("a", [0] * 9), restrictions=(weekend,))
+    assert search(full, stay(2, 1), TWO).offers[0].unavailable == "SOLD_OUT"
 
 
 @given(

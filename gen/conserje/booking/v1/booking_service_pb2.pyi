@@ -37,12 +37,16 @@ class SearchAvailabilityRequest(_message.Message):
     CHECK_OUT_DATE_FIELD_NUMBER: _builtins.int
     ADULT_COUNT_FIELD_NUMBER: _builtins.int
     CHILD_COUNT_FIELD_NUMBER: _builtins.int
+    TIME_REMAINING_FIELD_NUMBER: _builtins.int
+    TRACEPARENT_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """The hotel. Required."""
     adult_count: _builtins.int
     """How many adults sleep in one room: 1 to 20."""
     child_count: _builtins.int
     """How many children sleep in one room: 0 to 20."""
+    traceparent: _builtins.str
+    """The W3C trace context of this item. Only read in a batch; may be empty."""
     @_builtins.property
     def check_in_date(self) -> _date_pb2.Date:
         """The day of arrival, the property's date. Required."""
@@ -50,6 +54,12 @@ class SearchAvailabilityRequest(_message.Message):
     @_builtins.property
     def check_out_date(self) -> _date_pb2.Date:
         """The day of departure, the property's date; 1 to 90 nights later. Required."""
+
+    @_builtins.property
+    def time_remaining(self) -> _duration_pb2.Duration:
+        """What is left of the caller's time for this item. Only read in a batch;
+        absent, the deadline of the batch holds.
+        """
 
     def __init__(
         self,
@@ -59,14 +69,98 @@ class SearchAvailabilityRequest(_message.Message):
         check_out_date: _date_pb2.Date | None = ...,
         adult_count: _builtins.int = ...,
         child_count: _builtins.int = ...,
+        time_remaining: _duration_pb2.Duration | None = ...,
+        traceparent: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["check_in_date", b"check_in_date", "check_out_date", b"check_out_date"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "time_remaining", b"time_remaining"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["adult_count", b"adult_count", "check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "child_count", b"child_count", "tenant_id", b"tenant_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["adult_count", b"adult_count", "check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "child_count", b"child_count", "tenant_id", b"tenant_id", "time_remaining", b"time_remaining", "traceparent", b"traceparent"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SearchAvailabilityRequest: _TypeAlias = SearchAvailabilityRequest  # noqa: Y015
+
+@_typing.final
+class BatchSearchAvailabilityRequest(_message.Message):
+    """The request of `BatchSearchAvailability`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEMS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def items(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchAvailabilityRequest]:
+        """The stays to look for: 1 to 256."""
+
+    def __init__(
+        self,
+        *,
+        items: _abc.Iterable[Global___SearchAvailabilityRequest] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["items", b"items"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchSearchAvailabilityRequest: _TypeAlias = BatchSearchAvailabilityRequest  # noqa: Y015
+
+@_typing.final
+class BatchSearchAvailabilityResponse(_message.Message):
+    """The answer of `BatchSearchAvailability`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RESULTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___SearchAvailabilityResult]:
+        """One result for each item, in the order of the items."""
+
+    def __init__(
+        self,
+        *,
+        results: _abc.Iterable[Global___SearchAvailabilityResult] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["results", b"results"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___BatchSearchAvailabilityResponse: _TypeAlias = BatchSearchAvailabilityResponse  # noqa: Y015
+
+@_typing.final
+class SearchAvailabilityResult(_message.Message):
+    """What became of one item of `BatchSearchAvailability`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VALUE_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def value(self) -> Global___SearchAvailabilityResponse:
+        """What can be had."""
+
+    @_builtins.property
+    def error(self) -> _status_pb2.Status:
+        """Why there is no answer: the status that `SearchAvailability` would have
+        ended with.
+        """
+
+    def __init__(
+        self,
+        *,
+        value: Global___SearchAvailabilityResponse | None = ...,
+        error: _status_pb2.Status | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "result", b"result", "value", b"value"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "result", b"result", "value", b"value"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_result: _TypeAlias = _typing.Literal["value", "error"]  # noqa: Y015
+    _WhichOneofArgType_result: _TypeAlias = _typing.Literal["result", b"result"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_result) -> _WhichOneofReturnType_result | None: ...
+
+Global___SearchAvailabilityResult: _TypeAlias = SearchAvailabilityResult  # noqa: Y015
 
 @_typing.final
 class SearchAvailabilityResponse(_message.Message):

@@ -47,6 +47,11 @@ class BookingServiceStub:
                 request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.SearchAvailabilityRequest.SerializeToString,
                 response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.SearchAvailabilityResponse.FromString,
                 _registered_method=True)
+        self.BatchSearchAvailability = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/BatchSearchAvailability',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.BatchSearchAvailabilityRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.BatchSearchAvailabilityResponse.FromString,
+                _registered_method=True)
         self.AcquireLock = channel.unary_unary(
                 '/conserje.booking.v1.BookingService/AcquireLock',
                 request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.AcquireLockRequest.SerializeToString,
@@ -198,6 +203,15 @@ class BookingServiceServicer:
         - INVALID_ARGUMENT `CHECK_IN_PAST`: the arrival is before the property's today.
         - INVALID_ARGUMENT `BEYOND_HORIZON`: nights beyond the last sellable one,
         which is in the metadata as `last_night`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def BatchSearchAvailability(self, request, context):
+        """`SearchAvailability` for up to 256 stays in any hotels, read together. Items
+        fail alone, with the errors of `SearchAvailability`; results are in the order
+        of the items.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -570,6 +584,11 @@ def add_BookingServiceServicer_to_server(servicer, server):
                     request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.SearchAvailabilityRequest.FromString,
                     response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.SearchAvailabilityResponse.SerializeToString,
             ),
+            'BatchSearchAvailability': grpc.unary_unary_rpc_method_handler(
+                    servicer.BatchSearchAvailability,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.BatchSearchAvailabilityRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.BatchSearchAvailabilityResponse.SerializeToString,
+            ),
             'AcquireLock': grpc.unary_unary_rpc_method_handler(
                     servicer.AcquireLock,
                     request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.AcquireLockRequest.FromString,
@@ -736,6 +755,33 @@ class BookingService:
             '/conserje.booking.v1.BookingService/SearchAvailability',
             conserje_dot_booking_dot_v1_dot_booking__service__pb2.SearchAvailabilityRequest.SerializeToString,
             conserje_dot_booking_dot_v1_dot_booking__service__pb2.SearchAvailabilityResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def BatchSearchAvailability(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/BatchSearchAvailability',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.BatchSearchAvailabilityRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.BatchSearchAvailabilityResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -50,6 +50,11 @@ class BookingServiceStub:
     - INVALID_ARGUMENT `BEYOND_HORIZON`: nights beyond the last sellable one,
       which is in the metadata as `last_night`.
     """
+    BatchSearchAvailability: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.BatchSearchAvailabilityRequest, _booking_service_pb2.BatchSearchAvailabilityResponse]
+    """`SearchAvailability` for up to 256 stays in any hotels, read together. Items
+    fail alone, with the errors of `SearchAvailability`; results are in the order
+    of the items.
+    """
     AcquireLock: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.AcquireLockRequest, _booking_service_pb2.AcquireLockResponse]
     """Keeps one room of a type for a guest on every night of a stay, for a
     limited time; or several rooms, of several types, or a particular room: all of
@@ -326,6 +331,11 @@ class BookingServiceAsyncStub(BookingServiceStub):
     - INVALID_ARGUMENT `CHECK_IN_PAST`: the arrival is before the property's today.
     - INVALID_ARGUMENT `BEYOND_HORIZON`: nights beyond the last sellable one,
       which is in the metadata as `last_night`.
+    """
+    BatchSearchAvailability: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.BatchSearchAvailabilityRequest, _booking_service_pb2.BatchSearchAvailabilityResponse]  # type: ignore[assignment]
+    """`SearchAvailability` for up to 256 stays in any hotels, read together. Items
+    fail alone, with the errors of `SearchAvailability`; results are in the order
+    of the items.
     """
     AcquireLock: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.AcquireLockRequest, _booking_service_pb2.AcquireLockResponse]  # type: ignore[assignment]
     """Keeps one room of a type for a guest on every night of a stay, for a
@@ -606,6 +616,17 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         - INVALID_ARGUMENT `CHECK_IN_PAST`: the arrival is before the property's today.
         - INVALID_ARGUMENT `BEYOND_HORIZON`: nights beyond the last sellable one,
           which is in the metadata as `last_night`.
+        """
+
+    @_abc_1.abstractmethod
+    def BatchSearchAvailability(
+        self,
+        request: _booking_service_pb2.BatchSearchAvailabilityRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.BatchSearchAvailabilityResponse, _abc.Awaitable[_booking_service_pb2.BatchSearchAvailabilityResponse]]:
+        """`SearchAvailability` for up to 256 stays in any hotels, read together. Items
+        fail alone, with the errors of `SearchAvailability`; results are in the order
+        of the items.
         """
 
     @_abc_1.abstractmethod

@@ -22,11 +22,14 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from conserje.booking.v1 import inventory_pb2 as conserje_dot_booking_dot_v1_dot_inventory__pb2
+from conserje.booking.v1 import lock_pb2 as conserje_dot_booking_dot_v1_dot_lock__pb2
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from google.type import date_pb2 as google_dot_type_dot_date__pb2
 from google.type import money_pb2 as google_dot_type_dot_money__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#conserje/booking/v1/room_type.proto\x12\x13\x63onserje.booking.v1\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\"\xfb\x02\n\x14RoomTypeAvailability\x12\x14\n\x0croom_type_id\x18\x01 \x01(\t\x12R\n\rdisplay_names\x18\x02 \x03(\x0b\x32;.conserje.booking.v1.RoomTypeAvailability.DisplayNamesEntry\x12\x17\n\x0fmax_guest_count\x18\x03 \x01(\x05\x12\x12\n\nfree_count\x18\x04 \x01(\x05\x12*\n\x0enightly_prices\x18\x05 \x03(\x0b\x32\x12.google.type.Money\x12\'\n\x0btotal_price\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12\x42\n\x12unavailable_reason\x18\x07 \x01(\x0e\x32&.conserje.booking.v1.UnavailableReason\x1a\x33\n\x11\x44isplayNamesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa5\x01\n\x0f\x41lternativeStay\x12\x14\n\x0croom_type_id\x18\x01 \x01(\t\x12(\n\rcheck_in_date\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12)\n\x0e\x63heck_out_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\'\n\x0btotal_price\x18\x04 \x01(\x0b\x32\x12.google.type.Money*\x80\x01\n\x11UnavailableReason\x12\"\n\x1eUNAVAILABLE_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1bUNAVAILABLE_REASON_SOLD_OUT\x10\x01\x12&\n\"UNAVAILABLE_REASON_TOO_MANY_GUESTS\x10\x02*k\n\tFreshness\x12\x19\n\x15\x46RESHNESS_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x46RESHNESS_LIVE\x10\x01\x12\x14\n\x10\x46RESHNESS_CACHED\x10\x02\x12\x19\n\x15\x46RESHNESS_UNCONFIRMED\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#conserje/booking/v1/room_type.proto\x12\x13\x63onserje.booking.v1\x1a#conserje/booking/v1/inventory.proto\x1a\x1e\x63onserje/booking/v1/lock.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16google/type/date.proto\x1a\x17google/type/money.proto\"\xa9\x07\n\x14RoomTypeAvailability\x12\x14\n\x0croom_type_id\x18\x01 \x01(\t\x12R\n\rdisplay_names\x18\x02 \x03(\x0b\x32;.conserje.booking.v1.RoomTypeAvailability.DisplayNamesEntry\x12\x17\n\x0fmax_guest_count\x18\x03 \x01(\x05\x12\x12\n\nfree_count\x18\x04 \x01(\x05\x12*\n\x0enightly_prices\x18\x05 \x03(\x0b\x32\x12.google.type.Money\x12\'\n\x0btotal_price\x18\x06 \x01(\x0b\x32\x12.google.type.Money\x12\x42\n\x12unavailable_reason\x18\x07 \x01(\x0e\x32&.conserje.booking.v1.UnavailableReason\x12-\n\x05lines\x18\x08 \x03(\x0b\x32\x1e.conserje.booking.v1.QuoteLine\x12#\n\x07\x64\x65posit\x18\t \x01(\x0b\x32\x12.google.type.Money\x12\x34\n\x10\x64\x65posit_due_time\x18\n \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x41\n\x12\x63\x61ncellation_costs\x18\x0b \x03(\x0b\x32%.conserje.booking.v1.CancellationCost\x12\x1c\n\x14required_night_count\x18\x0c \x01(\x05\x12\x1c\n\x14required_notice_days\x18\r \x01(\x05\x12:\n\x0cnearest_stay\x18\x0e \x01(\x0b\x32$.conserje.booking.v1.AlternativeStay\x12\x33\n\x0bother_rates\x18\x0f \x03(\x0b\x32\x1e.conserje.booking.v1.RateOffer\x12Q\n\x0c\x64\x65scriptions\x18\x10 \x03(\x0b\x32;.conserje.booking.v1.RoomTypeAvailability.DescriptionsEntry\x12*\n\x06photos\x18\x11 \x03(\x0b\x32\x1a.conserje.booking.v1.Photo\x1a\x33\n\x11\x44isplayNamesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x1a\x33\n\x11\x44\x65scriptionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"g\n\x10\x43\x61ncellationCost\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12#\n\x07penalty\x18\x02 \x01(\x0b\x32\x12.google.type.Money\"\xac\x03\n\tRateOffer\x12\x14\n\x0crate_plan_id\x18\x01 \x01(\t\x12G\n\rdisplay_names\x18\x02 \x03(\x0b\x32\x30.conserje.booking.v1.RateOffer.DisplayNamesEntry\x12)\n\x05quote\x18\x03 \x01(\x0b\x32\x1a.conserje.booking.v1.Quote\x12\x42\n\x12unavailable_reason\x18\x04 \x01(\x0e\x32&.conserje.booking.v1.UnavailableReason\x12#\n\x07\x64\x65posit\x18\x05 \x01(\x0b\x32\x12.google.type.Money\x12\x34\n\x10\x64\x65posit_due_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x41\n\x12\x63\x61ncellation_costs\x18\x07 \x03(\x0b\x32%.conserje.booking.v1.CancellationCost\x1a\x33\n\x11\x44isplayNamesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xa5\x01\n\x0f\x41lternativeStay\x12\x14\n\x0croom_type_id\x18\x01 \x01(\t\x12(\n\rcheck_in_date\x18\x02 \x01(\x0b\x32\x11.google.type.Date\x12)\n\x0e\x63heck_out_date\x18\x03 \x01(\x0b\x32\x11.google.type.Date\x12\'\n\x0btotal_price\x18\x04 \x01(\x0b\x32\x12.google.type.Money*\x8d\x03\n\x11UnavailableReason\x12\"\n\x1eUNAVAILABLE_REASON_UNSPECIFIED\x10\x00\x12\x1f\n\x1bUNAVAILABLE_REASON_SOLD_OUT\x10\x01\x12&\n\"UNAVAILABLE_REASON_TOO_MANY_GUESTS\x10\x02\x12#\n\x1fUNAVAILABLE_REASON_MINIMUM_STAY\x10\x03\x12#\n\x1fUNAVAILABLE_REASON_MAXIMUM_STAY\x10\x04\x12\x1d\n\x19UNAVAILABLE_REASON_CLOSED\x10\x05\x12(\n$UNAVAILABLE_REASON_CLOSED_TO_ARRIVAL\x10\x06\x12*\n&UNAVAILABLE_REASON_CLOSED_TO_DEPARTURE\x10\x07\x12%\n!UNAVAILABLE_REASON_ADVANCE_NOTICE\x10\x08\x12%\n!UNAVAILABLE_REASON_BEYOND_HORIZON\x10\t*k\n\tFreshness\x12\x19\n\x15\x46RESHNESS_UNSPECIFIED\x10\x00\x12\x12\n\x0e\x46RESHNESS_LIVE\x10\x01\x12\x14\n\x10\x46RESHNESS_CACHED\x10\x02\x12\x19\n\x15\x46RESHNESS_UNCONFIRMED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,14 +38,26 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ROOMTYPEAVAILABILITY_DISPLAYNAMESENTRY']._loaded_options = None
   _globals['_ROOMTYPEAVAILABILITY_DISPLAYNAMESENTRY']._serialized_options = b'8\001'
-  _globals['_UNAVAILABLEREASON']._serialized_start=660
-  _globals['_UNAVAILABLEREASON']._serialized_end=788
-  _globals['_FRESHNESS']._serialized_start=790
-  _globals['_FRESHNESS']._serialized_end=897
-  _globals['_ROOMTYPEAVAILABILITY']._serialized_start=110
-  _globals['_ROOMTYPEAVAILABILITY']._serialized_end=489
-  _globals['_ROOMTYPEAVAILABILITY_DISPLAYNAMESENTRY']._serialized_start=438
-  _globals['_ROOMTYPEAVAILABILITY_DISPLAYNAMESENTRY']._serialized_end=489
-  _globals['_ALTERNATIVESTAY']._serialized_start=492
-  _globals['_ALTERNATIVESTAY']._serialized_end=657
+  _globals['_ROOMTYPEAVAILABILITY_DESCRIPTIONSENTRY']._loaded_options = None
+  _globals['_ROOMTYPEAVAILABILITY_DESCRIPTIONSENTRY']._serialized_options = b'8\001'
+  _globals['_RATEOFFER_DISPLAYNAMESENTRY']._loaded_options = None
+  _globals['_RATEOFFER_DISPLAYNAMESENTRY']._serialized_options = b'8\001'
+  _globals['_UNAVAILABLEREASON']._serialized_start=1856
+  _globals['_UNAVAILABLEREASON']._serialized_end=2253
+  _globals['_FRESHNESS']._serialized_start=2255
+  _globals['_FRESHNESS']._serialized_end=2362
+  _globals['_ROOMTYPEAVAILABILITY']._serialized_start=212
+  _globals['_ROOMTYPEAVAILABILITY']._serialized_end=1149
+  _globals['_ROOMTYPEAVAILABILITY_DISPLAYNAMESENTRY']._serialized_start=1045
+  _globals['_ROOMTYPEAVAILABILITY_DISPLAYNAMESENTRY']._serialized_end=1096
+  _globals['_ROOMTYPEAVAILABILITY_DESCRIPTIONSENTRY']._serialized_start=1098
+  _globals['_ROOMTYPEAVAILABILITY_DESCRIPTIONSENTRY']._serialized_end=1149
+  _globals['_CANCELLATIONCOST']._serialized_start=1151
+  _globals['_CANCELLATIONCOST']._serialized_end=1254
+  _globals['_RATEOFFER']._serialized_start=1257
+  _globals['_RATEOFFER']._serialized_end=1685
+  _globals['_RATEOFFER_DISPLAYNAMESENTRY']._serialized_start=1045
+  _globals['_RATEOFFER_DISPLAYNAMESENTRY']._serialized_end=1096
+  _globals['_ALTERNATIVESTAY']._serialized_start=1688
+  _globals['_ALTERNATIVESTAY']._serialized_end=1853
 # @@protoc_insertion_point(module_scope)

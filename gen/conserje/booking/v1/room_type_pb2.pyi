@@ -4,8 +4,11 @@ isort:skip_file
 What is free, who holds it, who has booked it."""
 
 from collections import abc as _abc
+from conserje.booking.v1 import inventory_pb2 as _inventory_pb2
+from conserje.booking.v1 import lock_pb2 as _lock_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.type import date_pb2 as _date_pb2
@@ -33,6 +36,20 @@ class _UnavailableReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Una
     """At least one night has no room left."""
     UNAVAILABLE_REASON_TOO_MANY_GUESTS: _UnavailableReason.ValueType  # 2
     """The room is too small for the guests."""
+    UNAVAILABLE_REASON_MINIMUM_STAY: _UnavailableReason.ValueType  # 3
+    """The stay is too short for these dates: `required_night_count` at least."""
+    UNAVAILABLE_REASON_MAXIMUM_STAY: _UnavailableReason.ValueType  # 4
+    """The stay is too long for these dates: `required_night_count` at most."""
+    UNAVAILABLE_REASON_CLOSED: _UnavailableReason.ValueType  # 5
+    """A night of the stay is not on sale."""
+    UNAVAILABLE_REASON_CLOSED_TO_ARRIVAL: _UnavailableReason.ValueType  # 6
+    """Nobody may arrive on that day."""
+    UNAVAILABLE_REASON_CLOSED_TO_DEPARTURE: _UnavailableReason.ValueType  # 7
+    """Nobody may depart on that day."""
+    UNAVAILABLE_REASON_ADVANCE_NOTICE: _UnavailableReason.ValueType  # 8
+    """The arrival is too soon: it has to be booked `required_notice_days` before."""
+    UNAVAILABLE_REASON_BEYOND_HORIZON: _UnavailableReason.ValueType  # 9
+    """Its nights are not on sale that far ahead."""
 
 class UnavailableReason(_UnavailableReason, metaclass=_UnavailableReasonEnumTypeWrapper):
     """Why a room type cannot be had for a stay."""
@@ -43,6 +60,20 @@ UNAVAILABLE_REASON_SOLD_OUT: UnavailableReason.ValueType  # 1
 """At least one night has no room left."""
 UNAVAILABLE_REASON_TOO_MANY_GUESTS: UnavailableReason.ValueType  # 2
 """The room is too small for the guests."""
+UNAVAILABLE_REASON_MINIMUM_STAY: UnavailableReason.ValueType  # 3
+"""The stay is too short for these dates: `required_night_count` at least."""
+UNAVAILABLE_REASON_MAXIMUM_STAY: UnavailableReason.ValueType  # 4
+"""The stay is too long for these dates: `required_night_count` at most."""
+UNAVAILABLE_REASON_CLOSED: UnavailableReason.ValueType  # 5
+"""A night of the stay is not on sale."""
+UNAVAILABLE_REASON_CLOSED_TO_ARRIVAL: UnavailableReason.ValueType  # 6
+"""Nobody may arrive on that day."""
+UNAVAILABLE_REASON_CLOSED_TO_DEPARTURE: UnavailableReason.ValueType  # 7
+"""Nobody may depart on that day."""
+UNAVAILABLE_REASON_ADVANCE_NOTICE: UnavailableReason.ValueType  # 8
+"""The arrival is too soon: it has to be booked `required_notice_days` before."""
+UNAVAILABLE_REASON_BEYOND_HORIZON: UnavailableReason.ValueType  # 9
+"""Its nights are not on sale that far ahead."""
 Global___UnavailableReason: _TypeAlias = UnavailableReason  # noqa: Y015
 
 class _Freshness:
@@ -105,6 +136,26 @@ class RoomTypeAvailability(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    @_typing.final
+    class DescriptionsEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
     ROOM_TYPE_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_NAMES_FIELD_NUMBER: _builtins.int
     MAX_GUEST_COUNT_FIELD_NUMBER: _builtins.int
@@ -112,6 +163,16 @@ class RoomTypeAvailability(_message.Message):
     NIGHTLY_PRICES_FIELD_NUMBER: _builtins.int
     TOTAL_PRICE_FIELD_NUMBER: _builtins.int
     UNAVAILABLE_REASON_FIELD_NUMBER: _builtins.int
+    LINES_FIELD_NUMBER: _builtins.int
+    DEPOSIT_FIELD_NUMBER: _builtins.int
+    DEPOSIT_DUE_TIME_FIELD_NUMBER: _builtins.int
+    CANCELLATION_COSTS_FIELD_NUMBER: _builtins.int
+    REQUIRED_NIGHT_COUNT_FIELD_NUMBER: _builtins.int
+    REQUIRED_NOTICE_DAYS_FIELD_NUMBER: _builtins.int
+    NEAREST_STAY_FIELD_NUMBER: _builtins.int
+    OTHER_RATES_FIELD_NUMBER: _builtins.int
+    DESCRIPTIONS_FIELD_NUMBER: _builtins.int
+    PHOTOS_FIELD_NUMBER: _builtins.int
     room_type_id: _builtins.str
     """The room type, an opaque id. Unique within the hotel."""
     max_guest_count: _builtins.int
@@ -122,17 +183,61 @@ class RoomTypeAvailability(_message.Message):
     """
     unavailable_reason: Global___UnavailableReason.ValueType
     """Why it cannot be had; unspecified when it can."""
+    required_night_count: _builtins.int
+    """With `MINIMUM_STAY` and `MAXIMUM_STAY`: how many nights would do."""
+    required_notice_days: _builtins.int
+    """With `ADVANCE_NOTICE`: how many days before the arrival would do."""
     @_builtins.property
     def display_names(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """Its name in the languages of the hotel, by BCP 47 code."""
 
     @_builtins.property
     def nightly_prices(self) -> _containers.RepeatedCompositeFieldContainer[_money_pb2.Money]:
-        """The price of each night, in order; as many as the stay has nights."""
+        """The price of each night for these guests, in order; as many as the stay has
+        nights, or none when one of them has no price.
+        """
 
     @_builtins.property
     def total_price(self) -> _money_pb2.Money:
-        """The sum of `nightly_prices`: what the guest pays for one room."""
+        """What the guest pays for one room: the nights, and the taxes and fees that are
+        not included in them.
+        """
+
+    @_builtins.property
+    def lines(self) -> _containers.RepeatedCompositeFieldContainer[_lock_pb2.QuoteLine]:
+        """Taxes and fees, included or added."""
+
+    @_builtins.property
+    def deposit(self) -> _money_pb2.Money:
+        """What is to be paid ahead. Absent for nothing."""
+
+    @_builtins.property
+    def deposit_due_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when, if it were booked now. Absent without a deposit."""
+
+    @_builtins.property
+    def cancellation_costs(self) -> _containers.RepeatedCompositeFieldContainer[Global___CancellationCost]:
+        """What cancelling costs from when on, earliest first; before the first, and
+        without any, it is free.
+        """
+
+    @_builtins.property
+    def nearest_stay(self) -> Global___AlternativeStay:
+        """When it cannot be had, and not for the number of guests: the nearest dates
+        within a week on which it can, for as long. Absent when there are none.
+        """
+
+    @_builtins.property
+    def other_rates(self) -> _containers.RepeatedCompositeFieldContainer[Global___RateOffer]:
+        """The same room under the hotel's other rate plans."""
+
+    @_builtins.property
+    def descriptions(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """What it is like, in the languages of the hotel, by BCP 47 code."""
+
+    @_builtins.property
+    def photos(self) -> _containers.RepeatedCompositeFieldContainer[_inventory_pb2.Photo]:
+        """Pictures of it."""
 
     def __init__(
         self,
@@ -144,14 +249,130 @@ class RoomTypeAvailability(_message.Message):
         nightly_prices: _abc.Iterable[_money_pb2.Money] | None = ...,
         total_price: _money_pb2.Money | None = ...,
         unavailable_reason: Global___UnavailableReason.ValueType = ...,
+        lines: _abc.Iterable[_lock_pb2.QuoteLine] | None = ...,
+        deposit: _money_pb2.Money | None = ...,
+        deposit_due_time: _timestamp_pb2.Timestamp | None = ...,
+        cancellation_costs: _abc.Iterable[Global___CancellationCost] | None = ...,
+        required_night_count: _builtins.int = ...,
+        required_notice_days: _builtins.int = ...,
+        nearest_stay: Global___AlternativeStay | None = ...,
+        other_rates: _abc.Iterable[Global___RateOffer] | None = ...,
+        descriptions: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        photos: _abc.Iterable[_inventory_pb2.Photo] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["total_price", b"total_price"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deposit", b"deposit", "deposit_due_time", b"deposit_due_time", "nearest_stay", b"nearest_stay", "total_price", b"total_price"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_names", b"display_names", "free_count", b"free_count", "max_guest_count", b"max_guest_count", "nightly_prices", b"nightly_prices", "room_type_id", b"room_type_id", "total_price", b"total_price", "unavailable_reason", b"unavailable_reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancellation_costs", b"cancellation_costs", "deposit", b"deposit", "deposit_due_time", b"deposit_due_time", "descriptions", b"descriptions", "display_names", b"display_names", "free_count", b"free_count", "lines", b"lines", "max_guest_count", b"max_guest_count", "nearest_stay", b"nearest_stay", "nightly_prices", b"nightly_prices", "other_rates", b"other_rates", "photos", b"photos", "required_night_count", b"required_night_count", "required_notice_days", b"required_notice_days", "room_type_id", b"room_type_id", "total_price", b"total_price", "unavailable_reason", b"unavailable_reason"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___RoomTypeAvailability: _TypeAlias = RoomTypeAvailability  # noqa: Y015
+
+@_typing.final
+class CancellationCost(_message.Message):
+    """What cancelling costs from some time on."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_TIME_FIELD_NUMBER: _builtins.int
+    PENALTY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """From when on; never before the search."""
+
+    @_builtins.property
+    def penalty(self) -> _money_pb2.Money:
+        """How much, until the next one begins."""
+
+    def __init__(
+        self,
+        *,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        penalty: _money_pb2.Money | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["penalty", b"penalty", "start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["penalty", b"penalty", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CancellationCost: _TypeAlias = CancellationCost  # noqa: Y015
+
+@_typing.final
+class RateOffer(_message.Message):
+    """A room type under a rate plan other than the standard one."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class DisplayNamesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    RATE_PLAN_ID_FIELD_NUMBER: _builtins.int
+    DISPLAY_NAMES_FIELD_NUMBER: _builtins.int
+    QUOTE_FIELD_NUMBER: _builtins.int
+    UNAVAILABLE_REASON_FIELD_NUMBER: _builtins.int
+    DEPOSIT_FIELD_NUMBER: _builtins.int
+    DEPOSIT_DUE_TIME_FIELD_NUMBER: _builtins.int
+    CANCELLATION_COSTS_FIELD_NUMBER: _builtins.int
+    rate_plan_id: _builtins.str
+    """The plan, for `AcquireLock` and `CreateReservation`."""
+    unavailable_reason: Global___UnavailableReason.ValueType
+    """Why it cannot be had; unspecified when it can."""
+    @_builtins.property
+    def display_names(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """Its name in the languages of the hotel, by BCP 47 code."""
+
+    @_builtins.property
+    def quote(self) -> _lock_pb2.Quote:
+        """What it costs. Absent when a night has no price."""
+
+    @_builtins.property
+    def deposit(self) -> _money_pb2.Money:
+        """What is to be paid ahead. Absent for nothing."""
+
+    @_builtins.property
+    def deposit_due_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when, if it were booked now. Absent without a deposit."""
+
+    @_builtins.property
+    def cancellation_costs(self) -> _containers.RepeatedCompositeFieldContainer[Global___CancellationCost]:
+        """What cancelling costs from when on, earliest first."""
+
+    def __init__(
+        self,
+        *,
+        rate_plan_id: _builtins.str = ...,
+        display_names: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        quote: _lock_pb2.Quote | None = ...,
+        unavailable_reason: Global___UnavailableReason.ValueType = ...,
+        deposit: _money_pb2.Money | None = ...,
+        deposit_due_time: _timestamp_pb2.Timestamp | None = ...,
+        cancellation_costs: _abc.Iterable[Global___CancellationCost] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["deposit", b"deposit", "deposit_due_time", b"deposit_due_time", "quote", b"quote"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["cancellation_costs", b"cancellation_costs", "deposit", b"deposit", "deposit_due_time", b"deposit_due_time", "display_names", b"display_names", "quote", b"quote", "rate_plan_id", b"rate_plan_id", "unavailable_reason", b"unavailable_reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RateOffer: _TypeAlias = RateOffer  # noqa: Y015
 
 @_typing.final
 class AlternativeStay(_message.Message):
