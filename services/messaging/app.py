@@ -99,15 +99,14 @@ async def build(kit: Kit, settings: MessagingSettings) -> None:
         _lead(kit, settings, postgres, metrics, wakes, turns, profiles)
         _read(kit, settings, postgres, metrics, catalogue, directory)
     if SEND in kit.modes:
-        _send(kit, settings, postgres, metrics, wakes, session, tokens)
+        _send(kit, settings, postgres, metrics, wakes, session, tokens, directory)
 
 
 def _directory(kit: Kit, tenants: TenantServiceAsyncStub, watches: WatchMetrics) -> Directory:
-    """Whose number is which; whoever only sends needs none."""
+    """Whose number is which."""
     directory = Directory(tenants, clock=kit.clock, registry=kit.registry, watches=watches)
-    if kit.modes & {SERVE, STEPS}:
-        kit.worker("directory", directory.run)
-        kit.degraded("directory", directory.problem)
+    kit.worker("directory", directory.run)
+    kit.degraded("directory", directory.problem)
     return directory
 
 
@@ -231,6 +230,7 @@ def _send(
     wakes: Wakes,
     session: aiohttp.ClientSession,
     tokens: Tokens,
+    directory: Directory,
 ) -> None:
     graph = GraphClient(session, base_url=settings.graph_base_url, version=settings.graph_version)
     limiter = RateLimiter(
@@ -248,6 +248,7 @@ def _send(
         window=Window(store, WindowStore(postgres), TemplateStore(postgres), metrics),
         graph=graph,
         tokens=tokens,
+        directory=directory,
         rates=SendRates(limiter, settings.number_messages_per_second),
         clock=kit.clock,
         tracing=kit.telemetry,

@@ -15,6 +15,7 @@ from typing import assert_never
 
 import structlog
 
+from copies.directory import Directory
 from meshkit.clock import Clock
 from meshkit.errors import Unavailable
 from meshkit.telemetry import Span, Tracing
@@ -64,6 +65,7 @@ class OutboxWorker:
         window: Window,
         graph: GraphClient,
         tokens: Tokens,
+        directory: Directory,
         rates: SendRates,
         clock: Clock,
         tracing: Tracing,
@@ -75,6 +77,7 @@ class OutboxWorker:
         self._window = window
         self._graph = graph
         self._tokens = tokens
+        self._directory = directory
         self._rates = rates
         self._clock = clock
         self._tracing = tracing
@@ -182,12 +185,20 @@ class OutboxWorker:
     async def _token(self, message: Sending) -> str | None:
         """What to send it with; None when that cannot be told now, and it is put back."""
         try:
-            return await self._tokens.of(message.tenant_id, message.phone_number_id)
+            return await self._tokens.of(self._holder(message), message.phone_number_id)
         except Unavailable:
             self._metrics.dependency_away.labels("tenant").inc()
             self._metrics.sends.labels("put_off").inc()
             await self._store.put_off([(message, AGAIN_SECONDS)])
             return None
+
+    def _holder(self, message: Sending) -> str:
+        """The hotel that has the number now: WhatsApp takes no other's token for it.
+
+        That is not the sender's where the number has moved since, or is shared.
+        """
+        record = self._directory.find(message.phone_number_id)
+        return message.tenant_id if record is None else record.tenant_id
 
     async def _request(self, message: Sending, body: bytes, token: str, span: Span) -> Outcome:
         started = self._clock.monotonic()
@@ -245,7 +256,7 @@ class OutboxWorker:
             log.warning("message rejected", code=refusal.code, outbox_id=str(message.outbox_id))
             return
         if refusal.code in TOKEN_CODES:
-            self._tokens.refused(message.tenant_id, message.phone_number_id)
+            self._tokens.refused(self._holder(message), message.phone_number_id)
         if refusal.reaction in (Reaction.STOP, Reaction.SLOW_NUMBER):
             await self._store.pause(
                 message.phone_number_id, self._settings.pause_seconds, refusal.code

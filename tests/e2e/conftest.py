@@ -9,7 +9,7 @@ import pytest
 from sandbox.mesh import Mesh
 from sandbox.servers import Given
 from tests.conftest import PostgresServer, RedisServer
-from tests.e2e.folders import NO_PAUSE, mesh_folder
+from tests.e2e.folders import NO_PAUSE, SOON_LOOKED_AT, mesh_folder
 
 
 @pytest.fixture(scope="session")
@@ -18,5 +18,5 @@ async def mesh(postgres_server: PostgresServer, redis_server: RedisServer) -> As
     given = Given(postgres_url=postgres_server.admin_url(), redis_url=redis_server.url)
     with mesh_folder() as folder:
         # Each text is answered by itself: what is tested here types and waits in turns.
-        async with Mesh(folder, given=given, env=NO_PAUSE) as running:
+        async with Mesh(folder, given=given, env=NO_PAUSE | SOON_LOOKED_AT) as running:
             yield running

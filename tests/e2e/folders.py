@@ -11,6 +11,9 @@ from pathlib import Path
 NO_PAUSE = {"CONSERJE_MESSAGING_BURST_PAUSE_SECONDS": "0"}
 """Each text is answered by itself: most tests type and wait in turns."""
 
+SOON_LOOKED_AT = {"CONSERJE_MESSAGING_SUSPENDED_SECONDS": "0.5"}
+"""Messages to a hotel that was suspended are taken up soon after."""
+
 
 @contextmanager
 def mesh_folder() -> Iterator[Path]:

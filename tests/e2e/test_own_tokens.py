@@ -27,7 +27,8 @@ _numbers = itertools.count(100_000_000_001_000)
 class Hotel:
     """A new hotel, as an operator brings it live and Meta knows it."""
 
-    def __init__(self, mesh: Mesh, channel: grpc.aio.Channel) -> None:
+    def __init__(self, mesh: Mesh, channel: grpc.aio.Channel, name: str = "Casa Azul") -> None:
+        self.name = name
         self.number = str(next(_numbers))
         self.tenant_id = f"hotel-{self.number}"
         self._mesh = mesh
@@ -41,7 +42,7 @@ class Hotel:
         )
         tenant = Tenant(
             tenant_id=self.tenant_id,
-            display_name="Casa Azul",
+            display_name=self.name,
             time_zone="Europe/Madrid",
             default_language_code="es",
             language_codes=["es"],
