@@ -43,10 +43,14 @@ class Program:
 
     async def run(self, seconds: float, *what: str | int) -> tuple[int, float]:
         """Let it work for so long, on `what` if it knows several things: how much in how long."""
+        answer = await self.ask(seconds, *what)
+        return int(answer["count"]), float(answer["seconds"])
+
+    async def ask(self, seconds: float, *what: str | int) -> dict[str, Any]:
+        """The same, with all that it says."""
         assert self._process.stdin is not None
         self._process.stdin.write(f"{' '.join(map(str, (seconds, *what)))}\n".encode())
-        answer = await self.answer(seconds + START_SECONDS)
-        return int(answer["count"]), float(answer["seconds"])
+        return await self.answer(seconds + START_SECONDS)
 
 
 @asynccontextmanager

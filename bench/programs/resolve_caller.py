@@ -19,13 +19,13 @@ from conserje.tenant.v1.tenant_service_pb2 import (
 )
 from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 
+from bench import hotels
 from bench.programs.stdio import answer_runs
 from meshkit.coalesce import CoalescerMetrics, rpc_coalescer
 from meshkit.config import Settings
 from meshkit.kit import Kit
 from meshkit.run import spare_collector
 from meshkit.telemetry import current_traceparent
-from sandbox.demo import HOTELS
 
 if TYPE_CHECKING:
     from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceAsyncStub
@@ -41,18 +41,18 @@ async def main(way: str, target: str, otlp_endpoint: str) -> None:
     channel = kit.channel("tenant", target)
     stub = channel.stub(TenantServiceStub)
     resolve = {"single": _single, "coalesced": _coalesced}[way](kit, stub)
-    hotels = itertools.cycle(HOTELS)
+    numbers = itertools.cycle(hotels.in_any_order())
 
     async def call() -> None:
-        hotel = next(hotels)
+        number = next(numbers)
         with kit.telemetry.start_span("bench caller", kind="server", traceparent=""):
             answer = await resolve(
                 ResolveTenantRequest(
-                    phone_number_id=hotel.phone_number_id,
-                    whatsapp_business_account_id=hotel.whatsapp_business_account_id,
+                    phone_number_id=hotels.phone_number_id(number),
+                    whatsapp_business_account_id=hotels.account_id(number),
                 )
             )
-        if answer.routing_record.tenant_id != hotel.tenant_id:
+        if answer.routing_record.tenant_id != hotels.tenant_id(number):
             raise RuntimeError("a caller got the answer of another")
 
     spare_collector()  # as in every process of the mesh

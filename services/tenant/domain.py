@@ -157,6 +157,11 @@ class Snapshot:
         return self.held.identifiers
 
     @property
+    def size(self) -> int:
+        """How many answers it has at most."""
+        return len(self.numbers) + len(self.identifiers) + len(self.past)
+
+    @property
     def past(self) -> dict[str, tuple[Number, ...]]:
         """Whose numbers were before."""
         return self.held.past

@@ -62,6 +62,11 @@ class TenantMetrics:
             "Times the database could not be asked for the directory or its version.",
             registry=registry,
         )
+        self.answers_kept = Gauge(
+            "tenant_answers_kept",
+            "Answers in memory as their bytes: at most one for each identifier, and 100,000.",
+            registry=registry,
+        )
         self._watch(registry, directory)
         Gauge(
             "tenant_directory_changes_kept",

@@ -18,10 +18,11 @@ def answer(snapshot: Snapshot, asked: ResolveTenantRequest) -> Number:
     identifier, or one that cannot be.
     """
     number, account = asked.phone_number_id, asked.whatsapp_business_account_id
-    others = [one for one in (asked.whatsapp_phone, asked.email) if one]
-    if number and not others:
+    phone, email = asked.whatsapp_phone, asked.email
+    if number and not phone and not email:
         guest = _guest(asked) if asked.guest_phone else None
         return snapshot.resolve(number, account, guest, _arrived(asked))
+    others = [one for one in (phone, email) if one]
     if number or len(others) > 1 or (others and (account or asked.guest_phone)):
         raise InvalidArgument.field(
             "phone_number_id" if number else "whatsapp_phone",

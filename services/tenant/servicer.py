@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
-from datetime import datetime
 from typing import Any
 
 import grpc
 import structlog
-from conserje.tenant.v1.tenant_pb2 import RoutingRecord
-from conserje.tenant.v1.tenant_pb2 import TenantState as TenantStateMessage
 from conserje.tenant.v1.tenant_service_pb2 import (
     BatchResolveTenantsRequest,
     BatchResolveTenantsResponse,
     ResolveTenantRequest,
     ResolveTenantResponse,
-    ResolveTenantResult,
     WatchTenantsRequest,
     WatchTenantsResponse,
 )
-from google.rpc.status_pb2 import Status
 
 from meshkit.batch import serve_batch
 from meshkit.errors import MeshError
 from meshkit.watch import NOTHING, Part
+from services.tenant.answers import Answers, to_batch, to_record
 from services.tenant.changes import Change, Changes, Removed
 from services.tenant.domain import DOMAIN, Directory, Number, Snapshot, TenantState
 from services.tenant.hotels.import_store import ImportStore
@@ -42,12 +37,6 @@ MOST_REPORTED = 100
 log = structlog.get_logger()
 
 Context = grpc.aio.ServicerContext[Any, Any]
-Outcome = ResolveTenantResult | MeshError
-_Key = tuple[str, str, datetime | None]
-_Answer = tuple[Number, datetime, ResolveTenantResult]
-
-MOST_ANSWERS = 10_000
-"""Some 10 MB."""
 
 
 class TenantServicer(HotelServicer):
@@ -69,29 +58,27 @@ class TenantServicer(HotelServicer):
         self._metrics = metrics
         self._changes = changes
         self._look = look
-        self._answers = _Answers()
+        self._answers = Answers()
+        metrics.answers_kept.set_function(lambda: self._answers.kept)
+        self._mismatches = _Mismatches()
 
     async def ResolveTenant(
         self, request: ResolveTenantRequest, context: Context
     ) -> ResolveTenantResponse:
         """The owner of one number."""
         with self._metrics.resolution_latency.time():
-            (outcome,) = self._resolve([request])
-        if isinstance(outcome, MeshError):
-            raise outcome
-        return outcome.value
+            snapshot = self._directory.snapshot
+            (number,) = self._resolve([request], snapshot)
+            if isinstance(number, MeshError):
+                raise number
+            return self._answers.response(number, snapshot)
 
     async def BatchResolveTenants(
         self, request: BatchResolveTenantsRequest, context: Context
     ) -> BatchResolveTenantsResponse:
         """The owners of many numbers, all as of the same snapshot."""
         with self._metrics.resolution_latency.time():
-            outcomes = await serve_batch(request, self._decide, DOMAIN)
-            results = [
-                ResolveTenantResult(error=one) if isinstance(one, Status) else one
-                for one in outcomes
-            ]
-            return BatchResolveTenantsResponse(results=results)
+            return to_batch(await serve_batch(request, self._decide, DOMAIN))
 
     async def WatchTenants(
         self, request: WatchTenantsRequest, context: Context
@@ -101,20 +88,25 @@ class TenantServicer(HotelServicer):
         async for part in self._changes.watch(after, self._look):
             yield _to_message(part, self._directory.snapshot)
 
-    async def _decide(self, items: Sequence[ResolveTenantRequest]) -> list[Outcome]:
-        return self._resolve(items)
+    async def _decide(self, items: Sequence[ResolveTenantRequest]) -> list[bytes | MeshError]:
+        snapshot, result = self._directory.snapshot, self._answers.result
+        return [
+            one if isinstance(one, MeshError) else result(one, snapshot)
+            for one in self._resolve(items, snapshot)
+        ]
 
-    def _resolve(self, items: Sequence[ResolveTenantRequest]) -> list[Outcome]:
-        snapshot, answers = self._directory.snapshot, self._answers
-        outcomes: list[Outcome] = []
+    def _resolve(
+        self, items: Sequence[ResolveTenantRequest], snapshot: Snapshot
+    ) -> list[Number | MeshError]:
+        numbers: list[Number | MeshError] = []
         found = Found()
         for item in items:
             try:
                 number = answer(snapshot, item)
             except MeshError as error:
                 self._metrics.count_error(error)
-                answers.report(item, error, snapshot)
-                outcomes.append(error)
+                self._mismatches.report(item, error, snapshot)
+                numbers.append(error)
                 continue
             if number.state is not TenantState.ACTIVE:
                 found.suspended += 1
@@ -122,43 +114,27 @@ class TenantServicer(HotelServicer):
                 found.guests += 1
             else:
                 found.hits += 1
-            outcomes.append(answers.of(number, snapshot))
+            numbers.append(number)
         self._metrics.count_found(found)
-        return outcomes
+        return numbers
 
 
-class _Answers:
-    """The messages about numbers and hotels, made when first asked for and then shared.
-
-    Making one takes ten times as long as copying it into a batch. `MOST_ANSWERS` are kept.
-    """
+class _Mismatches:
+    """Numbers that were seen under accounts not their own."""
 
     def __init__(self) -> None:
-        self._made: OrderedDict[_Key, _Answer] = OrderedDict()
-        self._reported: set[tuple[str, str]] = set()
-        self._reported_of: Snapshot | None = None
-
-    def of(self, number: Number, snapshot: Snapshot) -> ResolveTenantResult:
-        """The message about `number` as it is in `snapshot`; not to be changed."""
-        key = (number.phone_number_id, number.tenant_id, number.until_time)
-        known = self._made.get(key)
-        if known is not None and known[0] is number and known[1] is snapshot.read_time:
-            return known[2]
-        made = ResolveTenantResult(value=_to_response(number, snapshot))
-        self._made[key] = (number, snapshot.read_time, made)
-        if len(self._made) > MOST_ANSWERS:
-            self._made.popitem(last=False)
-        return made
+        self._told: set[tuple[str, str]] = set()
+        self._of: Snapshot | None = None
 
     def report(self, asked: ResolveTenantRequest, error: MeshError, snapshot: Snapshot) -> None:
-        """Log a number that was seen under an account not its own, once for each snapshot."""
-        if self._reported_of is not snapshot:
-            self._reported, self._reported_of = set(), snapshot
+        """Log one, once for each snapshot."""
+        if self._of is not snapshot:
+            self._told, self._of = set(), snapshot
         pair = (asked.phone_number_id, asked.whatsapp_business_account_id)
-        if error.reason != "WABA_MISMATCH" or pair in self._reported:
+        if error.reason != "WABA_MISMATCH" or pair in self._told:
             return
-        if len(self._reported) < MOST_REPORTED:
-            self._reported.add(pair)
+        if len(self._told) < MOST_REPORTED:
+            self._told.add(pair)
             log.warning("number under another account", phone_number_id=pair[0], account_id=pair[1])
 
 
@@ -171,32 +147,5 @@ def _to_message(part: Part[Change], snapshot: Snapshot) -> WatchTenantsResponse:
         if isinstance(item, Removed):
             message.removed_phone_number_ids.append(item.phone_number_id)
         else:
-            message.routing_records.append(_to_record(item))
+            message.routing_records.append(to_record(item))
     return message
-
-
-def _to_response(number: Number, snapshot: Snapshot) -> ResolveTenantResponse:
-    response = ResolveTenantResponse(routing_record=_to_record(number))
-    response.as_of.FromDatetime(snapshot.read_time)
-    if number.until_time is not None:
-        response.until_time.FromDatetime(number.until_time)
-    return response
-
-
-def _to_record(number: Number) -> RoutingRecord:
-    record = RoutingRecord(
-        tenant_id=number.tenant_id,
-        phone_number_id=number.phone_number_id,
-        whatsapp_business_account_id=number.whatsapp_business_account_id,
-        state=TenantStateMessage.Value(f"TENANT_STATE_{number.state}"),
-        display_name=number.display_name,
-        time_zone=number.time_zone,
-        default_language_code=number.default_language_code,
-        language_codes=number.language_codes,
-        currency_code=number.currency_code,
-        version=number.version,
-        shared=number.shared,
-    )
-    if number.since_time is not None:
-        record.since_time.FromDatetime(number.since_time)
-    return record

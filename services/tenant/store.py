@@ -18,8 +18,9 @@ from services.tenant.identifiers.domain import Identifier, Kind
 # one moment: those that have changed after a version, or all. The joins keep
 # the one row of `directory` when there is no hotel, and a hotel that is found
 # by nothing. A number that is the hotel's has no `until_time`; other identifiers
-# have a `kind`. Versions are raised under a lock, so none is committed after a
-# higher one.
+# have a `kind`. It is looked up hotel by hotel, so a few that have changed cost
+# a few lookups, whatever the planner believes. Versions are raised under a lock,
+# so none is committed after a higher one.
 SELECT_DIRECTORY = """
 SELECT directory.version AS directory_version,
        statement_timestamp() AS read_time,
@@ -41,20 +42,26 @@ SELECT directory.version AS directory_version,
        found.until_time
 FROM directory
 LEFT JOIN tenant ON tenant.version > $1
-LEFT JOIN (
-  SELECT tenant_id, NULL AS kind, phone_number_id AS value, whatsapp_business_account_id, shared,
-         past.since_time, NULL::timestamptz AS until_time
+LEFT JOIN LATERAL (
+  SELECT NULL AS kind, phone_number_id AS value, whatsapp_business_account_id, shared,
+         (SELECT max(past.until_time) FROM past_number AS past
+          WHERE past.phone_number_id = whatsapp_number.phone_number_id) AS since_time,
+         NULL::timestamptz AS until_time
   FROM whatsapp_number
-  LEFT JOIN (
-    SELECT phone_number_id, max(until_time) AS since_time FROM past_number GROUP BY phone_number_id
-  ) AS past USING (phone_number_id)
+  WHERE whatsapp_number.tenant_id = tenant.tenant_id
   UNION ALL
-  SELECT tenant_id, NULL, phone_number_id, whatsapp_business_account_id, shared,
-         lag(until_time) OVER (PARTITION BY phone_number_id ORDER BY until_time), until_time
+  SELECT NULL, phone_number_id, whatsapp_business_account_id, shared,
+         (SELECT max(earlier.until_time) FROM past_number AS earlier
+          WHERE earlier.phone_number_id = past_number.phone_number_id
+            AND earlier.until_time < past_number.until_time),
+         until_time
   FROM past_number
+  WHERE past_number.tenant_id = tenant.tenant_id
   UNION ALL
-  SELECT tenant_id, kind, value, '', false, NULL, NULL FROM identifier
-) AS found ON found.tenant_id = tenant.tenant_id
+  SELECT kind, value, '', false, NULL, NULL
+  FROM identifier
+  WHERE identifier.tenant_id = tenant.tenant_id
+) AS found ON true
 """
 
 SELECT_VERSION = "SELECT version FROM directory"
