@@ -25,6 +25,7 @@ ACCESS: Access = {
         "GetWindow": (OPERATOR, READER),
         "ListHeldSends": (OPERATOR, READER),
         "DropHeldSend": (OPERATOR,),
+        "ListMerges": (OPERATOR, READER),
         "GetWindowTemplate": (OPERATOR, READER),
         "SetWindowTemplate": (OPERATOR,),
     },

@@ -44,11 +44,13 @@ from services.messaging.settings import MessagingSettings
 from services.messaging.steps import StepWorker, Wakes
 from services.messaging.store.aside import AsideStore
 from services.messaging.store.effects import EffectStore
+from services.messaging.store.fields import FieldStore
 from services.messaging.store.inbox import InboxStore
+from services.messaging.store.merges import MergeStore
 from services.messaging.store.news import NewsStore
 from services.messaging.store.outbox import OutboxStore
 from services.messaging.store.steps import StepStore
-from services.messaging.store.templates import FieldStore, TemplateStore
+from services.messaging.store.templates import TemplateStore
 from services.messaging.store.trace import TraceStore
 from services.messaging.store.unknown import UnknownStore
 from services.messaging.store.window import WindowStore
@@ -139,6 +141,7 @@ def _serve(kit: Kit, postgres: Postgres, metrics: MessagingMetrics, wakes: Wakes
         UnknownStore(postgres),
         WindowStore(postgres),
         TemplateStore(postgres),
+        MergeStore(postgres),
         arrived=wakes.arrived,
         messages=wakes.messages,
     )
@@ -200,6 +203,7 @@ def _lead(
         inbox=InboxStore(postgres),
         steps=StepStore(postgres),
         turns=turns,
+        merges=MergeStore(postgres),
         talk=Talk(machine.advance, booking, profiles),
         clock=kit.clock,
         tracing=kit.telemetry,

@@ -10,9 +10,10 @@ from conserje.messaging.v1.event_pb2 import InboundEvent
 
 from meshkit.errors import Unavailable
 from meshkit.waiting import set_within
+from services.messaging import renames
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.settings import MessagingSettings
-from services.messaging.store.templates import FieldStore, FieldUpdateRow
+from services.messaging.store.fields import FieldStore, FieldUpdateRow
 from services.messaging.templates import changes
 
 if TYPE_CHECKING:
@@ -55,6 +56,9 @@ class FieldWorker:
     async def _look_at(self, connection: Connection, row: FieldUpdateRow) -> None:
         event = InboundEvent.FromString(row.event)
         field = event.field_update.field
+        if field == renames.FIELD:
+            for rename in renames.renames_of(event, row.order_time):
+                await self._store.rename(connection, row.phone_number_id, rename)
         if field not in changes.FIELDS:
             return
         change = changes.change_of(field, event.raw_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -132,26 +133,41 @@ def _micros(item: IngestEventRequest) -> int | None:
 
 
 def _append_sender(columns: IngestColumns, message: InboundMessage | None) -> None:
-    user, phone = senders(message) if message is not None else (None, None)
-    columns.user.append(user)
-    columns.phone.append(phone)
-    columns.written.append(_written(message) if message is not None and phone else None)
+    names = senders(message) if message is not None else Names()
+    columns.was_user.append(names.was_user)
+    columns.was_phone.append(names.was_phone)
+    columns.user.append(names.user)
+    columns.phone.append(names.phone)
+    columns.written.append(_written(message) if message is not None and names.phone else None)
     # What WhatsApp says of a guest is nothing that the guest did.
     columns.opens.append(message is not None and message.WhichOneof("content") != "system")
 
 
-def senders(message: InboundMessage) -> tuple[bytes | None, bytes | None]:
-    """The names a message's sender is known by; the first one says who it is.
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a guest is called: `u:` and the user id, `p:` and the key of the number.
 
-    When WhatsApp tells of a new number, the old name leads to the mailbox and
-    the new one joins it.
+    The `was_` ones are what led to the guest before WhatsApp told of a change.
     """
+
+    user: bytes | None = None
+    phone: bytes | None = None
+    was_user: bytes | None = None
+    was_phone: bytes | None = None
+
+
+def senders(message: InboundMessage) -> Names:
+    """The names of a message's sender."""
     sender = message.sender
-    user, phone = _name(b"u:", sender.user_id), _name(b"p:", whatsapp_key(sender.whatsapp_id))
+    user, phone = name_of(b"u:", sender.user_id), name_of(b"p:", whatsapp_key(sender.whatsapp_id))
     if message.WhichOneof("content") != "system":
-        return user, phone
-    new_phone = _name(b"p:", whatsapp_key(message.system.new_whatsapp_id))
-    return (user or phone, new_phone) if new_phone else (user, phone)
+        return Names(user, phone)
+    system = message.system
+    new_user = name_of(b"u:", system.new_user_id)
+    new_phone = name_of(b"p:", whatsapp_key(system.new_whatsapp_id))
+    if new_user is None and new_phone is None:
+        return Names(user, phone)
+    return Names(new_user or user, new_phone or phone, was_user=user, was_phone=phone)
 
 
 def _written(message: InboundMessage) -> bytes:
@@ -160,7 +176,8 @@ def _written(message: InboundMessage) -> bytes:
     return (changed or message.sender.whatsapp_id).encode()
 
 
-def _name(prefix: bytes, whatsapp_id: str) -> bytes | None:
+def name_of(prefix: bytes, whatsapp_id: str) -> bytes | None:
+    """A name as mailboxes know it; None for what is no id."""
     encoded = whatsapp_id.encode()
     return prefix + encoded if 0 < len(encoded) <= LONGEST_ID else None
 

@@ -72,6 +72,12 @@ class MessagingMetrics:
             ["outcome"],
             registry=registry,
         )
+        self.merges = Counter(
+            "mailbox_merges",
+            "Mailboxes merged into that of the same guest: done, busy (a command is open), lost.",
+            ["outcome"],
+            registry=registry,
+        )
         self.postponed = Counter(
             "steps_postponed", "Conversations put off, by reason.", ["reason"], registry=registry
         )

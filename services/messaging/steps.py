@@ -18,13 +18,14 @@ from meshkit.clock import Clock
 from meshkit.errors import DeadlineExceeded, MeshError, ResourceExhausted, Unavailable
 from meshkit.telemetry import Tracing
 from meshkit.waiting import first_of, set_within
-from services.messaging import burst
+from services.messaging import burst, talk
 from services.messaging.backoff import backoff
 from services.messaging.directory import Owner, Standing
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.settings import MessagingSettings
 from services.messaging.slots import Slots
 from services.messaging.store.inbox import InboxStore, Lease
+from services.messaging.store.merges import MergeStore, Merging
 from services.messaging.store.steps import Standing as Position
 from services.messaging.store.steps import Step, StepStore
 from services.messaging.talk import Cause, Talk
@@ -35,6 +36,7 @@ ITEMS_AT_ONCE = 64
 AWAY = (Unavailable, DeadlineExceeded, ResourceExhausted)
 # A dependency that is away is asked again soon; a step that fails, later and later.
 AWAY_SECONDS = 1.0
+MERGE_AGAIN_SECONDS = 0.3
 FAILED_LONGEST = 60.0
 
 log = structlog.get_logger()
@@ -58,6 +60,7 @@ class StepWorker:
         inbox: InboxStore,
         steps: StepStore,
         turns: Turns,
+        merges: MergeStore,
         talk: Talk,
         clock: Clock,
         tracing: Tracing,
@@ -68,6 +71,7 @@ class StepWorker:
         self._inbox = inbox
         self._steps = steps
         self._turns = turns
+        self._merges = merges
         self._talk = talk
         self._clock = clock
         self._tracing = tracing
@@ -147,6 +151,10 @@ class StepWorker:
             self._wakes.arrived.set()
 
     async def _with_owner(self, lease: Lease) -> None:
+        if lease.merged_into is not None:
+            await self._merges.forward(lease)
+            self._wakes.arrived.set()
+            return
         try:
             turn = await self._turns.next(lease)
         except MeshError as error:
@@ -186,6 +194,9 @@ class StepWorker:
     async def _lead(self, lease: Lease, owner: Owner) -> None:
         """Take step after step; the last one lets the mailbox go with its commit."""
         position = await self._steps.standing(owner.tenant_id, lease.mailbox_id)
+        if lease.merging and position.effect is None:
+            await self._merge(lease, owner)
+            return
         wait = burst.wait(lease.items, self._pause) if position.effect is None else 0.0
         if wait > 0:
             self._metrics.postponed.labels("burst").inc()
@@ -201,6 +212,25 @@ class StepWorker:
             position = Position(step.state, tuple(step.unanswered), None)
             lease = _after(lease, cause)
             cause = self._next(lease, position)
+
+    async def _merge(self, lease: Lease, owner: Owner) -> None:
+        """Take in mailboxes that are this guest's too; what waits there comes with the next claim.
+
+        A command that is open in one of them ends there first.
+        """
+        done = await self._merges.merge(
+            lease,
+            owner.tenant_id,
+            talk.as_one,
+            block=self._settings.settle_block_seconds,
+            settle=self._settings.settle_after_seconds,
+        )
+        self._metrics.merges.labels(done.value).inc()
+        if done is Merging.BUSY:
+            await self._postpone(lease, "merging", MERGE_AGAIN_SECONDS)
+        elif done is Merging.DONE:
+            await self._inbox.release(lease, more=True)
+            self._wakes.arrived.set()
 
     def _next(self, lease: Lease, position: Position) -> Cause | None:
         """A command's answer goes before the guest's next message; an open one blocks it."""

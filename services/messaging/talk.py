@@ -17,6 +17,7 @@ from services.messaging.clients import Booking
 from services.messaging.conversation.decision import Decision
 from services.messaging.conversation.events import EffectAnswer, Event
 from services.messaging.conversation.hotel import Hotel
+from services.messaging.conversation.merging import merged
 from services.messaging.conversation.queries import (
     Answer,
     AskTimes,
@@ -143,6 +144,12 @@ class Talk:
             return await self._profiles.get(hotel, query.language)
         except MeshError as error:
             return Failed(to_grpc_code(error).name, error.reason), b""
+
+
+def as_one(older: bytes, newer: bytes) -> bytes:
+    """Two stored states of one guest as one; an empty one is that of a guest who never wrote."""
+    one, other = (from_json(state.decode()) if state else State() for state in (older, newer))
+    return to_json(merged(one, other)).encode()
 
 
 def derived_id(tenant_id: str, mailbox_id: int, cause: Cause, what: str) -> UUID:

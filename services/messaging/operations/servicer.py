@@ -13,6 +13,7 @@ from meshkit.errors import FailedPrecondition, NotFound
 from meshkit.pages import page_size
 from services.messaging.operations.wire import timestamp
 from services.messaging.store.aside import AsideStore, DeadLetterRow, QuarantineRow
+from services.messaging.store.merges import MergeRow, MergeStore
 from services.messaging.store.templates import TemplateStore
 from services.messaging.store.unknown import UnknownRow, UnknownStore
 from services.messaging.store.window import WindowStore
@@ -33,6 +34,7 @@ class MessagingOperationsServicer(WindowRpcs):
         unknown: UnknownStore,
         windows: WindowStore,
         templates: TemplateStore,
+        merges: MergeStore,
         *,
         arrived: Wake,
         messages: Wake,
@@ -41,6 +43,7 @@ class MessagingOperationsServicer(WindowRpcs):
         self._unknown = unknown
         self._windows = windows
         self._templates = templates
+        self._merges = merges
         self._arrived = arrived
         self._messages = messages
 
@@ -119,6 +122,19 @@ class MessagingOperationsServicer(WindowRpcs):
         self._messages.set()
         return pb.SettleSendResponse()
 
+    async def ListMerges(
+        self, request: pb.ListMergesRequest, context: Context
+    ) -> pb.ListMergesResponse:
+        """One page of conversations that became one."""
+        size = page_size(request.page_size)
+        rows = await self._merges.page(
+            request.tenant_id, after=int(request.page_token or 0), limit=size + 1
+        )
+        token = str(rows[size - 1].merge_id) if len(rows) > size else ""
+        return pb.ListMergesResponse(
+            merges=[_merge(row) for row in rows[:size]], next_page_token=token
+        )
+
     async def _need_same_word(
         self, tenant_id: str, outbox_id: UUID, attempt: int, received: bool
     ) -> None:
@@ -164,6 +180,15 @@ def _letter(row: DeadLetterRow) -> pb.DeadLetter:
         arrive_time=timestamp(row.arrive_time),
         attempt_count=row.attempt_count,
         reason=row.failure,
+    )
+
+
+def _merge(row: MergeRow) -> pb.ConversationMerge:
+    return pb.ConversationMerge(
+        from_conversation_id=row.from_mailbox_id,
+        into_conversation_id=row.into_mailbox_id,
+        reason=row.reason,
+        merge_time=timestamp(row.done_time),
     )
 
 

@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from meshkit.errors import InvalidArgument
+from meshkit.errors import InvalidArgument, Unavailable
 
 if TYPE_CHECKING:
     from meshkit.postgres import Postgres
@@ -25,7 +25,8 @@ class IngestColumns:
     are microseconds from then. `user` and `phone` are the names of a message's
     sender, `u:` before the id and `p:` before the number's key, `written` is the
     number as WhatsApp spells it, and `opens` says that the sender did it: the
-    window counts from there. The last five speak of statuses.
+    window counts from there. `was_user` and `was_phone` are what the sender was
+    called before, where the item tells of a change. The last five speak of statuses.
     """
 
     number: list[str] = field(default_factory=list)
@@ -37,6 +38,8 @@ class IngestColumns:
     kind: list[str] = field(default_factory=list)
     event: list[bytes] = field(default_factory=list)
     trace: list[str] = field(default_factory=list)
+    was_user: list[bytes | None] = field(default_factory=list)
+    was_phone: list[bytes | None] = field(default_factory=list)
     user: list[bytes | None] = field(default_factory=list)
     phone: list[bytes | None] = field(default_factory=list)
     written: list[bytes | None] = field(default_factory=list)
@@ -78,6 +81,8 @@ class Lease:
 
     `arrivals` and `last_order_time` are as they were when it was claimed;
     `more` says that more waits than `items` holds. `whatsapp_id` is the guest's.
+    `merging`: other mailboxes are to be merged into this one. `merged_into`: it
+    was merged into that one, and something came for it all the same.
     """
 
     mailbox_id: int
@@ -89,6 +94,8 @@ class Lease:
     more: bool
     whatsapp_id: bytes | None = None
     answered: Answered | None = None
+    merging: bool = False
+    merged_into: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,8 @@ class Backlog:
 
 
 INGEST = """
-SELECT ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+SELECT ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+              $19, $20)
 """
 
 QUARANTINE = """
@@ -145,7 +153,7 @@ UPDATE mailbox m SET
     lease_number = m.lease_number + 1
 FROM chosen WHERE m.mailbox_id = chosen.mailbox_id
 RETURNING m.mailbox_id, m.phone_number_id, m.lease_number, m.arrivals, m.last_order_time,
-          m.whatsapp_id
+          m.whatsapp_id, m.merging, m.merged_into
 """
 
 # Read after the claim has committed: whatever came until then is seen here or
@@ -243,6 +251,10 @@ DELETE FROM seen WHERE (item_key, phone_number_id, event_day) IN (
     WHERE arrive_time < now() - interval '9 days' ORDER BY arrive_time LIMIT 1000)
 """
 
+ATTEMPTS = 3
+"""Names of guests that change in several batches at once may lock each other; one is sent again."""
+BROKEN_OFF = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)
+
 NOT_STORABLE = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
@@ -262,11 +274,17 @@ class InboxStore:
         Raises `InvalidArgument` `NOT_STORABLE` when the database refuses the
         batch for what is in it.
         """
-        try:
-            places = await self._postgres.fetchval(INGEST, *_arguments(batch))
-        except NOT_STORABLE as error:
-            raise InvalidArgument("NOT_STORABLE", type(error).__name__) from error
-        return {place - 1 for place in places}
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                places = await self._postgres.fetchval(INGEST, *_arguments(batch))
+            except NOT_STORABLE as error:
+                raise InvalidArgument("NOT_STORABLE", type(error).__name__) from error
+            except Unavailable as error:
+                if not isinstance(error.__cause__, BROKEN_OFF) or attempt == ATTEMPTS:
+                    raise
+            else:
+                return {place - 1 for place in places}
+        raise AssertionError("the last attempt answers or raises")
 
     async def quarantine(
         self, reason: str, number: str, account: str, trace: str, event: bytes
@@ -364,8 +382,8 @@ def _arguments(batch: IngestColumns) -> tuple[object, ...]:
     statuses = (batch.tenant, batch.outbox, batch.wamid, batch.delivery, batch.error)
     return (
         *(batch.number, batch.account, batch.key, batch.day, batch.order, batch.receive),
-        *(batch.kind, batch.event, batch.trace, batch.user, batch.phone, batch.written),
-        batch.opens,
+        *(batch.kind, batch.event, batch.trace, batch.was_user, batch.was_phone),
+        *(batch.user, batch.phone, batch.written, batch.opens),
         *(statuses if "status" in batch.kind else (None,) * len(statuses)),
     )
 
@@ -390,4 +408,6 @@ def _lease(box: asyncpg.Record, waiting: list[PendingItem], limit: int) -> Lease
         tuple(waiting[:limit]),
         len(waiting) > limit,
         box["whatsapp_id"],
+        merging=box["merging"],
+        merged_into=box["merged_into"],
     )

@@ -31,8 +31,8 @@ TAKE_IN = """
 WITH told AS (
     INSERT INTO effect (tenant_id, request_id, mailbox_id, command_number, method, request,
                         inbox_ids, traceparent, state, answer_ok, answer, answer_time)
-    SELECT n.tenant_id, n.request_id, m.mailbox_id, 0, n.method, '', '{}', '', 'ANSWERED', true,
-           n.answer, clock_timestamp()
+    SELECT n.tenant_id, n.request_id, coalesce(m.merged_into, m.mailbox_id), 0, n.method, '', '{}',
+           '', 'ANSWERED', true, n.answer, clock_timestamp()
     FROM unnest($2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::bytea[])
          AS n(tenant_id, request_id, mailbox_id, method, answer)
     JOIN mailbox m ON m.mailbox_id = n.mailbox_id

@@ -148,14 +148,14 @@ UPDATE outbox SET sent_as = $4
 WHERE tenant_id = $1 AND outbox_id = $2 AND attempt_count = $3 AND state = 'SENDING'
 """
 
-# It has not left: the attempt is taken back.
+# It has not left: the attempt is taken back, also when nobody knew of it meanwhile.
 PUT_OFF = """
 UPDATE outbox o SET state = 'PENDING', lease_until = NULL, attempt_count = o.attempt_count - 1,
     due_time = now() + late.seconds * interval '1 second'
 FROM unnest($1::text[], $2::uuid[], $3::integer[], $4::float8[])
      AS late(tenant_id, outbox_id, attempt_count, seconds)
 WHERE o.tenant_id = late.tenant_id AND o.outbox_id = late.outbox_id
-  AND o.attempt_count = late.attempt_count AND o.state = 'SENDING'
+  AND o.attempt_count = late.attempt_count AND o.state IN ('SENDING', 'UNKNOWN')
 """
 
 # What tells a code, and what was sent a second time already, waits for a person.

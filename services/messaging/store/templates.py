@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from meshkit.postgres import Connection, Postgres
+    from meshkit.postgres import Postgres
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,28 +43,6 @@ class KnownTemplate:
     row: TemplateRow
     account_id: str
     update_time: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class FieldUpdateRow:
-    """A change of an account, as it came."""
-
-    inbox_id: int
-    account_id: str
-    phone_number_id: str
-    order_time: datetime
-    event: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class TemplateChange:
-    """What a webhook of Meta says about a template; None for what it does not speak of."""
-
-    template_id: str
-    status: str | None = None
-    reason: str | None = None
-    quality: str | None = None
-    category: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,28 +139,6 @@ ORDER BY status = 'APPROVED' DESC LIMIT 1
 """
 )
 
-TAKE_FIELD_UPDATES = """
-WITH gone AS (
-    DELETE FROM field_work WHERE inbox_id IN (
-        SELECT inbox_id FROM field_work ORDER BY inbox_id LIMIT $1 FOR UPDATE SKIP LOCKED)
-    RETURNING inbox_id
-)
-SELECT i.inbox_id, i.account_id, i.phone_number_id, i.order_time, i.event
-FROM gone JOIN inbox i ON i.inbox_id = gone.inbox_id ORDER BY i.inbox_id
-"""
-
-CHANGE = """
-UPDATE template SET status = coalesce($3, status), reason = coalesce($4, reason),
-    quality = coalesce($5, quality), category = coalesce($6, category), update_time = now()
-WHERE account_id = $1 AND template_id = $2
-"""
-
-# Webhooks may come in any order; what Meta answers shortly after is how it stands.
-READ_SOON = """
-UPDATE template_account SET due_time = least(due_time, now() + $2::float8 * interval '1 second')
-WHERE account_id = $1
-"""
-
 SEND = "SELECT mailbox_id, same FROM send_template($1, $2, $3, $4, $5, $6, $7, $8, $9)"
 
 
@@ -252,26 +208,6 @@ class TemplateStore:
         if row is None or row["mailbox_id"] is None:
             return None
         return row["mailbox_id"], row["same"]
-
-
-class FieldStore:
-    """Changes of accounts that wait to be looked at."""
-
-    def __init__(self, postgres: Postgres) -> None:
-        self.postgres = postgres
-
-    async def take(self, connection: Connection, limit: int) -> list[FieldUpdateRow]:
-        """Up to `limit` changes in their order; they are done with when the transaction commits."""
-        rows = await connection.fetch(TAKE_FIELD_UPDATES, limit)
-        return [FieldUpdateRow(**dict(row)) for row in rows]
-
-    async def change(self, connection: Connection, account_id: str, change: TemplateChange) -> None:
-        """Meta tells of a template."""
-        await connection.execute(CHANGE, account_id, *astuple(change))
-
-    async def read_soon(self, connection: Connection, account_id: str, seconds: float) -> None:
-        """The account is read again before long."""
-        await connection.execute(READ_SOON, account_id, seconds)
 
 
 def _known(row: dict[str, object]) -> KnownTemplate:

@@ -33,8 +33,9 @@ class HopRow:
 
 
 BY_WAMID = """
-SELECT coalesce(i.tenant_id, '') AS tenant_id, i.mailbox_id,
-       ARRAY[i.inbox_id] AS inbox_ids, i.traceparent
+SELECT coalesce(i.tenant_id, '') AS tenant_id,
+       coalesce((SELECT b.merged_into FROM mailbox b WHERE b.mailbox_id = i.mailbox_id),
+                i.mailbox_id) AS mailbox_id, ARRAY[i.inbox_id] AS inbox_ids, i.traceparent
 FROM seen s JOIN inbox i ON i.inbox_id = s.inbox_id
 WHERE s.item_key = ANY($1::bytea[]) AND i.mailbox_id IS NOT NULL
 UNION ALL

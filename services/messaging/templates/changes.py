@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from services.messaging.store.templates import TemplateChange
+from services.messaging.store.fields import TemplateChange
 
 STATUS = "message_template_status_update"
 QUALITY = "message_template_quality_update"

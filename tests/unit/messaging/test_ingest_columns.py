@@ -10,7 +10,7 @@ from conserje.messaging.v1.messaging_service_pb2 import IngestEventRequest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.messaging.inbox import append, senders
+from services.messaging.inbox import Names, append, senders
 from services.messaging.opaque import make_opaque, read_opaque
 from services.messaging.store.inbox import IngestColumns
 
@@ -85,16 +85,23 @@ def test_a_sender_is_known_by_two_names(
 ) -> None:
     message = InboundMessage()
     message.sender.user_id, message.sender.whatsapp_id = user, phone
-    assert senders(message) == names
+    assert senders(message) == Names(*names)
 
 
 def test_a_new_number_joins_the_old_name() -> None:
     message = InboundMessage()
     message.sender.whatsapp_id = "34"
     message.system.new_whatsapp_id = "35"
-    assert senders(message) == (b"p:34", b"p:35")
+    assert senders(message) == Names(phone=b"p:35", was_phone=b"p:34")
     message.sender.user_id = "ES.1"
-    assert senders(message) == (b"u:ES.1", b"p:35")
+    assert senders(message) == Names(b"u:ES.1", b"p:35", was_user=b"u:ES.1", was_phone=b"p:34")
+
+
+def test_a_new_user_id_follows_the_old_one() -> None:
+    message = InboundMessage()
+    message.sender.user_id = "ES.1"
+    message.system.new_user_id = "ES.2"
+    assert senders(message) == Names(b"u:ES.2", was_user=b"u:ES.1")
 
 
 @pytest.mark.parametrize(

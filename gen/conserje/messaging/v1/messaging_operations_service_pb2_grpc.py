@@ -93,6 +93,11 @@ class MessagingOperationsServiceStub:
                 request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.GetWindowTemplateRequest.SerializeToString,
                 response_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.GetWindowTemplateResponse.FromString,
                 _registered_method=True)
+        self.ListMerges = channel.unary_unary(
+                '/conserje.messaging.v1.MessagingOperationsService/ListMerges',
+                request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListMergesRequest.SerializeToString,
+                response_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListMergesResponse.FromString,
+                _registered_method=True)
         self.SetWindowTemplate = channel.unary_unary(
                 '/conserje.messaging.v1.MessagingOperationsService/SetWindowTemplate',
                 request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SetWindowTemplateRequest.SerializeToString,
@@ -218,6 +223,14 @@ class MessagingOperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListMerges(self, request, context):
+        """Lists a hotel's conversations that turned out to be one guest's and became
+        one; the oldest first.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetWindowTemplate(self, request, context):
         """Chooses that template, or none. What is held is looked at again.
 
@@ -286,6 +299,11 @@ def add_MessagingOperationsServiceServicer_to_server(servicer, server):
                     servicer.GetWindowTemplate,
                     request_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.GetWindowTemplateRequest.FromString,
                     response_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.GetWindowTemplateResponse.SerializeToString,
+            ),
+            'ListMerges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMerges,
+                    request_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListMergesRequest.FromString,
+                    response_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListMergesResponse.SerializeToString,
             ),
             'SetWindowTemplate': grpc.unary_unary_rpc_method_handler(
                     servicer.SetWindowTemplate,
@@ -594,6 +612,33 @@ class MessagingOperationsService:
             '/conserje.messaging.v1.MessagingOperationsService/GetWindowTemplate',
             conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.GetWindowTemplateRequest.SerializeToString,
             conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.GetWindowTemplateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMerges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.messaging.v1.MessagingOperationsService/ListMerges',
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListMergesRequest.SerializeToString,
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListMergesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -103,6 +103,10 @@ class MessagingOperationsServiceStub:
     """The template that a hotel's messages leave as when their guest's window is
     shut.
     """
+    ListMerges: _grpc.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.ListMergesRequest, _messaging_operations_service_pb2.ListMergesResponse]
+    """Lists a hotel's conversations that turned out to be one guest's and became
+    one; the oldest first.
+    """
     SetWindowTemplate: _grpc.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.SetWindowTemplateRequest, _messaging_operations_service_pb2.SetWindowTemplateResponse]
     """Chooses that template, or none. What is held is looked at again.
 
@@ -185,6 +189,10 @@ class MessagingOperationsServiceAsyncStub(MessagingOperationsServiceStub):
     GetWindowTemplate: _aio.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.GetWindowTemplateRequest, _messaging_operations_service_pb2.GetWindowTemplateResponse]  # type: ignore[assignment]
     """The template that a hotel's messages leave as when their guest's window is
     shut.
+    """
+    ListMerges: _aio.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.ListMergesRequest, _messaging_operations_service_pb2.ListMergesResponse]  # type: ignore[assignment]
+    """Lists a hotel's conversations that turned out to be one guest's and became
+    one; the oldest first.
     """
     SetWindowTemplate: _aio.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.SetWindowTemplateRequest, _messaging_operations_service_pb2.SetWindowTemplateResponse]  # type: ignore[assignment]
     """Chooses that template, or none. What is held is looked at again.
@@ -331,6 +339,16 @@ class MessagingOperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_messaging_operations_service_pb2.GetWindowTemplateResponse, _abc.Awaitable[_messaging_operations_service_pb2.GetWindowTemplateResponse]]:
         """The template that a hotel's messages leave as when their guest's window is
         shut.
+        """
+
+    @_abc_1.abstractmethod
+    def ListMerges(
+        self,
+        request: _messaging_operations_service_pb2.ListMergesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messaging_operations_service_pb2.ListMergesResponse, _abc.Awaitable[_messaging_operations_service_pb2.ListMergesResponse]]:
+        """Lists a hotel's conversations that turned out to be one guest's and became
+        one; the oldest first.
         """
 
     @_abc_1.abstractmethod
