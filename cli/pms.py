@@ -4,10 +4,11 @@ import argparse
 from collections.abc import Iterator
 
 import grpc
-from conserje.booking.v1.pms_pb2 import PmsConnection, PmsKind, PmsRoomType
+from conserje.booking.v1.pms_pb2 import PmsConnection, PmsDifferenceKind, PmsKind, PmsRoomType
 from conserje.booking.v1.pms_service_pb2 import (
     CheckPmsRequest,
     CheckPmsResponse,
+    ComparePmsRequest,
     DeletePmsConnectionRequest,
     GetPmsConnectionRequest,
     SetPmsConnectionRequest,
@@ -44,6 +45,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     setting.add_argument("--rate", type=float, metavar="N", help="requests a second at most")
     setting.add_argument("--tier", default="", help="the tier that metrics show it under")
     _add(verbs, "check", "ask it what it is and sells; propose the mapping", _check)
+    _add(verbs, "diff", "every booking on which it and we do not agree", _diff)
     _add(verbs, "remove", "disconnect a hotel; what is booked stays booked", _remove)
 
 
@@ -103,6 +105,16 @@ def _check(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
         yield _describe_type(one)
     for ours in told.unmapped_room_type_ids:
         yield f"  {ours} has no counterpart: it cannot be booked there"
+
+
+def _diff(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    request = ComparePmsRequest(tenant_id=options.tenant)
+    told = stub.ComparePms(request, timeout=CHECK_SECONDS)
+    for one in told.differences:
+        kind = PmsDifferenceKind.Name(one.kind).removeprefix("PMS_DIFFERENCE_KIND_")
+        names = f"{one.confirmation_code or '-'}  {one.pms_booking_id or '-'}"
+        yield f"{kind}  {names}  here: {one.here or 'nothing'}  there: {one.there or 'nothing'}"
+    yield f"{told.difference_count} differences"
 
 
 def _remove(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:

@@ -43,6 +43,7 @@ ACCESS: Access = {
         "SetPmsConnection": (OPERATOR,),
         "DeletePmsConnection": (OPERATOR,),
         "CheckPms": (OPERATOR, READER),
+        "ComparePms": (OPERATOR, READER),
     },
     "conserje.booking.v1.InventoryService": {
         "GetInventory": (OPERATOR, READER),

@@ -29,9 +29,11 @@ from services.booking.pms.ahead import ReadAhead
 from services.booking.pms.breaker import Breakers
 from services.booking.pms.connections import Connections
 from services.booking.pms.http import Hosts
+from services.booking.pms.ledger import PmsLedger
 from services.booking.pms.metrics import PmsMetrics
 from services.booking.pms.nights import PmsNights
 from services.booking.pms.overlay import PmsOverlay
+from services.booking.pms.reconcile import Reconciler
 from services.booking.pms.saga import Patience, Saga
 from services.booking.pms.servicer import PmsServicer
 from services.booking.pms.store import PmsStore
@@ -121,8 +123,12 @@ def _pms(
     worker = PmsWorker(store, saga, connections, metrics)
     kit.worker("pms", worker.run)
     kit.worker("pms-gauges", worker.show)
+    reconciler = Reconciler(PmsLedger(postgres), connections, nights, cache, metrics, kit.clock)
+    kit.worker("pms-reconciling", reconciler.run)
     kit.worker("pms-read-ahead", ReadAhead(connections, nights, kit.clock).run)
-    kit.grpc(add_PmsServiceServicer_to_server, PmsServicer(store, connections), PMS_SERVICE)
+    kit.grpc(
+        add_PmsServiceServicer_to_server, PmsServicer(store, connections, reconciler), PMS_SERVICE
+    )
     return worker, PmsOverlay(connections, nights)
 
 

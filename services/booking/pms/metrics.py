@@ -46,6 +46,19 @@ class PmsMetrics:
             ["outcome"],
             registry=registry,
         )
+        self.oversold = Counter(
+            "pms_oversold_nights",
+            "Nights that a booking made in a hotel's own system has oversold; `conserje room debt`"
+            " lists them.",
+            registry=registry,
+        )
+        self.differences = Counter(
+            "pms_differences",
+            "Bookings on which the nightly comparison with a hotel's own system found the sides to"
+            " differ, by kind; `conserje pms diff` lists them.",
+            ["kind"],
+            registry=registry,
+        )
         self.pending = Gauge(
             "pms_bookings_pending",
             "Reservations that hotels' systems have not agreed to yet.",

@@ -17,6 +17,7 @@ from uuid import UUID, uuid5
 from meshkit.errors import FailedPrecondition, MeshError
 from services.booking.cache import AvailabilityCache
 from services.booking.domain import Reservation, ReservationState, Stay
+from services.booking.pms.compare import GONE
 from services.booking.pms.connections import Connected, Connections
 from services.booking.pms.metrics import PmsMetrics
 from services.booking.pms.nights import PmsNights
@@ -240,16 +241,6 @@ class Saga:
             failure=reason,
         )
 
-
-GONE = frozenset(
-    {
-        ReservationState.CANCELLED,
-        ReservationState.REFUSED,
-        ReservationState.LAPSED,
-        ReservationState.NO_SHOW,
-    }
-)
-"""What the hotel's system must not have any more."""
 
 _WORDS = {one: one.value.lower() for one in Verdict}
 

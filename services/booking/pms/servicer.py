@@ -8,6 +8,8 @@ import grpc
 from conserje.booking.v1.pms_service_pb2 import (
     CheckPmsRequest,
     CheckPmsResponse,
+    ComparePmsRequest,
+    ComparePmsResponse,
     DeletePmsConnectionRequest,
     DeletePmsConnectionResponse,
     GetPmsConnectionRequest,
@@ -21,15 +23,21 @@ from meshkit.errors import FailedPrecondition
 from services.booking.domain import storable
 from services.booking.pms import wire
 from services.booking.pms.connections import Connections
+from services.booking.pms.reconcile import Reconciler
 from services.booking.pms.store import PmsStore
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
+MOST_DIFFERENCES = 1000
+"""Of an answer: some 300 kB."""
+
+
 class PmsServicer(PmsServiceServicer):
     """`conserje.booking.v1.PmsService`."""
 
-    def __init__(self, store: PmsStore, connections: Connections) -> None:
+    def __init__(self, store: PmsStore, connections: Connections, reconciler: Reconciler) -> None:
+        self._reconciler = reconciler
         self._store = store
         self._connections = connections
 
@@ -77,4 +85,14 @@ class PmsServicer(PmsServiceServicer):
             capabilities=wire.from_capabilities(capabilities),
             room_types=room_types,
             unmapped_room_type_ids=unmapped,
+        )
+
+    async def ComparePms(self, request: ComparePmsRequest, context: Context) -> ComparePmsResponse:
+        """Every difference between both sides."""
+        storable([("tenant_id", request.tenant_id)])
+        connection = await self._store.connection(request.tenant_id)
+        found = await self._reconciler.compare(self._connections.connect(connection))
+        return ComparePmsResponse(
+            differences=[wire.from_difference(one) for one in found[:MOST_DIFFERENCES]],
+            difference_count=len(found),
         )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from conserje.booking.v1.pms_pb2 import PmsCapabilities, PmsKind
+from conserje.booking.v1.pms_pb2 import PmsCapabilities, PmsDifferenceKind, PmsKind
 from conserje.booking.v1.pms_pb2 import PmsConnection as ConnectionMessage
+from conserje.booking.v1.pms_pb2 import PmsDifference as DifferenceMessage
 from conserje.booking.v1.pms_pb2 import PmsRoomType as RoomTypeMessage
 
 from meshkit.errors import InvalidArgument
 from services.booking.domain import storable
+from services.booking.pms.compare import Difference
 from services.booking.pms.port import Capabilities, PmsRoomType
 from services.booking.pms.store import Connection, Kind
 
@@ -66,6 +68,18 @@ def from_capabilities(told: Capabilities) -> PmsCapabilities:
         parallel_writes_allowed=told.parallel_writes,
         requests_per_second=told.requests_per_second,
         system=told.system,
+    )
+
+
+def from_difference(one: Difference) -> DifferenceMessage:
+    """One booking on which the sides do not agree."""
+    return DifferenceMessage(
+        kind=PmsDifferenceKind.Value(f"PMS_DIFFERENCE_KIND_{one.kind.value}"),
+        reservation_id=one.reservation_id,
+        confirmation_code=one.confirmation_code,
+        pms_booking_id=one.booking_id,
+        here=one.here,
+        there=one.there,
     )
 
 

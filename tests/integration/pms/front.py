@@ -28,9 +28,11 @@ from services.booking.metrics import BookingMetrics
 from services.booking.pms.breaker import Breakers
 from services.booking.pms.connections import Connections
 from services.booking.pms.http import Hosts
+from services.booking.pms.ledger import PmsLedger
 from services.booking.pms.metrics import PmsMetrics
 from services.booking.pms.nights import PmsNights
 from services.booking.pms.overlay import PmsOverlay
+from services.booking.pms.reconcile import Reconciler
 from services.booking.pms.saga import Patience, Saga
 from services.booking.pms.store import Connection, Kind, PmsStore
 from services.booking.pms.worker import PmsWorker
@@ -87,6 +89,10 @@ class Front:
             nights=self.nights,
             patience=patience or Patience(SETTLE, 3600),
             metrics=self.metrics,
+        )
+        self.ledger = PmsLedger(postgres)
+        self.reconciler = Reconciler(
+            self.ledger, self.connections, self.nights, self.cache, self.metrics, clock
         )
         self.worker = PmsWorker(self.store, self.saga, self.connections, self.metrics)
 

@@ -43,6 +43,50 @@ PMS_KIND_QLOAPPS: PmsKind.ValueType  # 2
 """QloApps 1.6 or 1.7."""
 Global___PmsKind: _TypeAlias = PmsKind  # noqa: Y015
 
+class _PmsDifferenceKind:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _PmsDifferenceKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_PmsDifferenceKind.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    PMS_DIFFERENCE_KIND_UNSPECIFIED: _PmsDifferenceKind.ValueType  # 0
+    """Never sent by a server."""
+    PMS_DIFFERENCE_KIND_MISSING_THERE: _PmsDifferenceKind.ValueType  # 1
+    """The hotel's system has no booking for a reservation of ours."""
+    PMS_DIFFERENCE_KIND_NOT_WANTED_THERE: _PmsDifferenceKind.ValueType  # 2
+    """It still has one for a reservation that is cancelled, refused or lapsed."""
+    PMS_DIFFERENCE_KIND_TWICE_THERE: _PmsDifferenceKind.ValueType  # 3
+    """It has several for one reservation."""
+    PMS_DIFFERENCE_KIND_OTHER_DATES: _PmsDifferenceKind.ValueType  # 4
+    """The nights are others."""
+    PMS_DIFFERENCE_KIND_OTHER_ROOMS: _PmsDifferenceKind.ValueType  # 5
+    """The room types are others."""
+    PMS_DIFFERENCE_KIND_UNKNOWN_HERE: _PmsDifferenceKind.ValueType  # 6
+    """It has a booking with a key that is none of ours, as of another installation."""
+    PMS_DIFFERENCE_KIND_ROOM_TYPE_NOT_MAPPED: _PmsDifferenceKind.ValueType  # 7
+    """Somebody booked a room type that none of ours is mapped to."""
+
+class PmsDifferenceKind(_PmsDifferenceKind, metaclass=_PmsDifferenceKindEnumTypeWrapper):
+    """What the sides do not agree on."""
+
+PMS_DIFFERENCE_KIND_UNSPECIFIED: PmsDifferenceKind.ValueType  # 0
+"""Never sent by a server."""
+PMS_DIFFERENCE_KIND_MISSING_THERE: PmsDifferenceKind.ValueType  # 1
+"""The hotel's system has no booking for a reservation of ours."""
+PMS_DIFFERENCE_KIND_NOT_WANTED_THERE: PmsDifferenceKind.ValueType  # 2
+"""It still has one for a reservation that is cancelled, refused or lapsed."""
+PMS_DIFFERENCE_KIND_TWICE_THERE: PmsDifferenceKind.ValueType  # 3
+"""It has several for one reservation."""
+PMS_DIFFERENCE_KIND_OTHER_DATES: PmsDifferenceKind.ValueType  # 4
+"""The nights are others."""
+PMS_DIFFERENCE_KIND_OTHER_ROOMS: PmsDifferenceKind.ValueType  # 5
+"""The room types are others."""
+PMS_DIFFERENCE_KIND_UNKNOWN_HERE: PmsDifferenceKind.ValueType  # 6
+"""It has a booking with a key that is none of ours, as of another installation."""
+PMS_DIFFERENCE_KIND_ROOM_TYPE_NOT_MAPPED: PmsDifferenceKind.ValueType  # 7
+"""Somebody booked a room type that none of ours is mapped to."""
+Global___PmsDifferenceKind: _TypeAlias = PmsDifferenceKind  # noqa: Y015
+
 @_typing.final
 class PmsConnection(_message.Message):
     """How a hotel's own property management system (PMS) is reached. Its secret is
@@ -210,3 +254,45 @@ class PmsRoomType(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___PmsRoomType: _TypeAlias = PmsRoomType  # noqa: Y015
+
+@_typing.final
+class PmsDifference(_message.Message):
+    """One booking on which the sides do not agree."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    KIND_FIELD_NUMBER: _builtins.int
+    RESERVATION_ID_FIELD_NUMBER: _builtins.int
+    CONFIRMATION_CODE_FIELD_NUMBER: _builtins.int
+    PMS_BOOKING_ID_FIELD_NUMBER: _builtins.int
+    HERE_FIELD_NUMBER: _builtins.int
+    THERE_FIELD_NUMBER: _builtins.int
+    kind: Global___PmsDifferenceKind.ValueType
+    """What is wrong."""
+    reservation_id: _builtins.str
+    """Our reservation. Empty when there is none."""
+    confirmation_code: _builtins.str
+    """Its code. Empty when there is none."""
+    pms_booking_id: _builtins.str
+    """The booking in the hotel's system. Empty when there is none."""
+    here: _builtins.str
+    """Its state, nights and room types here. Empty when there is none."""
+    there: _builtins.str
+    """Its nights and room types there. Empty when there is none."""
+    def __init__(
+        self,
+        *,
+        kind: Global___PmsDifferenceKind.ValueType = ...,
+        reservation_id: _builtins.str = ...,
+        confirmation_code: _builtins.str = ...,
+        pms_booking_id: _builtins.str = ...,
+        here: _builtins.str = ...,
+        there: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["confirmation_code", b"confirmation_code", "here", b"here", "kind", b"kind", "pms_booking_id", b"pms_booking_id", "reservation_id", b"reservation_id", "there", b"there"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PmsDifference: _TypeAlias = PmsDifference  # noqa: Y015

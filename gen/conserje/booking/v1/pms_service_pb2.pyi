@@ -219,3 +219,53 @@ class CheckPmsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckPmsResponse: _TypeAlias = CheckPmsResponse  # noqa: Y015
+
+@_typing.final
+class ComparePmsRequest(_message.Message):
+    """Which hotel."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComparePmsRequest: _TypeAlias = ComparePmsRequest  # noqa: Y015
+
+@_typing.final
+class ComparePmsResponse(_message.Message):
+    """How the sides differ."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DIFFERENCES_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_COUNT_FIELD_NUMBER: _builtins.int
+    difference_count: _builtins.int
+    """How many there are in all."""
+    @_builtins.property
+    def differences(self) -> _containers.RepeatedCompositeFieldContainer[_pms_pb2.PmsDifference]:
+        """The differences, 1,000 at most."""
+
+    def __init__(
+        self,
+        *,
+        differences: _abc.Iterable[_pms_pb2.PmsDifference] | None = ...,
+        difference_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference_count", b"difference_count", "differences", b"differences"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ComparePmsResponse: _TypeAlias = ComparePmsResponse  # noqa: Y015

@@ -59,6 +59,11 @@ class PmsServiceStub:
                 request_serializer=conserje_dot_booking_dot_v1_dot_pms__service__pb2.CheckPmsRequest.SerializeToString,
                 response_deserializer=conserje_dot_booking_dot_v1_dot_pms__service__pb2.CheckPmsResponse.FromString,
                 _registered_method=True)
+        self.ComparePms = channel.unary_unary(
+                '/conserje.booking.v1.PmsService/ComparePms',
+                request_serializer=conserje_dot_booking_dot_v1_dot_pms__service__pb2.ComparePmsRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_pms__service__pb2.ComparePmsResponse.FromString,
+                _registered_method=True)
 
 
 class PmsServiceServicer:
@@ -118,6 +123,16 @@ class PmsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ComparePms(self, request, context):
+        """Every booking on which the hotel's system and Conserje do not agree now,
+        from today on; what is still under way is no difference. Changes nothing.
+
+        Errors: those of `CheckPms`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PmsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -140,6 +155,11 @@ def add_PmsServiceServicer_to_server(servicer, server):
                     servicer.CheckPms,
                     request_deserializer=conserje_dot_booking_dot_v1_dot_pms__service__pb2.CheckPmsRequest.FromString,
                     response_serializer=conserje_dot_booking_dot_v1_dot_pms__service__pb2.CheckPmsResponse.SerializeToString,
+            ),
+            'ComparePms': grpc.unary_unary_rpc_method_handler(
+                    servicer.ComparePms,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_pms__service__pb2.ComparePmsRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_pms__service__pb2.ComparePmsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -255,6 +275,33 @@ class PmsService:
             '/conserje.booking.v1.PmsService/CheckPms',
             conserje_dot_booking_dot_v1_dot_pms__service__pb2.CheckPmsRequest.SerializeToString,
             conserje_dot_booking_dot_v1_dot_pms__service__pb2.CheckPmsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ComparePms(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.PmsService/ComparePms',
+            conserje_dot_booking_dot_v1_dot_pms__service__pb2.ComparePmsRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_pms__service__pb2.ComparePmsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -71,6 +71,12 @@ class PmsServiceStub:
     - FAILED_PRECONDITION `PMS_REFUSED`: it answered with something else, such
       as a wrong secret; the message says what.
     """
+    ComparePms: _grpc.UnaryUnaryMultiCallable[_pms_service_pb2.ComparePmsRequest, _pms_service_pb2.ComparePmsResponse]
+    """Every booking on which the hotel's system and Conserje do not agree now,
+    from today on; what is still under way is no difference. Changes nothing.
+
+    Errors: those of `CheckPms`.
+    """
 
 @_typing.type_check_only
 class PmsServiceAsyncStub(PmsServiceStub):
@@ -114,6 +120,12 @@ class PmsServiceAsyncStub(PmsServiceStub):
       left alone.
     - FAILED_PRECONDITION `PMS_REFUSED`: it answered with something else, such
       as a wrong secret; the message says what.
+    """
+    ComparePms: _aio.UnaryUnaryMultiCallable[_pms_service_pb2.ComparePmsRequest, _pms_service_pb2.ComparePmsResponse]  # type: ignore[assignment]
+    """Every booking on which the hotel's system and Conserje do not agree now,
+    from today on; what is still under way is no difference. Changes nothing.
+
+    Errors: those of `CheckPms`.
     """
 
 class PmsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -179,6 +191,18 @@ class PmsServiceServicer(metaclass=_abc_1.ABCMeta):
           left alone.
         - FAILED_PRECONDITION `PMS_REFUSED`: it answered with something else, such
           as a wrong secret; the message says what.
+        """
+
+    @_abc_1.abstractmethod
+    def ComparePms(
+        self,
+        request: _pms_service_pb2.ComparePmsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pms_service_pb2.ComparePmsResponse, _abc.Awaitable[_pms_service_pb2.ComparePmsResponse]]:
+        """Every booking on which the hotel's system and Conserje do not agree now,
+        from today on; what is still under way is no difference. Changes nothing.
+
+        Errors: those of `CheckPms`.
         """
 
 def add_PmsServiceServicer_to_server(servicer: PmsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
