@@ -34,6 +34,8 @@ class Process:
     """After the module, such as `--only=steps`."""
     env: Mapping[str, str] = field(default_factory=dict)
     """Added to its environment, over everything else."""
+    without: frozenset[str] = frozenset()
+    """Variables that are kept from it: settings that another release of it does not know."""
 
     @property
     def service(self) -> str:
@@ -98,13 +100,14 @@ class Wiring:
         own = {} if process.service == "graph" else self._listens(process, prefix)
         if urls := self.databases.get(process.service):
             own[prefix + "DATABASE_URL"] = urls.app_url
-        return {
+        everything = {
             **_without_others_secrets(self.base, process.service),
             **self._shared(),
             **own,
             **self._particular(process.service),
             **process.env,
         }
+        return {name: value for name, value in everything.items() if name not in process.without}
 
     def migration_environment(self, service: str) -> dict[str, str]:
         """The environment of `migrate`, the only one that holds the owner's URL."""

@@ -63,7 +63,7 @@ async def kit(urls: tuple[str, str], own_redis: EmbeddedRedis) -> AsyncIterator[
 
 
 @pytest.fixture
-def stub(kit: Kit) -> BookingServiceStub:
+async def stub(kit: Kit) -> BookingServiceStub:
     """Calls the service over a socket."""
     channel = kit.channel("booking", f"127.0.0.1:{kit.ports['grpc']}")
     return channel.stub(BookingServiceStub)

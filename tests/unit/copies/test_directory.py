@@ -172,37 +172,34 @@ async def test_a_routing_record_is_small_in_memory_and_its_bytes_are_told(count:
         max_size=12,
     )
 )
-def test_whatever_comes_it_is_the_directory_and_counts_its_bytes(steps: list[Any]) -> None:
-    async def run() -> None:
-        registry = CollectorRegistry()
-        copy = Directory(
-            Tenants(),  # type: ignore[arg-type]
-            clock=FakeClock(datetime(2026, 11, 26, tzinfo=UTC)),
-            registry=registry,
-            watches=WatchMetrics(registry),
-        )
-        model: dict[int, int] = {}
-        for version, (kind, what) in enumerate(steps, start=1):
-            if kind == "whole":
-                model = dict.fromkeys(what, version)
-                await copy.replace(version, [_plain(one, version) for one in what])
-            else:
-                copy.change(
-                    version,
-                    [
-                        _plain(one, version) if there else _plain(one, 0).phone_number_id
-                        for one, there in what.items()
-                    ],
-                )
-                model |= dict.fromkeys((one for one, there in what.items() if there), version)
-                model = {one: had for one, had in model.items() if what.get(one, True)}
-            for one in range(10):
-                found = copy.find(_plain(one, 0).phone_number_id)
-                assert (found and found.version) == model.get(one)
-        records = [_plain(one, version) for one, version in model.items()]
-        assert copy._memory == sum(one.memory() for one in records)
-
-    asyncio.run(run())
+async def test_whatever_comes_it_is_the_directory_and_counts_its_bytes(steps: list[Any]) -> None:
+    registry = CollectorRegistry()
+    copy = Directory(
+        Tenants(),  # type: ignore[arg-type]
+        clock=FakeClock(datetime(2026, 11, 26, tzinfo=UTC)),
+        registry=registry,
+        watches=WatchMetrics(registry),
+    )
+    model: dict[int, int] = {}
+    for version, (kind, what) in enumerate(steps, start=1):
+        if kind == "whole":
+            model = dict.fromkeys(what, version)
+            await copy.replace(version, [_plain(one, version) for one in what])
+        else:
+            copy.change(
+                version,
+                [
+                    _plain(one, version) if there else _plain(one, 0).phone_number_id
+                    for one, there in what.items()
+                ],
+            )
+            model |= dict.fromkeys((one for one, there in what.items() if there), version)
+            model = {one: had for one, had in model.items() if what.get(one, True)}
+        for one in range(10):
+            found = copy.find(_plain(one, 0).phone_number_id)
+            assert (found and found.version) == model.get(one)
+    records = [_plain(one, version) for one, version in model.items()]
+    assert copy._memory == sum(one.memory() for one in records)
 
 
 def _plain(number: int, version: int) -> Record:
