@@ -34,7 +34,9 @@ from conserje.booking.v1.reservation_pb2 import (
     RESERVATION_STATE_PENDING_PMS,
     RESERVATION_STATE_REFUSED,
     Reservation,
+    ReservationTerms,
 )
+from conserje.booking.v1.reservation_pb2 import Charge as ChargeMessage
 from conserje.booking.v1.room_type_pb2 import (
     FRESHNESS_UNCONFIRMED,
     UNAVAILABLE_REASON_UNSPECIFIED,
@@ -62,10 +64,11 @@ from services.messaging.conversation.queries import (
     AlternativeStay,
     Answer,
     Availability,
+    Charge,
     Failed,
+    HouseTerms,
     RoomOffer,
     SearchAvailability,
-    Times,
 )
 from services.messaging.conversation.state import Deposit
 
@@ -118,18 +121,14 @@ class Booking:
             return Failed(to_grpc_code(error).name, error.reason, _last_night(error)), b""
         return _availability(response), response.SerializeToString()
 
-    async def times(self, tenant_id: str) -> tuple[Answer, bytes]:
-        """When guests come and leave, and the bytes of the answer as they came."""
+    async def terms(self, tenant_id: str) -> tuple[Answer, bytes]:
+        """What the hotel asks of those who book now, and the answer's bytes as they came."""
         request = GetReservationTermsRequest(tenant_id=tenant_id)
         try:
             response: GetReservationTermsResponse = await self._stub.GetReservationTerms(request)
         except MeshError as error:
             return Failed(to_grpc_code(error).name, error.reason), b""
-        terms = response.terms
-        times = Times(
-            time.fromisoformat(terms.check_in_time), time.fromisoformat(terms.check_out_time)
-        )
-        return times, response.SerializeToString()
+        return _house_terms(response.terms), response.SerializeToString()
 
     async def send(self, method: str, request: bytes, timeout: float) -> bytes:
         """Send a command as it was stored; the bytes of the answer. Raises `MeshError`."""
@@ -300,6 +299,30 @@ def _deposit(reservation: Reservation) -> Deposit | None:
         return None
     deposit = reservation.deposit
     return Deposit(money.from_proto(deposit.amount), deposit.due_time.ToDatetime(UTC))
+
+
+def _house_terms(terms: ReservationTerms) -> HouseTerms:
+    return HouseTerms(
+        check_in=time.fromisoformat(terms.check_in_time),
+        check_out=time.fromisoformat(terms.check_out_time),
+        cancellation=tuple(
+            (step.before_arrival.ToTimedelta(), _charge(step.penalty))
+            for step in terms.cancellation_steps
+        ),
+        no_show=_charge(terms.no_show_penalty),
+        deposit=_charge(terms.deposit),
+        deposit_period=terms.deposit_period.ToTimedelta(),
+        late_checkout=tuple(
+            (time.fromisoformat(step.until_time), _charge(step.fee))
+            for step in terms.late_checkout_steps
+        ),
+    )
+
+
+def _charge(charge: ChargeMessage) -> Charge:
+    if charge.WhichOneof("measure") == "amount":
+        return Charge(amount=money.from_proto(charge.amount))
+    return Charge(charge.percent, charge.night_count)
 
 
 def _availability(response: SearchAvailabilityResponse) -> Availability:

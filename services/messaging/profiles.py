@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 MOST_BYTES = 32 * 1024 * 1024
 """Of profiles as they came: some ten thousand ordinary ones; beyond, the least used go."""
-# The hours are no text of the hotel's: they are told from its business hours.
+# What the hotel has texts about; hours and terms are told from what they are.
 TOPICS: dict[int, Topic] = {
-    InfoTopic.Value(f"INFO_TOPIC_{one.name}"): one for one in Topic if one is not Topic.HOURS
+    value: Topic[name.removeprefix("INFO_TOPIC_")] for name, value in InfoTopic.items() if value
 }
 
 Key = tuple[str, str]
@@ -132,6 +132,7 @@ def _profile(message: TenantProfile, time_zone: str) -> Profile:
             else None
         ),
         texts=_texts(message),
+        photos=_photos(message),
         answers_questions=not flags.HasField("answer_questions") or flags.answer_questions,
         tells_hours=not flags.HasField("tell_reception_hours") or flags.tell_reception_hours,
         suspension_answer=message.suspension_answer,
@@ -141,6 +142,15 @@ def _profile(message: TenantProfile, time_zone: str) -> Profile:
 def _texts(message: TenantProfile) -> dict[Topic, str]:
     """By topic; one that this release does not know is passed over."""
     return {TOPICS[one.topic]: one.text for one in message.info_texts if one.topic in TOPICS}
+
+
+def _photos(message: TenantProfile) -> dict[Topic, tuple[str, ...]]:
+    found: dict[Topic, tuple[str, ...]] = {}
+    for photo in message.photos:
+        if photo.topic in TOPICS:
+            topic = TOPICS[photo.topic]
+            found[topic] = (*found.get(topic, ()), photo.photo_url)
+    return found
 
 
 def _on_one_line(address: Address) -> str:

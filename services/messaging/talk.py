@@ -20,7 +20,7 @@ from services.messaging.conversation.hotel import Hotel
 from services.messaging.conversation.merging import merged
 from services.messaging.conversation.queries import (
     Answer,
-    AskTimes,
+    AskTerms,
     Failed,
     Query,
     SearchAvailability,
@@ -138,8 +138,8 @@ class Talk:
         """The answer, and its bytes as they came (empty without one)."""
         if isinstance(query, SearchAvailability):
             return await self._booking.search(hotel.tenant_id, query)
-        if isinstance(query, AskTimes):
-            return await self._booking.times(hotel.tenant_id)
+        if isinstance(query, AskTerms):
+            return await self._booking.terms(hotel.tenant_id)
         try:
             return await self._profiles.get(hotel, query.language)
         except MeshError as error:

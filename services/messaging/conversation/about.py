@@ -7,10 +7,10 @@ from services.messaging.conversation.profile import Profile
 from services.messaging.conversation.queries import (
     Answer,
     AskProfile,
-    AskTimes,
+    AskTerms,
     Failed,
+    HouseTerms,
     Query,
-    Times,
 )
 from services.messaging.conversation.state import Asking
 from services.messaging.conversation.turn import Steps, Turn
@@ -21,7 +21,6 @@ from services.messaging.understanding.meaning import Intent, Meaning, Topic
 Told = Generator[Query, Answer, tuple[str, ...]]
 # Who wants one of these done is not asking, whatever else the text names.
 _DEEDS = (Intent.CANCEL, Intent.CANCEL_RESERVATION, Intent.CHANGE, Intent.RESTART, Intent.DENY)
-
 _TIMES = frozenset((Topic.CHECK_IN, Topic.CHECK_OUT))
 
 
@@ -36,17 +35,19 @@ def answers(turn: Turn, meaning: Meaning) -> Told:
     if not profile.answers_questions:
         cannot = turn.voice.say(texts.CANNOT_TELL)
         return (" ".join(filter(None, (cannot, about.reception(turn.voice, profile)))),)
-    times: Answer | None = None
-    if not _TIMES.isdisjoint(topics):
-        times = yield AskTimes()
-    if isinstance(times, Failed) and times.reason != "PROPERTY_UNKNOWN":
+    terms: Answer | None = None
+    if any(topic in about.OF_TERMS for topic in topics):
+        terms = yield AskTerms()
+    if isinstance(terms, Failed) and terms.reason != "PROPERTY_UNKNOWN":
         return (turn.voice.say(about_texts.CANNOT_LOOK_UP),)
-    return about.told(turn.voice, profile, times if isinstance(times, Times) else None, topics)
+    known = terms if isinstance(terms, HouseTerms) else None
+    return about.told(turn.voice, profile, known, topics)
 
 
 def _asked(meaning: Meaning) -> tuple[Topic, ...]:
     """The topics of a text that asks; `check-in 12 December` tells a date."""
-    if meaning.is_question:
+    # `cancellation policy` names what would otherwise be done.
+    if meaning.is_question or Topic.CANCELLATION in meaning.topics:
         return meaning.topics
     if meaning.wants(*_DEEDS):
         return ()

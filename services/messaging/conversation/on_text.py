@@ -24,6 +24,7 @@ from services.messaging.understanding.meaning import (
     Dates,
     Intent,
     Meaning,
+    Topic,
 )
 from services.messaging.understanding.reader import understand
 
@@ -62,7 +63,8 @@ def on_text(turn: Turn, text: str) -> Steps:
 def _about_reservations(turn: Turn, meaning: Meaning) -> bool:
     """Whether the text speaks of what is booked already; its dates then say which, not when."""
     if meaning.wants(Intent.CANCEL_RESERVATION):
-        return bool(turn.coming) or turn.live_lock is None
+        asks = Topic.CANCELLATION in meaning.topics
+        return bool(turn.coming) or (turn.live_lock is None and not asks)
     # `wifi code` is not the code of a reservation.
     return meaning.wants(Intent.SHOW_RESERVATION) and bool(turn.coming) and not meaning.topics
 

@@ -19,6 +19,8 @@ class Profile:
     """Degrees north and east."""
     hours: Hours | None = None
     texts: Mapping[Topic, str] = field(default_factory=dict)
+    photos: Mapping[Topic, tuple[str, ...]] = field(default_factory=dict)
+    """Links."""
     answers_questions: bool = True
     tells_hours: bool = True
     """Whether guests who are sent to the reception are told when it is open."""

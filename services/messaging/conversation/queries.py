@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, time
+from datetime import date, time, timedelta
 
 from meshkit.money import Money
 from services.messaging.conversation.profile import Profile
@@ -76,17 +76,39 @@ class AskProfile:
 
 
 @dataclass(frozen=True)
-class AskTimes:
-    """When do guests come and leave?"""
+class AskTerms:
+    """What does the hotel ask of those who book now?"""
 
 
 @dataclass(frozen=True)
-class Times:
-    """From when on guests may arrive and by when they leave, by the hotel's clocks."""
+class Charge:
+    """A share of the total in percent, so many nights, or an amount: one of them is set."""
+
+    percent: int = 0
+    nights: int = 0
+    amount: Money | None = None
+
+    def __bool__(self) -> bool:
+        """Whether it costs anything."""
+        return bool(self.percent or self.nights or (self.amount and self.amount.amount))
+
+
+@dataclass(frozen=True)
+class HouseTerms:
+    """What a hotel asks for, times by its own clocks.
+
+    `cancellation` is what cancelling costs from so long before the arrival on, earliest
+    first; `late_checkout` what leaving by a later time costs.
+    """
 
     check_in: time
     check_out: time
+    cancellation: tuple[tuple[timedelta, Charge], ...] = ()
+    no_show: Charge = Charge()
+    deposit: Charge = Charge()
+    deposit_period: timedelta = timedelta(hours=24)
+    late_checkout: tuple[tuple[time, Charge], ...] = ()
 
 
-Query = SearchAvailability | AskProfile | AskTimes
-Answer = Availability | Profile | Times | Failed
+Query = SearchAvailability | AskProfile | AskTerms
+Answer = Availability | Profile | HouseTerms | Failed

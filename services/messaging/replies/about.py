@@ -8,21 +8,30 @@ from itertools import groupby
 
 from services.messaging.conversation.hours import Hours, Span
 from services.messaging.conversation.profile import Profile
-from services.messaging.conversation.queries import Times
+from services.messaging.conversation.queries import HouseTerms
+from services.messaging.replies import about_terms, days, limits
 from services.messaging.replies import about_texts as texts
-from services.messaging.replies import days, limits
 from services.messaging.replies.voice import Voice
 from services.messaging.understanding.meaning import Topic
 
 ALWAYS = dt.timedelta(days=30)
 """Who does not close for so long is said never to close."""
 
+MOST_PHOTOS = 3
+OF_TERMS = {
+    Topic.CHECK_IN: about_terms.check_in,
+    Topic.CHECK_OUT: about_terms.check_out,
+    Topic.CANCELLATION: about_terms.cancellation,
+    Topic.DEPOSIT: about_terms.deposit,
+}
+"""What is told from the terms that bookings are made under."""
+
 
 def told(
-    voice: Voice, profile: Profile, times: Times | None, topics: Sequence[Topic]
+    voice: Voice, profile: Profile, terms: HouseTerms | None, topics: Sequence[Topic]
 ) -> tuple[str, ...]:
     """A text for each topic that the hotel spoke of, and one that names the others."""
-    found = [(topic, _one(voice, profile, times, topic)) for topic in topics]
+    found = [(topic, _one(voice, profile, terms, topic)) for topic in topics]
     lines = [text for _, text in found if text]
     missing = [topic for topic, text in found if not text]
     if missing:
@@ -37,12 +46,16 @@ def reception(voice: Voice, profile: Profile) -> str:
     return _now(voice, profile.hours) if profile.hours and profile.tells_hours else ""
 
 
-def _one(voice: Voice, profile: Profile, times: Times | None, topic: Topic) -> str:
+def _one(voice: Voice, profile: Profile, terms: HouseTerms | None, topic: Topic) -> str:
+    told = _in_words(voice, profile, terms, topic)
+    photos = [voice.say(texts.PHOTO, link=link) for link in profile.photos.get(topic, ())]
+    return "\n".join(filter(None, (told, *photos[:MOST_PHOTOS])))
+
+
+def _in_words(voice: Voice, profile: Profile, terms: HouseTerms | None, topic: Topic) -> str:
     own = limits.clean(profile.texts.get(topic, ""))
-    if topic is Topic.CHECK_IN and times is not None:
-        return _joined(voice.say(texts.CHECK_IN_FROM, time=_clock(voice, times.check_in)), own)
-    if topic is Topic.CHECK_OUT and times is not None:
-        return _joined(voice.say(texts.CHECK_OUT_BY, time=_clock(voice, times.check_out)), own)
+    if topic in OF_TERMS and terms is not None:
+        return _joined(OF_TERMS[topic](voice, terms), own)
     if topic is Topic.LOCATION:
         return "\n".join(filter(None, (*_place(voice, profile), own)))
     if topic is Topic.HOURS and profile.hours is not None:
@@ -99,12 +112,8 @@ def _hours_line(voice: Voice, name: str, spans: Sequence[Span]) -> str:
 def _span(voice: Voice, span: Span) -> str:
     if span.start == span.end:
         return voice.say(texts.DAY_AND_NIGHT)
-    start, end = _clock(voice, span.start), _clock(voice, span.end)
+    start, end = voice.clock(span.start), voice.clock(span.end)
     return voice.say(texts.SPAN, start=start, end=end)
-
-
-def _clock(voice: Voice, time: dt.time) -> str:
-    return days.clock_time(dt.datetime.combine(voice.hotel.today, time), voice.language)
 
 
 def _listed(voice: Voice, names: Sequence[str]) -> str:

@@ -5,6 +5,37 @@ from services.messaging.understanding.meaning import Topic
 
 CHECK_IN_FROM = Phrase(es="La entrada es a partir de las {time}.", en="Check-in is from {time} on.")
 CHECK_OUT_BY = Phrase(es="La salida es hasta las {time}.", en="Check-out is until {time}.")
+LATER_FOR = Phrase(
+    es="Hasta las {time} puedes quedarte por {fee}.", en="You may stay until {time} for {fee}."
+)
+LATER_FREE = Phrase(
+    es="Hasta las {time} puedes quedarte sin pagar más.",
+    en="You may stay until {time} at no extra cost.",
+)
+CANCEL_FREE = Phrase(es="Cancelar no cuesta nada.", en="Cancelling is free.")
+CANCEL_FREE_UNTIL = Phrase(
+    es="Cancelar es gratis hasta {span} antes de la llegada, contando desde las {time}.",
+    en="Cancelling is free until {span} before arrival, counted from {time}.",
+)
+CANCEL_FROM = Phrase(
+    es="• Desde {span} antes cuesta {charge}.", en="• From {span} before on it costs {charge}."
+)
+NO_SHOW = Phrase(
+    es="No presentarse cuesta {charge}.", en="Not coming without cancelling costs {charge}."
+)
+NO_DEPOSIT = Phrase(es="No se pide ningún depósito.", en="No deposit is asked for.")
+DEPOSIT = Phrase(
+    es="Para que la reserva quede segura se pide un depósito: {charge}, como tarde {span} después "
+    "de reservar.",
+    en="For the booking to be certain a deposit is asked for: {charge}, at most {span} after you "
+    "book.",
+)
+PERCENT = Phrase(es="el {percent} % del total", en="{percent}% of the total")
+PRICE_OF = Phrase(es="el precio de {nights}", en="the price of {nights}")
+SOME_DAYS = Phrase(es="{count} días", en="{count} days")
+HOUR = Phrase(es="{count} hora", en="{count} hour")
+HOURS = Phrase(es="{count} horas", en="{count} hours")
+PHOTO = Phrase(es="Foto: {link}", en="Photo: {link}")
 ADDRESS = Phrase(es="Estamos en {address}.", en="We are at {address}.")
 MAP = Phrase(es="En el mapa: {link}", en="On the map: {link}")
 WEEK = Phrase(es="Horario de recepción:\n{lines}", en="Reception hours:\n{lines}")
@@ -57,5 +88,7 @@ NAMES = {
     Topic.PAYMENT: Phrase(es="las formas de pago", en="how to pay"),
     Topic.CHILDREN: Phrase(es="las camas para niños", en="beds for children"),
     Topic.CONTACT: Phrase(es="el contacto", en="how to reach them"),
+    Topic.CANCELLATION: Phrase(es="las cancelaciones", en="cancelling"),
+    Topic.DEPOSIT: Phrase(es="el depósito", en="the deposit"),
     Topic.FITNESS: Phrase(es="el gimnasio y el spa", en="the gym and the spa"),
 }

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 from meshkit.money import Money
 from services.messaging.conversation.hotel import Hotel
@@ -89,6 +89,10 @@ class Voice:
             return told
         young = self._counted(children, texts.CHILD, texts.CHILDREN)
         return self.say(texts.ADULTS_AND_CHILDREN, adults=told, children=young)
+
+    def clock(self, value: time) -> str:
+        """A time of the day."""
+        return days.clock_time(datetime.combine(self.hotel.today, value), self.language)
 
     def until(self, moment: datetime) -> str:
         """When something ends, by the clocks of the hotel."""

@@ -27,7 +27,9 @@ class Intent(Enum):
 
 
 class Topic(Enum):
-    """What of the hotel a guest may ask about; all but `HOURS` are the contract's `InfoTopic`."""
+    """What of the hotel a guest may ask about: the contract's `InfoTopic`, and what is told
+    from the hotel's hours and terms.
+    """
 
     LOCATION = auto()
     CHECK_IN = auto()
@@ -46,6 +48,8 @@ class Topic(Enum):
     CHILDREN = auto()
     CONTACT = auto()
     FITNESS = auto()
+    CANCELLATION = auto()
+    DEPOSIT = auto()
 
 
 class DateProblem(Enum):

@@ -44,6 +44,17 @@ _PATTERNS = {
             r"|almuerzo|media pension|pension completa|half board|full board|meals?)\b"
         ),
         Topic.POOL: r"\b(?:piscinas?|albercas?|pools?|swimming)\b",
+        Topic.CANCELLATION: (
+            r"\b(?:politicas?|condiciones|gastos|plazo|penalizacion) (?:de|por) (?:cancel|anul)\w+"
+            r"|\bcancel\w* (?:policy|fees?|terms|conditions|charges?)\b"
+            # Without a question somebody wants it done.
+            r"|^(?=.*\?).*\b(?:cancel|anul)\w*\b.{0,25}\b(?:gratis|gratuit\w*|free|cuesta|costs?)\b"
+            r"|^(?=.*\?).*\b(?:gratis|gratuit\w*|free|cuesta|costs?)\b.{0,15}\b(?:cancel|anul)\w*"
+        ),
+        Topic.DEPOSIT: (
+            r"\b(?:depositos?|anticipo|senal|fianza|deposits?|down ?payment|prepay\w*"
+            r"|por adelantado|in advance)\b"
+        ),
         Topic.FITNESS: r"\b(?:gimnasio|gym|spa|sauna|fitness|jacuzzi)\b",
         Topic.PETS: r"\b(?:mascotas?|perr[oa]s?|perritos?|gat[oa]s?|pets?|dogs?|cats?|animales)\b",
         Topic.TRANSPORT: (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from conserje.tenant.v1.settings_pb2 import InfoText, LocalizedText, RoomPhoto
+from conserje.tenant.v1.settings_pb2 import HousePhoto, InfoText, LocalizedText
 from conserje.tenant.v1.tenant_pb2 import Tenant, TenantProfile
 
 from services.tenant.hotels.domain import Hotel
@@ -23,7 +23,7 @@ def profile_of(hotel: Hotel, language_code: str) -> TenantProfile:
         tenant_id=tenant.tenant_id,
         version=hotel.version,
         info_texts=_info_texts(tenant, wanted),
-        room_photos=[_photo(photo, wanted) for photo in tenant.room_photos],
+        photos=[_photo(photo, wanted) for photo in tenant.photos],
         suspension_answer=answer.text if answer is not None else "",
     )
     if tenant.HasField("address"):
@@ -42,10 +42,10 @@ def _info_texts(tenant: Tenant, wanted: Sequence[str]) -> Iterable[InfoText]:
     return [text for text in chosen if text is not None]
 
 
-def _photo(photo: RoomPhoto, wanted: Sequence[str]) -> RoomPhoto:
+def _photo(photo: HousePhoto, wanted: Sequence[str]) -> HousePhoto:
     caption = _chosen(photo.captions, wanted)
     captions = [] if caption is None else [caption]
-    return RoomPhoto(room_type_id=photo.room_type_id, photo_url=photo.photo_url, captions=captions)
+    return HousePhoto(topic=photo.topic, photo_url=photo.photo_url, captions=captions)
 
 
 def _chosen(texts: Iterable[TextT], wanted: Sequence[str]) -> TextT | None:

@@ -22,7 +22,7 @@ FIELDS = (
     "address",
     "business_hours",
     "info_texts",
-    "room_photos",
+    "photos",
     "staff_contacts",
     "feature_flags",
     "suspension_policy",
@@ -57,8 +57,8 @@ def _problems(tenant: Tenant) -> Problems:
     """Fields and what is wrong with them."""
     yield from _hours(tenant.business_hours)
     yield from _twice("info_texts", ((one.topic, one.language_code) for one in tenant.info_texts))
-    for index, photo in enumerate(tenant.room_photos):
-        yield from _languages(f"room_photos[{index}].captions", photo.captions)
+    for index, photo in enumerate(tenant.photos):
+        yield from _languages(f"photos[{index}].captions", photo.captions)
     for index, contact in enumerate(tenant.staff_contacts):
         if not (contact.phone_number or contact.email):
             yield f"staff_contacts[{index}]", "must have a phone_number or an email"

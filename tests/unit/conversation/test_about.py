@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date, time
+from datetime import date, time, timedelta
+from decimal import Decimal
 
 import pytest
 
+from meshkit.money import Money
 from services.messaging.conversation.hours import Hours, Span
 from services.messaging.conversation.profile import Profile
-from services.messaging.conversation.queries import Failed
+from services.messaging.conversation.queries import Charge, Failed, HouseTerms
 from services.messaging.replies.model import Buttons
 from services.messaging.understanding.meaning import Topic
 from tests.unit.conversation.world import Chat
@@ -94,12 +96,65 @@ def test_without_the_tenant_service_it_says_that_it_cannot_look() -> None:
     assert "no lo puedo consultar ahora mismo" in told
 
 
+TERMS = HouseTerms(
+    check_in=time(14),
+    check_out=time(12),
+    cancellation=(
+        (timedelta(days=7), Charge(nights=1)),
+        (timedelta(hours=24), Charge(percent=100)),
+    ),
+    no_show=Charge(amount=Money(Decimal(30), "EUR")),
+    deposit=Charge(percent=30),
+    deposit_period=timedelta(hours=48),
+    late_checkout=((time(16), Charge(amount=Money(Decimal("25.5"), "EUR"))),),
+)
+
+
+def test_what_the_hotel_asks_for_is_told_from_its_terms() -> None:
+    guest = chat()
+    guest.desk.terms = TERMS
+    assert body(guest, "¿cuál es la política de cancelación?") == (
+        "Cancelar es gratis hasta 7 días antes de la llegada, contando desde las 14:00.\n"
+        "• Desde 7 días antes cuesta el precio de 1 noche.\n"
+        "• Desde 24 horas antes cuesta el 100 % del total.\n"
+        "No presentarse cuesta 30,00 €."
+    )
+    assert body(guest, "Do I have to pay a deposit?") == (
+        "For the booking to be certain a deposit is asked for: 30% of the total, at most 2 days "
+        "after you book."
+    )
+    assert body(guest, "can I check out later?") == (
+        "Check-out is until 12:00 PM. You may stay until 4:00 PM for €25.50."
+    )
+    guest.desk.terms = HouseTerms(time(15), time(11))
+    assert body(guest, "is it free to cancel?") == "Cancelling is free."
+    assert body(guest, "is there a deposit?") == "No deposit is asked for."
+
+
+def test_asking_what_cancelling_costs_cancels_nothing() -> None:
+    guest = chat()
+    guest.desk.terms = TERMS
+    guest.writes("una doble del 12 al 14 de diciembre para 2")
+    guest.writes("doble")
+    assert "Cancelar es gratis" in body(guest, "¿cuánto cuesta cancelar?")
+    assert "Cancelar es gratis" in body(guest, "condiciones de cancelación")
+    assert guest.state.lock is not None
+    guest.writes("cancelar")
+    assert guest.state.lock is None
+
+
+def test_photos_of_the_house_come_with_what_they_show() -> None:
+    link = "https://example.com/pool.jpg"
+    guest = chat(replace(PROFILE, photos={Topic.POOL: (link,)}))
+    assert body(guest, "is there a pool?") == f"Photo: {link}"
+
+
 def test_times_are_those_of_the_terms_that_bookings_are_made_under() -> None:
     guest = chat()
-    guest.desk.times = Failed("NOT_FOUND", "PROPERTY_UNKNOWN")
+    guest.desk.terms = Failed("NOT_FOUND", "PROPERTY_UNKNOWN")
     assert body(guest, "check-in?") == "Antes guardamos el equipaje."
     assert "no information about check-out" in body(guest, "what time is check-out?")
-    guest.desk.times = Failed("UNAVAILABLE", "CONNECTION_LOST")
+    guest.desk.terms = Failed("UNAVAILABLE", "CONNECTION_LOST")
     assert "cannot look that up right now" in body(guest, "what time is check-in?")
 
 

@@ -38,13 +38,13 @@ from services.messaging.conversation.queries import (
     AlternativeStay,
     Answer,
     AskProfile,
-    AskTimes,
+    AskTerms,
     Availability,
     Failed,
+    HouseTerms,
     Query,
     RoomOffer,
     SearchAvailability,
-    Times,
 )
 from services.messaging.conversation.state import Deposit, State
 from services.messaging.conversation.state_json import from_json, to_json
@@ -117,7 +117,7 @@ class FrontDesk:
         self.penalty = 0
         self.deposit = 0
         self.profile: Answer = Failed("UNAVAILABLE", "TENANT_AWAY")
-        self.times: Answer = Times(time(14), time(12))
+        self.terms: Answer = HouseTerms(time(14), time(12))
         self.queries: list[SearchAvailability] = []
         self.commands: list[Command] = []
 
@@ -134,8 +134,8 @@ class FrontDesk:
     def search(self, query: Query) -> Answer:
         if isinstance(query, AskProfile):
             return self.profile
-        if isinstance(query, AskTimes):
-            return self.times
+        if isinstance(query, AskTerms):
+            return self.terms
         self.queries.append(query)
         self.sweep()
         refused = self._refused(query.check_in, query.check_out)

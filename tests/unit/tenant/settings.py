@@ -29,10 +29,10 @@ business_hours {
 }
 info_texts { topic: INFO_TOPIC_WIFI language_code: "es" text: "Red CasaVerde.\\nClave: 1234" }
 info_texts { topic: INFO_TOPIC_WIFI language_code: "en" text: "Network CasaVerde" }
-room_photos {
-  room_type_id: "doble"
-  photo_url: "https://example.com/doble.jpg?w=800"
-  captions { language_code: "es" text: "La doble" }
+photos {
+  topic: INFO_TOPIC_POOL
+  photo_url: "https://example.com/pool.jpg?w=800"
+  captions { language_code: "es" text: "La piscina" }
 }
 staff_contacts { display_name: "Ana" phone_number: "+525512345678" language_code: "es" }
 feature_flags { tell_reception_hours: false }

@@ -46,7 +46,7 @@ def test_it_has_what_guests_may_know_and_nothing_else() -> None:
     assert (found.tenant_id, found.version) == ("casa-verde", 7)
     assert found.address == tenant.address
     assert found.business_hours == tenant.business_hours
-    assert [photo.captions[0].text for photo in found.room_photos] == ["La doble"]
+    assert [photo.captions[0].text for photo in found.photos] == ["La piscina"]
     assert found.suspension_answer == "Volvemos pronto."
     told = str(found)
     for secret in ("Ana", "525512345678"):

@@ -75,8 +75,8 @@ BAD = (
         "info_texts { topic: INFO_TOPIC_POOL language_code: 'es' text: 'a\\000b' }",
         "info_texts[2].text",
     ),
-    ("room_photos { room_type_id: 'a' photo_url: 'http://a.b/c' }", "room_photos[1].photo_url"),
-    ("room_photos { room_type_id: 'a' photo_url: 'https://u:p@a.b' }", "room_photos[1].photo_url"),
+    ("photos { topic: INFO_TOPIC_POOL photo_url: 'http://a.b/c' }", "photos[1].photo_url"),
+    ("photos { topic: INFO_TOPIC_POOL photo_url: 'https://u:p@a.b' }", "photos[1].photo_url"),
     ("staff_contacts { display_name: 'Eva' }", "staff_contacts[1]"),
     ("staff_contacts { display_name: 'Eva' phone_number: '34 910' }", None),
     (

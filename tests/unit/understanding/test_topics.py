@@ -49,6 +49,12 @@ def topics(text: str) -> tuple[Topic, ...]:
         ("¿tenéis cunas?", Topic.CHILDREN),
         ("¿cuál es vuestro teléfono?", Topic.CONTACT),
         ("is there a gym?", Topic.FITNESS),
+        ("¿cuál es la política de cancelación?", Topic.CANCELLATION),
+        ("cancellation policy", Topic.CANCELLATION),
+        ("¿se puede cancelar gratis?", Topic.CANCELLATION),
+        ("how much does it cost to cancel?", Topic.CANCELLATION),
+        ("¿hay que pagar un depósito?", Topic.DEPOSIT),
+        ("do I pay in advance?", Topic.DEPOSIT),
     ],
 )
 def test_a_topic(text: str, topic: Topic) -> None:
@@ -64,6 +70,7 @@ def test_a_topic(text: str, topic: Topic) -> None:
         "sí, confirmo",
         "mis reservas",
         "cancelar mi reserva",
+        "cancelar gratis",
         "is the suite free?",
         "quiero la suite con vistas",
         "¿cuánto cuesta?",

@@ -401,16 +401,18 @@ class InfoText(_message.Message):
 Global___InfoText: _TypeAlias = InfoText  # noqa: Y015
 
 @_typing.final
-class RoomPhoto(_message.Message):
-    """A photo of rooms of one type."""
+class HousePhoto(_message.Message):
+    """A photo of the house. Those of its rooms are with the room types, in the
+    booking service.
+    """
 
     DESCRIPTOR: _descriptor.Descriptor
 
-    ROOM_TYPE_ID_FIELD_NUMBER: _builtins.int
+    TOPIC_FIELD_NUMBER: _builtins.int
     PHOTO_URL_FIELD_NUMBER: _builtins.int
     CAPTIONS_FIELD_NUMBER: _builtins.int
-    room_type_id: _builtins.str
-    """The room type, as the booking service names it: 1 to 64 characters."""
+    topic: Global___InfoTopic.ValueType
+    """What it belongs to: guests who ask about it are shown it."""
     photo_url: _builtins.str
     """Where the photo is: `https`, without credentials, up to 2,000 characters."""
     @_builtins.property
@@ -420,17 +422,17 @@ class RoomPhoto(_message.Message):
     def __init__(
         self,
         *,
-        room_type_id: _builtins.str = ...,
+        topic: Global___InfoTopic.ValueType = ...,
         photo_url: _builtins.str = ...,
         captions: _abc.Iterable[Global___LocalizedText] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["captions", b"captions", "photo_url", b"photo_url", "room_type_id", b"room_type_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["captions", b"captions", "photo_url", b"photo_url", "topic", b"topic"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-Global___RoomPhoto: _TypeAlias = RoomPhoto  # noqa: Y015
+Global___HousePhoto: _TypeAlias = HousePhoto  # noqa: Y015
 
 @_typing.final
 class StaffContact(_message.Message):

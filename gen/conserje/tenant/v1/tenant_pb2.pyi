@@ -154,7 +154,7 @@ class Tenant(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     BUSINESS_HOURS_FIELD_NUMBER: _builtins.int
     INFO_TEXTS_FIELD_NUMBER: _builtins.int
-    ROOM_PHOTOS_FIELD_NUMBER: _builtins.int
+    PHOTOS_FIELD_NUMBER: _builtins.int
     STAFF_CONTACTS_FIELD_NUMBER: _builtins.int
     FEATURE_FLAGS_FIELD_NUMBER: _builtins.int
     SUSPENSION_POLICY_FIELD_NUMBER: _builtins.int
@@ -212,8 +212,8 @@ class Tenant(_message.Message):
         """
 
     @_builtins.property
-    def room_photos(self) -> _containers.RepeatedCompositeFieldContainer[_settings_pb2.RoomPhoto]:
-        """Photos of its rooms: up to 200."""
+    def photos(self) -> _containers.RepeatedCompositeFieldContainer[_settings_pb2.HousePhoto]:
+        """Photos of the house: up to 100."""
 
     @_builtins.property
     def staff_contacts(self) -> _containers.RepeatedCompositeFieldContainer[_settings_pb2.StaffContact]:
@@ -251,7 +251,7 @@ class Tenant(_message.Message):
         address: _settings_pb2.Address | None = ...,
         business_hours: _settings_pb2.BusinessHours | None = ...,
         info_texts: _abc.Iterable[_settings_pb2.InfoText] | None = ...,
-        room_photos: _abc.Iterable[_settings_pb2.RoomPhoto] | None = ...,
+        photos: _abc.Iterable[_settings_pb2.HousePhoto] | None = ...,
         staff_contacts: _abc.Iterable[_settings_pb2.StaffContact] | None = ...,
         feature_flags: _settings_pb2.FeatureFlags | None = ...,
         suspension_policy: _settings_pb2.SuspensionPolicy | None = ...,
@@ -259,7 +259,7 @@ class Tenant(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "create_time", b"create_time", "feature_flags", b"feature_flags", "suspension_policy", b"suspension_policy", "update_time", b"update_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "create_time", b"create_time", "currency_code", b"currency_code", "default_language_code", b"default_language_code", "display_name", b"display_name", "etag", b"etag", "feature_flags", b"feature_flags", "identifiers", b"identifiers", "info_texts", b"info_texts", "language_codes", b"language_codes", "numbers", b"numbers", "room_photos", b"room_photos", "staff_contacts", b"staff_contacts", "state", b"state", "suspension_policy", b"suspension_policy", "tenant_id", b"tenant_id", "time_zone", b"time_zone", "update_time", b"update_time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "create_time", b"create_time", "currency_code", b"currency_code", "default_language_code", b"default_language_code", "display_name", b"display_name", "etag", b"etag", "feature_flags", b"feature_flags", "identifiers", b"identifiers", "info_texts", b"info_texts", "language_codes", b"language_codes", "numbers", b"numbers", "photos", b"photos", "staff_contacts", b"staff_contacts", "state", b"state", "suspension_policy", b"suspension_policy", "tenant_id", b"tenant_id", "time_zone", b"time_zone", "update_time", b"update_time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -276,7 +276,7 @@ class TenantProfile(_message.Message):
     ADDRESS_FIELD_NUMBER: _builtins.int
     BUSINESS_HOURS_FIELD_NUMBER: _builtins.int
     INFO_TEXTS_FIELD_NUMBER: _builtins.int
-    ROOM_PHOTOS_FIELD_NUMBER: _builtins.int
+    PHOTOS_FIELD_NUMBER: _builtins.int
     FEATURE_FLAGS_FIELD_NUMBER: _builtins.int
     SUSPENSION_ANSWER_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
@@ -302,8 +302,8 @@ class TenantProfile(_message.Message):
         """
 
     @_builtins.property
-    def room_photos(self) -> _containers.RepeatedCompositeFieldContainer[_settings_pb2.RoomPhoto]:
-        """Photos of its rooms; each with one caption at most, chosen like the texts."""
+    def photos(self) -> _containers.RepeatedCompositeFieldContainer[_settings_pb2.HousePhoto]:
+        """Photos of the house; each with one caption at most, chosen like the texts."""
 
     @_builtins.property
     def feature_flags(self) -> _settings_pb2.FeatureFlags:
@@ -317,13 +317,13 @@ class TenantProfile(_message.Message):
         address: _settings_pb2.Address | None = ...,
         business_hours: _settings_pb2.BusinessHours | None = ...,
         info_texts: _abc.Iterable[_settings_pb2.InfoText] | None = ...,
-        room_photos: _abc.Iterable[_settings_pb2.RoomPhoto] | None = ...,
+        photos: _abc.Iterable[_settings_pb2.HousePhoto] | None = ...,
         feature_flags: _settings_pb2.FeatureFlags | None = ...,
         suspension_answer: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "feature_flags", b"feature_flags"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "feature_flags", b"feature_flags", "info_texts", b"info_texts", "room_photos", b"room_photos", "suspension_answer", b"suspension_answer", "tenant_id", b"tenant_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["address", b"address", "business_hours", b"business_hours", "feature_flags", b"feature_flags", "info_texts", b"info_texts", "photos", b"photos", "suspension_answer", b"suspension_answer", "tenant_id", b"tenant_id", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
