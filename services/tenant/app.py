@@ -32,6 +32,9 @@ from services.tenant.servicer import SERVICE, TenantServicer
 from services.tenant.settings import TenantSettings
 from services.tenant.store import TenantStore
 
+UNHEARD_SECONDS = 5.0
+"""Beyond the pause between two questions to the database; then answers may be old."""
+
 
 async def build(kit: Kit, settings: TenantSettings) -> None:
     """Ready with a directory in memory, whether Postgres is there or not."""
@@ -60,6 +63,8 @@ async def build(kit: Kit, settings: TenantSettings) -> None:
     kit.worker("listen", listener.run)
     kit.degraded("directory_changes", listener.problem)
     kit.ready("directory", directory.problem)
+    stale_seconds = settings.poll_seconds + UNHEARD_SECONDS
+    kit.degraded("directory", lambda: directory.staleness(stale_seconds))
     servicer = TenantServicer(
         directory,
         HotelStore(postgres),

@@ -291,6 +291,12 @@ class Directory:
         """Seconds since the snapshot was known to be the newest; 0 before the first."""
         return 0.0 if self._snapshot is None else self._clock.monotonic() - self._confirmed
 
+    def staleness(self, after_seconds: float) -> str | None:
+        """How old the answers are, if the database was not heard for so long; else None."""
+        if self.age() <= after_seconds:
+            return None
+        return f"The directory is of {self.age():.0f} s ago: the database is not heard."
+
     def problem(self) -> str | None:
         """Why nothing can be answered; None when something can."""
         return "The directory of hotels was not read yet." if self._snapshot is None else None

@@ -19,6 +19,7 @@ from meshkit.clock import FakeClock
 from meshkit.postgres import Postgres
 from sandbox.databases import DatabaseUrls
 from services.tenant import refresh
+from services.tenant.answers import Answers
 from services.tenant.changes import Changes
 from services.tenant.domain import Directory, Snapshot
 from services.tenant.hotels.import_store import ImportStore
@@ -238,6 +239,11 @@ async def test_without_the_database_the_last_directory_goes_on_and_ages(
     assert directory.snapshot is loaded
     assert directory.problem() is None
     assert directory.age() == 90
+    assert directory.staleness(90) is None
+    assert directory.staleness(6) == "The directory is of 90 s ago: the database is not heard."
+    mirador = loaded.numbers["100000000000001"]
+    as_of = Answers().response(mirador, directory.snapshot).as_of
+    assert as_of.ToDatetime(UTC) == loaded.read_time
 
 
 async def test_a_flood_of_unknown_numbers_costs_no_statement(
