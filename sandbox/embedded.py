@@ -56,7 +56,7 @@ maxmemory 256mb
 maxmemory-policy allkeys-lru
 user default off
 user admin on >{admin_password} ~* &* +@all
-user mesh on >{password} ~* &* +@all -@dangerous +info +client -scan -keys -flushall -flushdb
+user mesh on >{password} ~* &* +@all -@dangerous +info +client -scan -keys -flushall -flushdb {may}
 """
 
 
@@ -255,7 +255,18 @@ class EmbeddedRedis:
     (SCAN, KEYS, FLUSHALL, FLUSHDB) and what only administrators need.
     """
 
-    def __init__(self, data_dir: Path, port: int = 0, *, redis_binary: Path | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        port: int = 0,
+        *,
+        redis_binary: Path | None = None,
+        configuration: str = "",
+        may: str = "",
+    ) -> None:
+        """`configuration`: further lines of the server's file; `may`: what else `mesh` may do."""
+        self._configuration = configuration
+        self._may = may
         self._wanted_port = port
         self.port = port
         self._home = data_dir.resolve()
@@ -334,9 +345,10 @@ class EmbeddedRedis:
             directory=self._home,
             password=self._password,
             admin_password=self._admin_password,
+            may=self._may,
         )
         path.touch(mode=0o600)
-        path.write_text(text)
+        path.write_text(text + self._configuration)
         return path
 
     def _answers(self) -> bool:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
 
 import orjson
 import pytest
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 
 from meshkit.clock import FakeClock
 from meshkit.errors import MeshError
 from meshkit.postgres import Postgres
 from meshkit.redis_pool import make_redis
+from sandbox.cluster import EmbeddedRedisCluster
 from sandbox.embedded import EmbeddedRedis
 from services.booking.cache import PAUSE_SECONDS, AvailabilityCache, entry_key, version_key
 from services.booking.domain import Lock, Stay
@@ -21,7 +25,7 @@ from services.booking.metrics import BookingMetrics
 from services.booking.search.domain import Counters, Inventory, search
 from services.booking.search.store import Asked
 from services.booking.store import BookingStore
-from tests.conftest import RedisServer
+from tests.conftest import RedisServer, redis_binary
 from tests.integration.booking.hotel import PRICE, Hotel, Sql
 from tests.integration.booking.priced import sell, total
 from tests.integration.booking.searching import Searches
@@ -35,12 +39,61 @@ def clock() -> FakeClock:
     return FakeClock(dt.datetime(2026, 1, 1, tzinfo=dt.UTC))
 
 
+@pytest.fixture(scope="session")
+def redis_cluster(server_folder: Path) -> Iterator[EmbeddedRedisCluster]:
+    """A Redis Cluster of three nodes, started once for all tests that ask for it."""
+    cluster = EmbeddedRedisCluster(server_folder / "cluster", redis_binary=redis_binary())
+    cluster.start()
+    yield cluster
+    cluster.stop()
+
+
+@dataclass(frozen=True)
+class Servers:
+    """What a test runs on: one Redis, or a cluster."""
+
+    client: Redis
+    empty: Callable[[], Awaitable[object]]
+    admin_urls: Sequence[str]
+
+    async def commands(self) -> dict[str, int]:
+        """How many of which commands all of them have carried out."""
+        calls = {"mget": 0, "set": 0}
+        for url in self.admin_urls:
+            async with Redis.from_url(url) as admin:
+                stats = await admin.info("commandstats")
+            for name in calls:
+                calls[name] += stats.get(f"cmdstat_{name}", {}).get("calls", 0)
+        return calls
+
+
+@pytest.fixture(params=["one", "cluster"])
+async def servers(request: pytest.FixtureRequest) -> AsyncIterator[Servers]:
+    """Empty servers, as the mesh reaches them."""
+    if request.param == "one":
+        server: RedisServer = request.getfixturevalue("redis_server")
+        client = make_redis(server.url)
+        admin = Redis.from_url(server.admin_url)
+        urls = [server.admin_url]
+    else:
+        cluster: EmbeddedRedisCluster = request.getfixturevalue("redis_cluster")
+        # The commands are the same; where they go is the client's business.
+        client, admin = (
+            # Redis 6.2 does not know the words by which the library introduces itself.
+            cast(Redis, RedisCluster.from_url(url, driver_info=None))
+            for url in (cluster.url, cluster.admin_url)
+        )
+        urls = [node.admin_url for node in cluster.nodes]
+    await admin.flushall()
+    yield Servers(client, admin.flushall, urls)
+    await client.aclose()
+    await admin.aclose()
+
+
 @pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    """An empty Redis, as the mesh reaches it."""
-    client = make_redis(redis_url)
-    yield client
-    await client.aclose(close_connection_pool=True)
+def redis(servers: Servers) -> Redis:
+    """The client of the mesh."""
+    return servers.client
 
 
 @pytest.fixture
@@ -61,6 +114,9 @@ def make_cache(
 def cache(make_cache: Callable[[Redis], AvailabilityCache], redis: Redis) -> AvailabilityCache:
     """The cache under test."""
     return make_cache(redis)
+
+
+PARTS = ("meshkit", "services", "gateway")
 
 
 def count(metrics: BookingMetrics, outcome: str) -> float:
@@ -197,11 +253,10 @@ async def test_an_evicted_version_makes_nothing_believable(
 
 
 async def test_redis_emptied_mid_way(
-    cache: AvailabilityCache, redis_server: RedisServer, hotel: Hotel, store: BookingStore
+    cache: AvailabilityCache, servers: Servers, hotel: Hotel, store: BookingStore
 ) -> None:
     await read(cache, hotel.tenant_id, hotel.stay())
-    async with Redis.from_url(redis_server.admin_url) as admin:
-        await admin.flushall()
+    await servers.empty()
     await store.acquire([hotel.request()])
     await cache.outdate([hotel.tenant_id])
     inventory, was_cached = await read(cache, hotel.tenant_id, hotel.stay())
@@ -238,6 +293,56 @@ async def test_redis_stopped_and_back(
     await redis.aclose(close_connection_pool=True)
 
 
+async def test_many_hotels_are_outdated_at_once_wherever_their_slots_are(
+    cache: AvailabilityCache, redis: Redis
+) -> None:
+    hotels = [f"hotel-{number}" for number in range(20)]
+    await cache.outdate(hotels)
+    assert all([await redis.get(version_key(one)) for one in hotels])
+
+
+async def test_a_million_keys_of_others_change_nothing_that_is_asked_of_redis(
+    own_redis: EmbeddedRedis,
+    make_cache: Callable[[Redis], AvailabilityCache],
+    store: BookingStore,
+    hotel: Hotel,
+) -> None:
+    """Every command is in the SLOWLOG here; none of them looks at other keys than its own."""
+    redis = make_redis(own_redis.url)
+    cache = make_cache(redis)
+    async with Redis.from_url(own_redis.admin_url) as admin:
+
+        async def asked() -> list[list[bytes]]:
+            await admin.config_set("slowlog-log-slower-than", 0)
+            await admin.slowlog_reset()
+            for _ in range(2):
+                await cache.outdate([hotel.tenant_id])
+                await read(cache, hotel.tenant_id, hotel.stay())
+                await read(cache, hotel.tenant_id, hotel.stay())
+            await admin.config_set("slowlog-log-slower-than", -1)
+            entries = [one["command"].split() for one in await admin.slowlog_get(100)]
+            return [one for one in entries if b"booking:" in b" ".join(one)]
+
+        alone = await asked()
+        populate = ("DEBUG POPULATE", 1_000_000, "other")
+        await admin.execute_command(*populate)  # type: ignore[no-untyped-call]
+        assert await admin.dbsize() > 1_000_000
+        crowded = await asked()
+    await redis.aclose(close_connection_pool=True)
+    assert [one[:2] for one in crowded] == [one[:2] for one in alone]
+    assert {one[0].upper() for one in crowded} == {b"SET", b"MGET"}
+    assert len(crowded) == 8
+
+
+def test_no_command_of_ours_looks_through_all_keys() -> None:
+    """The server forbids them; here nobody even writes them down."""
+    root = Path(__file__).parents[3]
+    forbidden = re.compile(r"""\bscan_iter\b|redis\.(scan|keys)\(|["'](SCAN|KEYS)\b""")
+    sources = [one for part in PARTS for one in (root / part).rglob("*.py")]
+    assert len(sources) > 100
+    assert [str(one) for one in sources if forbidden.search(one.read_text())] == []
+
+
 async def test_keys_of_a_hotel_share_a_slot(hotel: Hotel) -> None:
     """One MGET reads both, also on a cluster: what is hashed is the part in braces."""
     assert version_key("h") == "booking:{h}:version"
@@ -250,30 +355,22 @@ async def test_a_batch_is_two_statements_and_one_round_trip_whatever_its_size(
     searches: Searches,
     hotel: Hotel,
     sql: Sql,
-    redis: Redis,
-    redis_server: RedisServer,
+    servers: Servers,
 ) -> None:
     hotels = [hotel, await Hotel.create(sql, "luna", {"suite": 1, **ROOMS})]
     await store.acquire([hotel.request("suite")])
     asked = [(one.tenant_id, one.stay(day)) for one in hotels for day in range(10, 20)]
     postgres = store._postgres
-    async with Redis.from_url(redis_server.admin_url) as admin:
-
-        async def commands() -> dict[str, int]:
-            stats = await admin.info("commandstats")
-            calls = {name: stats.get(f"cmdstat_{name}", {}) for name in ("mget", "set")}
-            return {name: one.get("calls", 0) for name, one in calls.items()}
-
-        for expected in ((2, False), (1, True)):  # The hotel that is not there is not kept.
-            statements, before = postgres.statements, await commands()
-            found = await cache.inventories([*asked, ("nobody", hotel.stay())])
-            assert (postgres.statements - statements, found[0][1]) == expected
-            after = await commands()
-            # One for each hotel, all at once: nobody waits twice.
-            assert after["mget"] - before["mget"] == 3
-            await cache.written()
-            written = (await commands())["set"] - before["set"]
-            assert written == (0 if expected[1] else len(asked))
+    for expected in ((2, False), (1, True)):  # The hotel that is not there is not kept.
+        statements, before = postgres.statements, await servers.commands()
+        found = await cache.inventories([*asked, ("nobody", hotel.stay())])
+        assert (postgres.statements - statements, found[0][1]) == expected
+        after = await servers.commands()
+        # One for each hotel, all at once: nobody waits twice.
+        assert after["mget"] - before["mget"] == 3
+        await cache.written()
+        written = (await servers.commands())["set"] - before["set"]
+        assert written == (0 if expected[1] else len(asked))
     for (inventory, _), (tenant_id, stay) in zip(found, asked, strict=False):
         assert isinstance(inventory, Inventory)
         taken = tenant_id == hotel.tenant_id and stay.check_in < hotel.stay().check_out
