@@ -8,7 +8,7 @@ back as an outcome (`outcome_of`).
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, time
 from decimal import Decimal, InvalidOperation
@@ -28,7 +28,7 @@ from conserje.booking.v1.booking_service_pb2 import (
     SearchAvailabilityRequest,
     SearchAvailabilityResponse,
 )
-from conserje.booking.v1.lock_pb2 import Lock
+from conserje.booking.v1.lock_pb2 import Lock, QuoteLine
 from conserje.booking.v1.reservation_pb2 import (
     RESERVATION_STATE_AWAITING_DEPOSIT,
     RESERVATION_STATE_PENDING_PMS,
@@ -70,7 +70,7 @@ from services.messaging.conversation.queries import (
     RoomOffer,
     SearchAvailability,
 )
-from services.messaging.conversation.state import Deposit
+from services.messaging.conversation.state import Deposit, Tax
 
 if TYPE_CHECKING:
     from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceAsyncStub
@@ -270,6 +270,7 @@ def _granted(lock: Lock) -> outcomes.LockGranted:
         nightly=tuple(money.from_proto(price) for price in lock.quote.nightly_prices),
         total=money.from_proto(lock.quote.total_price),
         expire_time=lock.expire_time.ToDatetime(UTC),
+        taxes=_taxes(lock.quote.lines),
     )
 
 
@@ -342,6 +343,14 @@ def _offer(room: RoomTypeAvailability) -> RoomOffer:
         nightly=tuple(money.from_proto(price) for price in room.nightly_prices),
         total=money.from_proto(room.total_price),
         reason=_unavailable(room.unavailable_reason),
+        detail=room.required_night_count or room.required_notice_days,
+        taxes=_taxes(room.lines),
+    )
+
+
+def _taxes(lines: Iterable[QuoteLine]) -> tuple[Tax, ...]:
+    return tuple(
+        Tax(dict(one.display_names), money.from_proto(one.amount), one.included) for one in lines
     )
 
 

@@ -90,6 +90,23 @@ async def test_a_guest_books_in_spanish_by_typing_and_tapping(
     assert str(booked.total_price.units) in offer.text.replace(".", "").replace(",", "")
 
 
+async def test_the_demo_shows_a_tax_a_minimum_stay_and_what_one_guest_pays(mesh: Mesh) -> None:
+    guest = Guest(mesh)
+    friday = _day(60) + timedelta(days=(4 - _day(60).weekday()) % 7)
+    saturday = friday + timedelta(days=1)
+    dates = f"del {friday:%d/%m/%Y} al {saturday:%d/%m/%Y}"
+    offer = await guest.say(f"una habitación {dates} para 2")
+    # 118.00 for the night, and 1.50 of city tax for each of two guests.
+    assert "*Habitación doble*: 121,00 € en total" in offer.text
+    assert "El total ya incluye: IVA, Tasa turística." in offer.text
+    assert "En esas fechas, 2 noches como mínimo: Suite con vistas." in offer.text
+    kept = await guest.tap(offer.row("doble"))
+    assert "IVA incluido: 10,73 €" in kept.text
+    assert "Tasa turística: 3,00 €, ya en el total" in kept.text
+    alone = await Guest(mesh).say(f"una habitación {dates} para 1")
+    assert "*Habitación doble*: 104,50 € en total" in alone.text
+
+
 async def test_a_cancellation_that_costs_something_is_quoted_and_then_done(
     mesh: Mesh, booking: BookingServiceAsyncStub
 ) -> None:

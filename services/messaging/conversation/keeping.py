@@ -23,7 +23,7 @@ from services.messaging.conversation.state import (
     Stay,
 )
 from services.messaging.conversation.turn import Steps, Turn
-from services.messaging.replies import bookings, limits, questions, texts
+from services.messaging.replies import bookings, limits, price_texts, prices, questions, texts
 
 # A guest with more open stays than these sees the newest.
 _MOST_RESERVATIONS = 10
@@ -67,7 +67,8 @@ def confirm(turn: Turn, lock: Lock) -> Decision:
 def granted(turn: Turn, wanted: Room, outcome: LockGranted) -> Decision:
     """The room is kept: shows what, until when and for how much."""
     stay = Stay(outcome.check_in, outcome.check_out, wanted.stay.adults, wanted.stay.children)
-    room = Room(outcome.room_type_id, wanted.names, stay, outcome.total)
+    taxes = search.clean_taxes(outcome.taxes)
+    room = Room(outcome.room_type_id, wanted.names, stay, outcome.total, taxes=taxes)
     lock = Lock(
         outcome.lock_id,
         outcome.owner_token,
@@ -98,6 +99,7 @@ def not_granted(turn: Turn, wanted: Room, outcome: LockRefused) -> Steps:
         "TOO_MANY_GUESTS": texts.WISH_TOO_SMALL,
         "ROOM_TYPE_UNKNOWN": texts.NOT_SOLD_ANY_MORE,
     }
+    phrases |= dict.fromkeys(prices.NOT_SOLD, price_texts.WISH_NOT_SOLD)
     if reason not in phrases:
         return not_kept_now(turn)
     guests = voice.guests(wanted.stay.adults, wanted.stay.children)

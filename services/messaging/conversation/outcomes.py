@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from meshkit.money import Money
-from services.messaging.conversation.state import Deposit
+from services.messaging.conversation.state import Deposit, Tax
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,7 @@ class LockGranted:
     nightly: tuple[Money, ...]
     total: Money
     expire_time: datetime
+    taxes: tuple[Tax, ...] = ()
 
 
 @dataclass(frozen=True)

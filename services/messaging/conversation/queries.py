@@ -6,6 +6,7 @@ from datetime import date, time, timedelta
 
 from meshkit.money import Money
 from services.messaging.conversation.profile import Profile
+from services.messaging.conversation.state import Tax
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class RoomOffer:
     """One room type for the stay of the query.
 
     `names` is by BCP 47 language; `reason` is empty when the room can be had,
-    else `SOLD_OUT` or `TOO_MANY_GUESTS`.
+    else one of booking's `UnavailableReason`, and `detail` how many nights, or
+    days ahead, would do.
     """
 
     room_type_id: str
@@ -33,6 +35,8 @@ class RoomOffer:
     nightly: tuple[Money, ...]
     total: Money
     reason: str = ""
+    detail: int = 0
+    taxes: tuple[Tax, ...] = ()
 
 
 @dataclass(frozen=True)

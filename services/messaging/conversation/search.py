@@ -10,9 +10,9 @@ from services.messaging.conversation.queries import (
     RoomOffer,
     SearchAvailability,
 )
-from services.messaging.conversation.state import Asking, Draft, Missing, Offer, Room, Stay
+from services.messaging.conversation.state import Asking, Draft, Missing, Offer, Room, Stay, Tax
 from services.messaging.conversation.turn import Steps, Turn
-from services.messaging.replies import limits, offers, questions, texts
+from services.messaging.replies import limits, offers, price_texts, prices, questions, texts
 from services.messaging.replies.model import Text
 from services.messaging.understanding import rooms
 from services.messaging.understanding.meaning import MAX_GUESTS, MAX_NIGHTS, DateProblem
@@ -137,7 +137,14 @@ def _offer_free(
     ordered = [free[index] for index in wished]
     ordered += [room for index, room in enumerate(free) if index not in wished]
     offered = tuple(
-        Room(room.room_type_id, clean(room.names), stay, room.total, room.free_count)
+        Room(
+            room.room_type_id,
+            clean(room.names),
+            stay,
+            room.total,
+            room.free_count,
+            clean_taxes(room.taxes),
+        )
         for room in ordered
     )
     offer = Offer(turn.state.offer_count + 1, offered, _missing(answer))
@@ -163,7 +170,8 @@ def _offer_other_stays(
     )
     offer = Offer(turn.state.offer_count + 1, offered, _missing(answer), elsewhen=True)
     voice = turn.voice
-    return show(turn, offer, (*intro, _none_free(turn, stay), voice.say(texts.OTHER_STAYS)))
+    none = _none_free(turn, stay, answer)
+    return show(turn, offer, (*intro, none, voice.say(texts.OTHER_STAYS)))
 
 
 def show(turn: Turn, offer: Offer, intro: Sequence[str], start: int = 0) -> Decision:
@@ -184,20 +192,27 @@ def _nothing(turn: Turn, stay: Stay, answer: Availability, intro: Sequence[str])
         return turn.but(asking=Asking.GUESTS, offer=None).reply(
             questions.ask_guests(voice, (*intro, told))
         )
-    told = f"{_none_free(turn, stay)} {voice.say(texts.TRY_OTHER_DATES)}"
+    none = _none_free(turn, stay, answer)
     asking = turn.but(asking=Asking.DATES, offer=None)
-    return asking.reply(questions.suggest_dates(voice, (*intro, told)))
+    lines = [f"{none} {voice.say(texts.TRY_OTHER_DATES)}"]
+    if reasons & prices.NOT_SOLD:
+        why = prices.why_not(voice, _missing(answer))
+        lines = [none, *why, voice.say(texts.TRY_OTHER_DATES)]
+    return asking.reply(questions.suggest_dates(voice, (*intro, *lines)))
 
 
-def _none_free(turn: Turn, stay: Stay) -> str:
+def _none_free(turn: Turn, stay: Stay, answer: Availability) -> str:
+    """That nothing can be had; that others have it only when that is why."""
     voice = turn.voice
+    ruled_out = any(room.reason in prices.NOT_SOLD for room in answer.room_types)
+    phrase = price_texts.NOTHING_FITS if ruled_out else texts.NONE_FREE
     guests = voice.guests(stay.adults, stay.children)
-    return voice.say(texts.NONE_FREE, stay=voice.stay(stay), guests=guests)
+    return voice.say(phrase, stay=voice.stay(stay), guests=guests)
 
 
 def _missing(answer: Availability) -> tuple[Missing, ...]:
     return tuple(
-        Missing(clean(room.names), room.reason or "SOLD_OUT")
+        Missing(clean(room.names), room.reason or "SOLD_OUT", room.detail)
         for room in answer.room_types
         if room.reason or room.free_count <= 0
     )
@@ -210,7 +225,8 @@ def _wish_not_met(turn: Turn, stay: Stay, offer: Offer) -> list[str]:
     best = rooms.named(turn.state.draft.wish, every)
     missed = [offer.missing[i - len(offer.rooms)] for i in best if i >= len(offer.rooms)]
     guests = voice.guests(stay.adults, stay.children)
-    phrases = {"TOO_MANY_GUESTS": texts.WISH_TOO_SMALL}
+    phrases = dict.fromkeys(prices.NOT_SOLD, price_texts.WISH_NOT_SOLD)
+    phrases["TOO_MANY_GUESTS"] = texts.WISH_TOO_SMALL
     return [
         voice.say(
             phrases.get(room.reason, texts.WISH_SOLD_OUT),
@@ -219,6 +235,11 @@ def _wish_not_met(turn: Turn, stay: Stay, offer: Offer) -> list[str]:
         )
         for room in missed
     ]
+
+
+def clean_taxes(taxes: Sequence[Tax]) -> tuple[Tax, ...]:
+    """Taxes as they can be kept and shown."""
+    return tuple(replace(tax, names=clean(tax.names)) for tax in taxes)
 
 
 def clean(names: Mapping[str, str]) -> dict[str, str]:

@@ -50,6 +50,15 @@ class Draft:
 
 
 @dataclass(frozen=True)
+class Tax:
+    """A tax or a fee in a total; one that is `included` is part of the nightly prices."""
+
+    names: Mapping[str, str]
+    amount: Money
+    included: bool
+
+
+@dataclass(frozen=True)
 class Room:
     """A room type as it was offered for a stay, at the price it had then.
 
@@ -61,6 +70,7 @@ class Room:
     stay: Stay
     total: Money
     free_count: int = 0
+    taxes: tuple[Tax, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -69,6 +79,8 @@ class Missing:
 
     names: Mapping[str, str]
     reason: str
+    detail: int = 0
+    """How many nights, or days ahead, would do."""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from services.messaging.conversation.state import (
     Room,
     State,
     Stay,
+    Tax,
 )
 
 VERSION = 1
@@ -169,20 +170,37 @@ def _from_room(room: Room) -> dict[str, Any]:
         "stay": _from_stay(room.stay),
         "total": _from_money(room.total),
         "free": room.free_count,
+        "taxes": [_from_tax(tax) for tax in room.taxes],
     }
+
+
+def _from_tax(tax: Tax) -> dict[str, Any]:
+    return {
+        "names": dict(tax.names),
+        "amount": _from_money(tax.amount),
+        "included": tax.included,
+    }
+
+
+def _tax(value: Any) -> Tax:
+    return Tax(_names(value["names"]), _money(value["amount"]), bool(value["included"]))
 
 
 def _room(value: Any) -> Room:
     stay, total = _stay(value["stay"]), _money(value["total"])
     free = _count(value.get("free", 0))
-    return Room(_text(value["type"]), _names(value["names"]), stay, total, free)
+    taxes = tuple(_tax(tax) for tax in value.get("taxes", ()))
+    return Room(_text(value["type"]), _names(value["names"]), stay, total, free, taxes)
 
 
 def _from_offer(offer: Offer) -> dict[str, Any]:
     return {
         "number": offer.number,
         "rooms": [_from_room(room) for room in offer.rooms],
-        "missing": [{"names": dict(room.names), "reason": room.reason} for room in offer.missing],
+        "missing": [
+            {"names": dict(room.names), "reason": room.reason, "detail": room.detail}
+            for room in offer.missing
+        ],
         "elsewhen": offer.elsewhen,
     }
 
@@ -190,7 +208,8 @@ def _from_offer(offer: Offer) -> dict[str, Any]:
 def _offer(value: Any) -> Offer:
     rooms = tuple(_room(room) for room in value["rooms"])
     missing = tuple(
-        Missing(_names(room["names"]), _text(room["reason"])) for room in value.get("missing", ())
+        Missing(_names(room["names"]), _text(room["reason"]), _count(room.get("detail", 0)))
+        for room in value.get("missing", ())
     )
     return Offer(_count(value["number"]), rooms, missing, bool(value.get("elsewhen", False)))
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from meshkit.money import Money
 from services.messaging.conversation import taps
 from services.messaging.conversation.state import Deposit, Lock, Reservation
-from services.messaging.replies import texts
+from services.messaging.replies import prices, texts
 from services.messaging.replies.model import Button, Buttons, ListMenu, Reply, Row, Text
 from services.messaging.replies.voice import Voice
 
@@ -22,6 +22,7 @@ def summary(voice: Voice, lock: Lock, intro: Sequence[str] = ()) -> Buttons:
         guests=voice.guests(stay.adults, stay.children),
         total=voice.money(lock.room.total),
         per_night=voice.per_night(lock.nightly),
+        taxes="".join(f"\n{line}" for line in prices.tax_lines(voice, lock.room)),
     )
     choices = (
         (taps.CONFIRM, texts.BUTTON_CONFIRM),

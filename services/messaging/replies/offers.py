@@ -4,12 +4,9 @@ from collections.abc import Sequence
 
 from services.messaging.conversation import taps
 from services.messaging.conversation.state import Offer, Room
-from services.messaging.replies import limits, texts
+from services.messaging.replies import limits, prices, texts
 from services.messaging.replies.model import ListMenu, Row
 from services.messaging.replies.voice import Voice
-
-# The names of what cannot be had get this much of the message, the rooms the rest.
-_MISSING_NAMES = 600
 
 
 def room_list(voice: Voice, offer: Offer, intro: Sequence[str], start: int = 0) -> ListMenu:
@@ -20,7 +17,11 @@ def room_list(voice: Voice, offer: Offer, intro: Sequence[str], start: int = 0) 
     if len(shown) < len(left):
         rows.append(_more(voice, offer, start + len(shown)))
     lines = [_line(voice, offer, room) for room in shown]
-    ending = [*_missing(voice, offer), voice.say(texts.OFFER_CHOOSE)]
+    ending = [
+        *prices.total_includes(voice, shown),
+        *prices.why_not(voice, offer.missing),
+        voice.say(texts.OFFER_CHOOSE),
+    ]
     body = "\n\n".join(("\n".join(intro), "\n".join(lines), "\n".join(ending)))
     return ListMenu(body, voice.say(texts.OFFER_BUTTON), tuple(rows))
 
@@ -55,13 +56,3 @@ def _line(voice: Voice, offer: Offer, room: Room) -> str:
     if offer.elsewhen:
         return voice.say(texts.OFFER_OTHER_STAY, name=name, stay=voice.stay(room.stay), total=total)
     return voice.say(texts.OFFER_ROOM, name=name, total=total)
-
-
-def _missing(voice: Voice, offer: Offer) -> list[str]:
-    phrases = {"SOLD_OUT": texts.NOT_FREE, "TOO_MANY_GUESTS": texts.TOO_SMALL}
-    told = []
-    for reason, phrase in phrases.items():
-        names = ", ".join(voice.room(room.names) for room in offer.missing if room.reason == reason)
-        if names:
-            told.append(voice.say(phrase, names=limits.fit(names, _MISSING_NAMES)))
-    return told

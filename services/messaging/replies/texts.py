@@ -144,10 +144,6 @@ ROW_LAST = Phrase(es=" · la última", en=" · the last one")
 ROW_OTHER_STAY = Phrase(
     es="{check_in} – {check_out} · {total}", en="{check_in} – {check_out} · {total}"
 )
-NOT_FREE = Phrase(es="Ya no quedan: {names}.", en="Sold out: {names}.")
-TOO_SMALL = Phrase(
-    es="Demasiado pequeñas para tu grupo: {names}.", en="Too small for your party: {names}."
-)
 WISH_SOLD_OUT = Phrase(
     es="*{name}* no está libre para esas noches, lo siento.",
     en="*{name}* is not free for those nights, sorry.",
@@ -191,8 +187,9 @@ HOTEL_TIME_OTHER_DAY = Phrase(
     es="{time} del {day} (hora del hotel)", en="{time} on {day} (hotel time)"
 )
 SUMMARY = Phrase(
-    es="{stay}\n{guests}\nPrecio: *{total}* en total{per_night}\n\n¿Confirmo la reserva?",
-    en="{stay}\n{guests}\nPrice: *{total}* in total{per_night}\n\nShall I confirm the booking?",
+    es="{stay}\n{guests}\nPrecio: *{total}* en total{per_night}{taxes}\n\n¿Confirmo la reserva?",
+    en="{stay}\n{guests}\nPrice: *{total}* in total{per_night}{taxes}\n\n"
+    "Shall I confirm the booking?",
 )
 PER_NIGHT = Phrase(es=" ({price} por noche)", en=" ({price} a night)")
 PER_NIGHT_BETWEEN = Phrase(

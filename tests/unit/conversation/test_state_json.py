@@ -25,6 +25,7 @@ from services.messaging.conversation.state import (
     Room,
     State,
     Stay,
+    Tax,
 )
 from services.messaging.conversation.state_json import from_json, to_json
 
@@ -38,7 +39,8 @@ MONEY = st.builds(
 )
 NAMES = st.dictionaries(st.sampled_from(["es", "en"]), TEXTS)
 STAYS = st.builds(Stay, DAYS, DAYS, COUNTS, COUNTS)
-ROOMS = st.builds(Room, TEXTS, NAMES, STAYS, MONEY, COUNTS)
+TAXES = st.lists(st.builds(Tax, NAMES, MONEY, st.booleans()), max_size=2).map(tuple)
+ROOMS = st.builds(Room, TEXTS, NAMES, STAYS, MONEY, COUNTS, TAXES)
 NO_OR_COUNT = st.none() | COUNTS
 STATES = st.builds(
     State,
@@ -54,7 +56,7 @@ STATES = st.builds(
         Offer,
         COUNTS,
         st.lists(ROOMS, max_size=3).map(tuple),
-        st.lists(st.builds(Missing, NAMES, TEXTS), max_size=2).map(tuple),
+        st.lists(st.builds(Missing, NAMES, TEXTS, COUNTS), max_size=2).map(tuple),
         st.booleans(),
     ),
     lock=st.none()

@@ -46,7 +46,7 @@ from services.messaging.conversation.queries import (
     RoomOffer,
     SearchAvailability,
 )
-from services.messaging.conversation.state import Deposit, State
+from services.messaging.conversation.state import Deposit, State, Tax
 from services.messaging.conversation.state_json import from_json, to_json
 from services.messaging.conversation.turn import Steps
 from services.messaging.replies.model import Buttons, ListMenu, Reply
@@ -116,6 +116,10 @@ class FrontDesk:
         self.now = NOW
         self.penalty = 0
         self.deposit = 0
+        self.taxes: tuple[Tax, ...] = ()
+        """Of every room, whatever the stay."""
+        self.rules: dict[str, tuple[str, int]] = {}
+        """Why the hotel does not sell a type, and what would do."""
         self.profile: Answer = Failed("UNAVAILABLE", "TENANT_AWAY")
         self.terms: Answer = HouseTerms(time(14), time(12))
         self.queries: list[SearchAvailability] = []
@@ -160,12 +164,24 @@ class FrontDesk:
         reason = "" if free else "SOLD_OUT"
         if guests > room.guests:
             reason = "TOO_MANY_GUESTS"
+        reason, detail = self.rules.get(room.room_type_id, (reason, 0))
         nightly = tuple(euros(room.price) for _ in nights)
-        total = euros(room.price * len(nights))
         return RoomOffer(
-            *(room.room_type_id, room.names, room.guests, 0 if reason else free),
-            *(nightly, total, reason),
+            room_type_id=room.room_type_id,
+            names=room.names,
+            max_guests=room.guests,
+            free_count=0 if reason else free,
+            nightly=nightly,
+            total=self.total(room, len(nights)),
+            reason=reason,
+            detail=detail,
+            taxes=self.taxes,
         )
+
+    def total(self, room: RoomType, nights: int) -> Money:
+        """The nights, and what is added to them."""
+        added = sum((tax.amount.amount for tax in self.taxes if not tax.included), Decimal())
+        return Money(room.price * nights + added, "EUR")
 
     def _alternatives(self, query: SearchAvailability, guests: int) -> tuple[AlternativeStay, ...]:
         found = []
@@ -174,8 +190,9 @@ class FrontDesk:
             nights = nights_of(*days)
             for room in self.rooms.values():
                 fits = guests <= room.guests and days[0] >= self.today
+                fits = fits and room.room_type_id not in self.rules
                 if fits and room.free(nights) > 0:
-                    total = euros(room.price * len(nights))
+                    total = self.total(room, len(nights))
                     found.append(AlternativeStay(room.room_type_id, *days, total))
                     break
         return tuple(found[:3])
@@ -203,6 +220,8 @@ class FrontDesk:
             return LockRefused("ROOM_TYPE_UNKNOWN")
         if wanted.adults + wanted.children > room.guests:
             return LockRefused("TOO_MANY_GUESTS")
+        if wanted.room_type_id in self.rules:
+            return LockRefused(self.rules[wanted.room_type_id][0])
         if room.free(nights) < 1:
             return LockRefused("SOLD_OUT")
         room.take(nights, 1)
@@ -212,8 +231,9 @@ class FrontDesk:
         nightly = tuple(euros(room.price) for _ in nights)
         return LockGranted(
             *(lock_id, f"token-{lock_id}", len(self.locks), room.room_type_id),
-            *(wanted.check_in, wanted.check_out, nightly, euros(room.price * len(nights))),
+            *(wanted.check_in, wanted.check_out, nightly, self.total(room, len(nights))),
             expire_time,
+            taxes=self.taxes,
         )
 
     def _release(self, command: ReleaseLock) -> Outcome:

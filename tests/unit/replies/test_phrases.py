@@ -4,10 +4,10 @@ import string
 
 import pytest
 
-from services.messaging.replies import about_texts, limits, texts
+from services.messaging.replies import about_texts, limits, price_texts, texts
 from services.messaging.replies.phrase import Phrase
 
-SAID = {**vars(texts), **vars(about_texts)}
+SAID = {**vars(texts), **vars(about_texts), **vars(price_texts)}
 PHRASES = {name: value for name, value in SAID.items() if isinstance(value, Phrase)}
 PHRASES |= {f"name of {topic.name}": name for topic, name in about_texts.NAMES.items()}
 

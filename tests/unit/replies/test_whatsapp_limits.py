@@ -20,9 +20,11 @@ from services.messaging.conversation.state import (
     Reservation,
     Room,
     Stay,
+    Tax,
 )
 from services.messaging.replies import bookings, limits, offers, questions
 from services.messaging.replies.model import Button, Buttons, ListMenu, Reply, Row, Text
+from services.messaging.replies.prices import NOT_SOLD
 from services.messaging.replies.voice import Voice
 from services.messaging.whatsapp.build import parts
 from services.messaging.whatsapp.replies import send_of
@@ -38,7 +40,10 @@ NAMES = st.dictionaries(
 )
 IDS = st.text(min_size=1, max_size=64)
 MONEY = st.decimals(0, 10**9, places=2).map(lambda amount: Money(amount, "MXN"))
-ROOMS = st.builds(Room, IDS, NAMES.map(clean), st.just(STAY), MONEY, st.integers(0, 99))
+TAX_NAMES = st.fixed_dictionaries({"es": st.text(max_size=80)}).map(clean)
+TAXES = st.lists(st.builds(Tax, TAX_NAMES, MONEY, st.booleans()), max_size=5).map(tuple)
+ROOMS = st.builds(Room, IDS, NAMES.map(clean), st.just(STAY), MONEY, st.integers(0, 99), TAXES)
+REASONS = st.sampled_from(["SOLD_OUT", "TOO_MANY_GUESTS", *sorted(NOT_SOLD)])
 VOICES = st.builds(
     lambda language, name: Voice(language, mirador(display_name=name)),
     st.sampled_from(["es", "en"]),
@@ -59,9 +64,7 @@ def by_id(room: Room) -> str:
 @given(
     VOICES,
     st.lists(ROOMS, min_size=1, max_size=30, unique_by=by_id),
-    st.lists(
-        st.builds(Missing, NAMES.map(clean), st.sampled_from(["SOLD_OUT", "TOO_MANY_GUESTS"]))
-    ),
+    st.lists(st.builds(Missing, NAMES.map(clean), REASONS, st.integers(0, 90))),
     st.booleans(),
 )
 def test_every_room_of_an_offer_is_shown_in_full(
