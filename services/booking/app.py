@@ -11,12 +11,15 @@ from conserje.booking.v1.booking_service_pb2_grpc import add_BookingServiceServi
 from conserje.booking.v1.inventory_service_pb2_grpc import add_InventoryServiceServicer_to_server
 from conserje.booking.v1.pms_service_pb2_grpc import add_PmsServiceServicer_to_server
 from conserje.booking.v1.room_service_pb2_grpc import add_RoomServiceServicer_to_server
+from conserje.tenant.v1.credential_service_pb2_grpc import CredentialServiceStub
 
+from copies.credentials import Secrets
 from meshkit.errors import Unavailable
 from meshkit.kit import Kit
 from meshkit.postgres import Postgres
 from meshkit.rate_limit import RateLimiter, RateLimitMetrics
 from meshkit.waiting import set_within
+from meshkit.watch import WatchMetrics
 from services.audit.servicer import SERVICE as AUDIT_SERVICE
 from services.audit.servicer import AuditServicer
 from services.audit.store import AuditStore
@@ -35,6 +38,7 @@ from services.booking.pms.nights import PmsNights
 from services.booking.pms.overlay import PmsOverlay
 from services.booking.pms.reconcile import Reconciler
 from services.booking.pms.saga import Patience, Saga
+from services.booking.pms.secrets import PmsSecrets, stored_secrets
 from services.booking.pms.servicer import PmsServicer
 from services.booking.pms.store import PmsStore
 from services.booking.pms.worker import PmsWorker
@@ -101,6 +105,7 @@ def _pms(
         clock=kit.clock,
         metrics=RateLimitMetrics(kit.registry),
     )
+    stored = _stored_secrets(kit, settings)
     connections = Connections(
         store,
         hosts,
@@ -108,7 +113,7 @@ def _pms(
         limiter=limiter,
         metrics=metrics,
         clock=kit.clock,
-        secrets=settings.pms_secrets_folder,
+        secrets=PmsSecrets(settings.pms_secrets_folder, stored),
     )
     nights = PmsNights(redis, kit.clock, metrics)
     saga = Saga(
@@ -130,6 +135,21 @@ def _pms(
         add_PmsServiceServicer_to_server, PmsServicer(store, connections, reconciler), PMS_SERVICE
     )
     return worker, PmsOverlay(connections, nights)
+
+
+def _stored_secrets(kit: Kit, settings: BookingSettings) -> Secrets | None:
+    """What the tenant service keeps for hotels' own systems; None where it is not named."""
+    if not settings.target_tenant:
+        return None
+    channel = kit.channel("tenant", settings.target_tenant)
+    stored = stored_secrets(
+        channel.stub(CredentialServiceStub),
+        clock=kit.clock,
+        registry=kit.registry,
+        watches=WatchMetrics(kit.registry),
+    )
+    kit.worker("pms-secrets", stored.follow)
+    return stored
 
 
 def _sweeping(

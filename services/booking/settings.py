@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
-from meshkit.config import DatabaseSettings, RedisSettings, Settings
+from meshkit.config import SHARED, DatabaseSettings, RedisSettings, Settings
 
 
 class BookingSettings(DatabaseSettings, RedisSettings, Settings):
@@ -22,7 +22,13 @@ class BookingSettings(DatabaseSettings, RedisSettings, Settings):
     pms_secrets_folder: Path | None = Field(
         None,
         description="Folder with one file for each hotel that has a system of its own (PMS), named"
-        " like the hotel, with the secret its system asks for.",
+        " like the hotel, with the secret its system asks for. A file holds over what is stored.",
+    )
+    target_tenant: str = Field(
+        "",
+        description="gRPC target of the tenant service, which keeps the secrets that hotels' own"
+        " systems (PMS) ask for; empty takes them from the folder alone.",
+        json_schema_extra=SHARED,
     )
     pms_settle_seconds: float = Field(
         30.0,

@@ -15,6 +15,7 @@ from typing import assert_never
 
 import structlog
 
+from copies.credentials import AGAIN_SECONDS
 from copies.directory import Directory
 from meshkit.clock import Clock
 from meshkit.errors import Unavailable
@@ -26,7 +27,7 @@ from services.messaging.rates import SendRates
 from services.messaging.settings import MessagingSettings
 from services.messaging.slots import Slots
 from services.messaging.store.outbox import OutboxStore, Sending
-from services.messaging.tokens import AGAIN_SECONDS, Tokens
+from services.messaging.tokens import Tokens
 from services.messaging.wake import Wake
 from services.messaging.whatsapp.build import addressed
 from services.messaging.whatsapp.client import (

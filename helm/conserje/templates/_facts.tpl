@@ -20,7 +20,7 @@ booking:
   process: booking
   args: ["-m", "services.booking"]
   identity: booking
-  calls: []
+  calls: [tenant]
   database: booking
   redis: true
   outside: true

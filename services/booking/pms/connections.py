@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from pathlib import Path
 
 from meshkit.clock import Clock
 from meshkit.errors import Unavailable
@@ -16,6 +15,7 @@ from services.booking.pms.http import Hosts
 from services.booking.pms.metrics import PmsMetrics
 from services.booking.pms.port import Endpoint, Pms
 from services.booking.pms.qloapps.adapter import QloAppsPms
+from services.booking.pms.secrets import PmsSecrets
 from services.booking.pms.store import Connection, Kind, PmsStore
 
 REFRESH_SECONDS = 2.0
@@ -43,7 +43,7 @@ class Connections:
         limiter: RateLimiter,
         metrics: PmsMetrics,
         clock: Clock,
-        secrets: Path | None,
+        secrets: PmsSecrets,
     ) -> None:
         self._store = store
         self._hosts = hosts
@@ -70,11 +70,10 @@ class Connections:
         """Read them again at the next call."""
         self._read_at = float("-inf")
 
-    def connect(self, connection: Connection) -> Connected:
+    async def connect(self, connection: Connection) -> Connected:
         """The guarded adapter for a connection."""
-        endpoint = Endpoint(
-            connection.base_url, connection.property_id, self._secret(connection.tenant_id)
-        )
+        secret = await self._secrets.of(connection.tenant_id)
+        endpoint = Endpoint(connection.base_url, connection.property_id, secret)
         guarded = GuardedPms(
             _adapter(connection.kind, self._hosts, endpoint),
             connection.tenant_id,
@@ -111,17 +110,10 @@ class Connections:
                 if self._read_at == float("-inf"):
                     raise
                 return
-            self._known = {one.tenant_id: self.connect(one) for one in found}
+            # At once: a tenant service that does not answer is waited for one time, not for each.
+            connected = await asyncio.gather(*map(self.connect, found))
+            self._known = {one.connection.tenant_id: one for one in connected}
             self._read_at = self._clock.monotonic()
-
-    def _secret(self, tenant_id: str) -> str:
-        """From the file named like the hotel; empty without one, which its system will refuse."""
-        if self._secrets is None or "/" in tenant_id or tenant_id.startswith("."):
-            return ""
-        try:
-            return (self._secrets / tenant_id).read_text().strip()
-        except OSError:
-            return ""
 
 
 _BADNESS = (State.CLOSED, State.HALF_OPEN, State.OPEN)

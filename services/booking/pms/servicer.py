@@ -75,7 +75,7 @@ class PmsServicer(PmsServiceServicer):
         """What a hotel's system says of itself."""
         storable([("tenant_id", request.tenant_id)])
         connection = await self._store.connection(request.tenant_id)
-        pms = self._connections.connect(connection).pms
+        pms = (await self._connections.connect(connection)).pms
         capabilities = await pms.capabilities()
         theirs = await pms.room_types()
         ours = await self._store.room_type_names(request.tenant_id)
@@ -91,7 +91,7 @@ class PmsServicer(PmsServiceServicer):
         """Every difference between both sides."""
         storable([("tenant_id", request.tenant_id)])
         connection = await self._store.connection(request.tenant_id)
-        found = await self._reconciler.compare(self._connections.connect(connection))
+        found = await self._reconciler.compare(await self._connections.connect(connection))
         return ComparePmsResponse(
             differences=[wire.from_difference(one) for one in found[:MOST_DIFFERENCES]],
             difference_count=len(found),

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.messaging import tokens
+from copies import credentials
 from tests.integration.messaging.mesh import DEADLINE, NUMBER, TENANT, TOKEN, Mesh, text
 
 OTHER, OTHERS_NUMBER = "posada-luna", "100000000000002"
@@ -75,7 +75,7 @@ async def test_a_bad_token_stops_its_hotel_alone_until_it_has_a_good_one(mesh: M
 async def test_without_the_tenant_service_the_last_known_token_goes_on(
     mesh: Mesh, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokens, "KEEP_SECONDS", 0.0)
+    monkeypatch.setattr(credentials, "KEEP_SECONDS", 0.0)
     mesh.credentials.set(TENANT, "miradors")
     stub = await mesh.start()
     await answered(mesh, stub, "1")

@@ -34,6 +34,7 @@ from services.booking.pms.nights import PmsNights
 from services.booking.pms.overlay import PmsOverlay
 from services.booking.pms.reconcile import Reconciler
 from services.booking.pms.saga import Patience, Saga
+from services.booking.pms.secrets import PmsSecrets
 from services.booking.pms.store import Connection, Kind, PmsStore
 from services.booking.pms.worker import PmsWorker
 from services.booking.search.store import SearchStore
@@ -47,7 +48,11 @@ class Front:
     """One replica: its own pools, breakers, limiter and worker."""
 
     def __init__(
-        self, postgres: Postgres, redis: Redis, secrets: Path, patience: Patience | None = None
+        self,
+        postgres: Postgres,
+        redis: Redis,
+        secrets: Path | PmsSecrets,
+        patience: Patience | None = None,
     ) -> None:
         clock, metrics = SystemClock(), BookingMetrics(CollectorRegistry())
         self.registry = CollectorRegistry()
@@ -69,7 +74,7 @@ class Front:
             ),
             metrics=self.metrics,
             clock=clock,
-            secrets=secrets,
+            secrets=PmsSecrets(secrets) if isinstance(secrets, Path) else secrets,
         )
         self.cache = AvailabilityCache(
             redis,

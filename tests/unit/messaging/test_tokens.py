@@ -16,10 +16,10 @@ from conserje.tenant.v1.credential_service_pb2 import ReadAccessTokenResponse
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from copies import credentials
 from meshkit.clock import FakeClock
 from meshkit.errors import FailedPrecondition, MeshError, NotFound, Unavailable, Unimplemented
 from meshkit.watch import WatchMetrics
-from services.messaging import tokens
 from services.messaging.tokens import Tokens
 
 
@@ -60,7 +60,7 @@ class Place:
         self.tokens.on_change(self.changed.update)
 
     def changes(self, tenant_id: str, kind: Any = CREDENTIAL_KIND_ACCESS_TOKEN) -> None:
-        self.tokens.change(1, [CredentialChange(tenant_id=tenant_id, kind=kind)])
+        self.tokens._secrets.change(1, [CredentialChange(tenant_id=tenant_id, kind=kind)])
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ async def test_a_token_that_cannot_be_read_is_no_reason_for_another(
     place: Place, error: MeshError
 ) -> None:
     place.stub.error = error
-    with pytest.raises(Unavailable, match="TOKEN_UNKNOWN"):
+    with pytest.raises(Unavailable, match="SECRET_UNKNOWN"):
         await place.tokens.of("a", "1")
     place.stub.error = None
     assert await place.tokens.of("a", "1") == "own-a"
@@ -122,7 +122,7 @@ async def test_a_change_concerns_its_hotel_alone(place: Place) -> None:
     place.changes("b", CREDENTIAL_KIND_PMS)
     assert await place.tokens.of("b", "1") == "own-b"
     assert place.changed == {"a"}
-    await place.tokens.replace(2, [])
+    await place.tokens._secrets.replace(2, [])
     assert await place.tokens.of("b", "1") == "new-b"
 
 
@@ -140,7 +140,7 @@ async def test_what_was_read_while_it_changed_is_read_again(place: Place) -> Non
 
 async def test_it_is_read_anew_after_a_while_and_when_it_is_refused(place: Place) -> None:
     await place.tokens.of("a", "1")
-    place.clock.advance(tokens.KEEP_SECONDS * 2)
+    place.clock.advance(credentials.KEEP_SECONDS * 2)
     await place.tokens.of("a", "1")
     assert place.stub.asked == 2
     place.tokens.refused("a", "1")
@@ -152,7 +152,7 @@ async def test_it_is_read_anew_after_a_while_and_when_it_is_refused(place: Place
 async def test_no_more_are_kept_than_the_bound(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tokens, "MOST_KEPT", 3)
+    monkeypatch.setattr(credentials, "MOST_KEPT", 3)
     for number in "1234":
         await place.tokens.of("a", number)
     assert place.registry.get_sample_value("graph_tokens_kept") == 3
@@ -160,4 +160,4 @@ async def test_no_more_are_kept_than_the_bound(
     assert place.stub.asked == 4
     await place.tokens.of("a", "1")
     assert place.stub.asked == 5
-    assert "own-a" not in repr(place.tokens.__dict__)
+    assert "own-a" not in repr(vars(place.tokens._secrets))
