@@ -12,6 +12,7 @@ from meshkit.metrics import LATENCY_BUCKETS
 # From one guest at a time to the most that a process works on.
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 
+ASIDE_REASONS = ("NUMBER_UNKNOWN", "WABA_MISMATCH", "TENANT_DELETED", "NOT_STORABLE")
 SEND_OUTCOMES = (
     *("sent", "rejected", "retry", "paused", "unsent", "unknown", "put_off"),
     *("reformed", "held"),
@@ -58,6 +59,9 @@ class MessagingMetrics:
         self.quarantined = Counter(
             "inbox_quarantined", "Items set aside, by reason.", ["reason"], registry=registry
         )
+        for reason in ASIDE_REASONS:
+            # A series that only comes with the first of them has no increase at that one.
+            self.quarantined.labels(reason)
         self.claimed = Histogram(
             "inbox_claim_size",
             "Conversations leased in one claim that found any.",

@@ -9,7 +9,12 @@ from typing import Any
 import asyncpg
 import grpc
 import pytest
+from conserje.messaging.v1.messaging_operations_service_pb2 import ReleaseQuarantineRequest
+from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
+    MessagingOperationsServiceStub,
+)
 from conserje.tenant.v1 import tenant_service_pb2 as pb
+from conserje.tenant.v1.tenant_pb2 import WhatsAppNumber
 from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 
 from sandbox.mesh import Mesh
@@ -23,6 +28,7 @@ OF_NUMBER = """
 SELECT arrive_time, tenant_id FROM inbox WHERE phone_number_id = $1 ORDER BY arrive_time
 """
 WAITS = "SELECT EXISTS (SELECT FROM inbox WHERE phone_number_id = $1 AND state = 'PENDING')"
+ASIDE = "SELECT EXISTS (SELECT FROM quarantine WHERE phone_number_id = $1)"
 VERSION = 'watch_version{what="directory"}'
 
 
@@ -103,6 +109,37 @@ async def test_what_is_answered_late_leaves_with_the_token_of_who_has_the_number
     assert "Casa Azul" in (await late.hears()).text
 
 
+async def test_what_came_before_a_number_was_taken_away_is_answered_by_its_hotel(
+    mesh: Mesh, operator: Operator
+) -> None:
+    azul, roja = operator.azul, operator.roja
+    late = Guest(mesh, operator.number)
+    assert "Casa Azul" in (await late.say("hola")).text
+    suspending = pb.SuspendTenantRequest(tenant_id=azul.tenant_id)
+    await _known(mesh, int((await operator.stub.SuspendTenant(suspending)).tenant.etag))
+    await mesh.graph.say(late.wa_id, "hola", operator.number)
+    await _waiting(mesh, operator.number)
+    removing = pb.RemoveNumberRequest(tenant_id=azul.tenant_id, phone_number_id=operator.number)
+    await _known(mesh, int((await operator.stub.RemoveNumber(removing)).tenant.etag))
+    early = Guest(mesh, operator.number)
+    await mesh.graph.say(early.wa_id, "hola", operator.number)
+    await _aside(mesh, operator.number)
+
+    await operator.stub.ActivateTenant(pb.ActivateTenantRequest(tenant_id=azul.tenant_id))
+    assert "Casa Azul" in (await late.hears()).text
+    number = WhatsAppNumber(
+        phone_number_id=operator.number, whatsapp_business_account_id="200000000001000"
+    )
+    adding = pb.AddNumberRequest(tenant_id=roja.tenant_id, number=number)
+    await _known(mesh, int((await operator.stub.AddNumber(adding)).tenant.etag))
+    async with grpc.aio.insecure_channel(mesh.address("messaging").grpc) as channel:
+        operations = MessagingOperationsServiceStub(channel)
+        await operations.ReleaseQuarantine(
+            ReleaseQuarantineRequest(phone_number_id=operator.number)
+        )
+    assert "Casa Roja" in (await early.hears()).text
+
+
 async def _known(mesh: Mesh, version: int) -> None:
     """Wait until messaging has that version of the directory."""
     async with asyncio.timeout(20):
@@ -116,9 +153,18 @@ async def _known(mesh: Mesh, version: int) -> None:
 
 async def _waiting(mesh: Mesh, number: str) -> None:
     """Wait until a message to the number waits for its answer."""
+    await _until(mesh, WAITS, number)
+
+
+async def _aside(mesh: Mesh, number: str) -> None:
+    """Wait until a message to the number is set aside."""
+    await _until(mesh, ASIDE, number)
+
+
+async def _until(mesh: Mesh, query: str, number: str) -> None:
     database = await asyncpg.connect(mesh.databases["messaging"].owner_url)
     async with asyncio.timeout(20):
-        while not await database.fetchval(WAITS, number):  # noqa: ASYNC110
+        while not await database.fetchval(query, number):  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     await database.close()
 

@@ -110,18 +110,17 @@ async def test_a_new_hotel_comes_with_what_it_is_found_by_or_not_at_all(stub: An
     assert (await refused(get(stub, "casa-roja"))).reason == "TENANT_UNKNOWN"
 
 
-@pytest.mark.parametrize(
-    ("kind", "value"),
-    [
+async def test_what_does_not_parse_is_refused_with_the_field_named(stub: Any) -> None:
+    for kind, value in (
         (IDENTIFIER_KIND_WHATSAPP_PHONE, "55 1234 5678"),
         (IDENTIFIER_KIND_GUEST_PHONE, "front desk"),
         (IDENTIFIER_KIND_WHATSAPP_BUSINESS_ACCOUNT, "+7"),
         (IDENTIFIER_KIND_EMAIL, "front desk"),
-    ],
-)
-async def test_what_does_not_parse_is_refused_with_the_field_named(
-    stub: Any, kind: IdentifierKind.ValueType, value: str
-) -> None:
+    ):
+        await _is_refused(stub, kind, value)
+
+
+async def _is_refused(stub: Any, kind: IdentifierKind.ValueType, value: str) -> None:
     bad = Identifier(kind=kind, value=value)
     one: dict[str, Any] = {"tenant_id": LUNA, "identifier": bad}
     for call in (
@@ -149,10 +148,12 @@ class Caller:
         return {"x509_subject_alternative_name": [f"conserje://{self._identity}".encode()]}
 
 
-@pytest.mark.parametrize(("identity", "told"), [(OPERATOR, {"tenant_id": MIRADOR}), (READER, {})])
-async def test_only_operators_are_told_whose_it_is(
-    postgres: Postgres, identity: str, told: dict[str, str]
-) -> None:
+async def test_only_operators_are_told_whose_it_is(postgres: Postgres) -> None:
+    await _is_told(postgres, OPERATOR, {"tenant_id": MIRADOR})
+    await _is_told(postgres, READER, {})
+
+
+async def _is_told(postgres: Postgres, identity: str, told: dict[str, str]) -> None:
     part: Any = HotelServicer
     stores = HotelStore(postgres), IdentifierStore(postgres), ImportStore(postgres)
     servicer, caller = part(*stores), Caller(identity)
