@@ -55,12 +55,12 @@ def _asked(meaning: Meaning) -> tuple[Topic, ...]:
     return tuple(topic for topic in meaning.topics if topic not in named)
 
 
-def tell(turn: Turn, told: Sequence[str]) -> Steps:
-    """Answers, and goes on where the conversation was."""
+def tell(turn: Turn, told: Sequence[str], *, books: bool) -> Steps:
+    """Answers, and goes on where the conversation was; `books`: or begins to book."""
     lock = turn.live_lock
     if lock is not None:
         return turn.reply(bookings.summary(turn.voice, lock, told))
-    if turn.state.asking is not Asking.NOTHING:
+    if books or turn.state.asking is not Asking.NOTHING:
         return (yield from search.proceed(turn, told))
     hint = () if turn.state.offer is None else (turn.voice.say(texts.HINT_WITH_OFFER),)
     return turn.reply(Text("\n\n".join((*told, *hint))))

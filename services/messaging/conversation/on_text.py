@@ -52,12 +52,17 @@ def on_text(turn: Turn, text: str) -> Steps:
         return (yield from restart(turn.but(draft=draft), (*told, *_notes(turn, meaning))))
     turn = turn.but(draft=draft)
     if told and (meaning.is_question or not _rooms_named(turn, meaning)):
-        return (yield from about.tell(turn, told))
+        return (yield from about.tell(turn, told, books=_books(meaning)))
     if turn.state.lock is not None:
         decision = _with_lock(turn, turn.state.lock, meaning)
         if decision is not None:
             return decision
     return (yield from _without_news(turn, meaning))
+
+
+def _books(meaning: Meaning) -> bool:
+    """`A room with breakfast, please` wants the room, and not only to know about breakfast."""
+    return meaning.wants(Intent.BOOK) and not meaning.is_question
 
 
 def _about_reservations(turn: Turn, meaning: Meaning) -> bool:

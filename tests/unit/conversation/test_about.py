@@ -186,6 +186,13 @@ def test_a_question_goes_on_with_what_was_asked() -> None:
     assert "¿Qué día llegas" in told
 
 
+def test_who_wants_a_room_with_something_is_asked_for_dates_as_well() -> None:
+    guest = chat()
+    told = body(guest, "quiero reservar una habitación con parking")
+    assert told.startswith("Garaje propio")
+    assert "¿Qué día llegas" in told
+
+
 def test_the_wifis_code_is_not_the_code_of_a_booking() -> None:
     guest = chat()
     guest.writes("una doble del 12 al 14 de diciembre para 2")

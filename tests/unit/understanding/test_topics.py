@@ -71,6 +71,7 @@ def test_a_topic(text: str, topic: Topic) -> None:
         "mis reservas",
         "cancelar mi reserva",
         "cancelar gratis",
+        "te digo algo en 24 horas",
         "is the suite free?",
         "quiero la suite con vistas",
         "¿cuánto cuesta?",
