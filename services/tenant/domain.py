@@ -212,6 +212,14 @@ class Snapshot:
         account, got it next under it. A shared number is the hotel's whose `guest` it is, if that
         is known. Raises `NotFound` NUMBER_UNKNOWN and `FailedPrecondition` WABA_MISMATCH.
         """
+        if guest is None and arrive_time is None:
+            # Nearly all that is asked, and most often.
+            number = self.held.numbers.get(phone_number_id)
+            if number is not None and whatsapp_business_account_id in (
+                "",
+                number.whatsapp_business_account_id,
+            ):
+                return number
         owners = self._owners(phone_number_id, arrive_time)
         if not owners:
             raise NotFound("NUMBER_UNKNOWN", "No hotel owns this number.")

@@ -33,7 +33,7 @@ def answer(snapshot: Snapshot, asked: ResolveTenantRequest) -> Number:
 
 def is_guest(asked: ResolveTenantRequest, found: Number) -> bool:
     """Whether it was found by the guest who wrote, not by what was written to."""
-    return bool(asked.guest_phone) and not found.phone_number_id
+    return not found.phone_number_id and bool(asked.guest_phone)
 
 
 def _other(asked: ResolveTenantRequest) -> Identifier:
