@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 
 import asyncpg
 
@@ -20,6 +21,9 @@ from sandbox.mesh import Mesh
 HOTELS = 20
 TYPES = 10
 NIGHTS = 365
+MANY_HOTELS = 1_000
+FEW_NIGHTS = 60
+"""On sale in the hotels beyond the first `HOTELS`."""
 ROOMS = 100_000_000
 
 COALESCED = Entry(
@@ -44,7 +48,43 @@ SINGLE = Entry(
     ceiling=ECHO.name,
     least_ratio=0.4,
 )
-WAYS = {COALESCED.name: "coalesced", ONE_TYPE.name: "one_type", SINGLE.name: "single"}
+ONE_PROPERTY = Entry(
+    "booking.lock.one_property",
+    "locks/s",
+    "Coalesced as above, all for the 10 room types of one hotel.",
+    ceiling=ECHO.name,
+)
+THOUSAND_PROPERTIES = Entry(
+    "booking.lock.thousand_properties",
+    "locks/s",
+    "The same, for the 10,000 room types of 1,000 hotels; compared with one hotel.",
+    ceiling=ONE_PROPERTY.name,
+    least_ratio=0.85,
+)
+WAYS = {
+    COALESCED.name: "coalesced",
+    ONE_TYPE.name: "one_type",
+    SINGLE.name: "single",
+    ONE_PROPERTY.name: "one_property",
+    THOUSAND_PROPERTIES.name: "thousand_properties",
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where locks are wanted: in the first so many hotels, types and nights."""
+
+    hotels: int
+    types: int
+    nights: int
+
+
+EVERYWHERE = Place(HOTELS, TYPES, NIGHTS)
+PLACES = {
+    "one_type": Place(1, 1, NIGHTS),
+    "one_property": Place(1, TYPES, FEW_NIGHTS),
+    "thousand_properties": Place(MANY_HOTELS, TYPES, FEW_NIGHTS),
+}
 
 MAKE_HOTELS = """
 INSERT INTO property (tenant_id, time_zone, currency_code)
@@ -58,8 +98,10 @@ FROM generate_series(1, $1::integer) AS s (h), generate_series(1, $2::integer) A
 MAKE_NIGHTS = """
 INSERT INTO night_inventory (tenant_id, room_type_id, night, sellable, price)
 SELECT tenant_id, room_type_id, (clock_timestamp() AT TIME ZONE 'UTC')::date + n, $2, 100.50
-FROM room_type, generate_series(0, $1::integer) AS s (n)
-WHERE tenant_id LIKE 'bench-%' ORDER BY tenant_id, room_type_id, n
+FROM generate_series($3::integer + 1, $4::integer) AS h (number)
+JOIN room_type ON tenant_id = 'bench-' || h.number
+CROSS JOIN generate_series(0, $1::integer) AS s (n)
+ORDER BY tenant_id, room_type_id, n
 """
 
 
@@ -84,10 +126,11 @@ async def start() -> AsyncIterator[Mapping[str, Run]]:
 async def _make_hotels(mesh: Mesh) -> None:
     connection = await asyncpg.connect(mesh.databases["booking"].owner_url)
     try:
-        await connection.execute(MAKE_HOTELS, HOTELS)
-        await connection.execute(MAKE_TYPES, HOTELS, TYPES)
-        await connection.execute(MAKE_NIGHTS, NIGHTS, ROOMS)
-        await connection.execute("ANALYZE")
+        await connection.execute(MAKE_HOTELS, MANY_HOTELS)
+        await connection.execute(MAKE_TYPES, MANY_HOTELS, TYPES)
+        await connection.execute(MAKE_NIGHTS, NIGHTS, ROOMS, 0, HOTELS)
+        await connection.execute(MAKE_NIGHTS, FEW_NIGHTS, ROOMS, HOTELS, MANY_HOTELS)
+        await connection.execute("VACUUM ANALYZE")
     finally:
         await connection.close()
 
@@ -101,4 +144,4 @@ def _run(caller: Program, meter: CpuMeter) -> Run:
     return run
 
 
-GROUP = Group((ECHO, COALESCED, ONE_TYPE, SINGLE), start)
+GROUP = Group((ECHO, COALESCED, ONE_TYPE, SINGLE, ONE_PROPERTY, THOUSAND_PROPERTIES), start)

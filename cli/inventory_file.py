@@ -44,6 +44,7 @@ FIELDS = (
     "taxes_and_fees",
     "terms",
     "lock_minutes",
+    "locks_per_guest",
     "rate_plans",
     "restrictions",
     "room_types",
@@ -76,6 +77,7 @@ def to_yaml(inventory: Inventory) -> str:
         "taxes_and_fees": [from_levy(one) for one in inventory.levies],
         "terms": from_terms(inventory.terms) if inventory.HasField("terms") else {},
         "lock_minutes": inventory.lock_period.seconds // MINUTE,
+        "locks_per_guest": inventory.locks_per_guest,
         "rate_plans": [from_plan(one) for one in inventory.rate_plans],
         "restrictions": [from_restriction(one) for one in inventory.restrictions],
         "room_types": [_from_type(one) for one in inventory.room_types],
@@ -111,6 +113,8 @@ def from_yaml(text: str) -> Inventory:
     )
     if "lock_minutes" in fields:
         inventory.lock_period.seconds = to_number(fields, "lock_minutes", "file") * MINUTE
+    if "locks_per_guest" in fields:
+        inventory.locks_per_guest = to_number(fields, "locks_per_guest", "file")
     return inventory
 
 

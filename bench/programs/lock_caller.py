@@ -1,7 +1,7 @@
 """Callers of the booking service who lock rooms, each for a guest of its own.
 
 `single` calls AcquireLock; `coalesced` calls the same single-call interface of a coalescer in
-front of BatchAcquireLocks, and so does `one_type`, which wants the same room type every time.
+front of BatchAcquireLocks, and so do the others, which want rooms in fewer or more places.
 Whoever is refused ends the run: only granted locks are counted.
 """
 
@@ -23,12 +23,13 @@ from conserje.booking.v1.booking_service_pb2 import (
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceStub
 from conserje.booking.v1.lock_pb2 import LOCK_STATE_LIVE
 
-from bench.locks import HOTELS, NIGHTS, TYPES
+from bench.locks import EVERYWHERE, PLACES
 from bench.programs.stdio import answer_runs
 from meshkit.coalesce import CoalescerMetrics, rpc_coalescer
 from meshkit.config import Settings
 from meshkit.dates import from_date
 from meshkit.kit import Kit
+from meshkit.run import spare_collector
 from meshkit.telemetry import current_traceparent
 
 if TYPE_CHECKING:
@@ -50,23 +51,25 @@ async def main(way: str, target: str, otlp_endpoint: str) -> None:
     today = dt.datetime.now(dt.UTC).date()
 
     async def call() -> None:
-        request = _request(chance, today, one_type=way == "one_type")
+        request = _request(chance, today, way)
         with kit.telemetry.start_span("bench caller", kind="server", traceparent=""):
             answer = await acquire(request)
         lock = answer.lock
         if lock.state != LOCK_STATE_LIVE or lock.guest_id != request.guest_id:
             raise RuntimeError("a caller got the lock of another")
 
+    spare_collector()  # as in every process of the mesh
     await answer_runs(call)
     await channel.aclose()
     await kit.telemetry.aclose()
 
 
-def _request(chance: random.Random, today: dt.date, *, one_type: bool) -> AcquireLockRequest:
-    hotel = 1 if one_type else chance.randint(1, HOTELS)
-    room_type = 1 if one_type else chance.randint(1, TYPES)
+def _request(chance: random.Random, today: dt.date, way: str) -> AcquireLockRequest:
+    place = PLACES.get(way, EVERYWHERE)
+    hotel = chance.randint(1, place.hotels)
+    room_type = chance.randint(1, place.types)
     # Not before tomorrow: the day may end during the run.
-    check_in = today + dt.timedelta(days=chance.randint(1, NIGHTS - 4))
+    check_in = today + dt.timedelta(days=chance.randint(1, place.nights - 4))
     check_out = check_in + dt.timedelta(days=chance.randint(2, 4))
     return AcquireLockRequest(
         tenant_id=f"bench-{hotel}",

@@ -35,3 +35,5 @@ class Inventory:
     terms: Terms = NO_TERMS
     lock_seconds: int = 1200
     """How long a room is kept for a guest who decides."""
+    locks_per_guest: int = 2
+    """How many live locks a guest may have at once."""

@@ -46,6 +46,8 @@ class Draft:
     """None: they stay as they are."""
     lock_seconds: int | None = None
     """None: it stays as it is."""
+    locks_per_guest: int | None = None
+    """None: it stays as it is."""
 
     def check(self) -> None:
         """Refuse what contradicts itself, with every field that does."""
@@ -55,8 +57,8 @@ class Draft:
             message = f"{first.field}: {first.description}"
             raise InvalidArgument("INVALID_REQUEST", message, violations=violations)
 
-    def read(self, today: dt.date, terms: Terms, lock_seconds: int) -> Inventory:
-        """What is to be sold from `today` on; `terms` and `lock_seconds` as they are."""
+    def read(self, today: dt.date, kept: Inventory) -> Inventory:
+        """What is to be sold from `today` on; what the draft leaves open is as it was `kept`."""
         if not 0 <= (self.last_night - today).days <= MAX_DAYS_AHEAD:
             raise InvalidArgument.field(
                 "inventory.last_night_date",
@@ -79,8 +81,9 @@ class Draft:
             self.last_night,
             types,
             self.house,
-            self.terms or terms,
-            self.lock_seconds or lock_seconds,
+            self.terms or kept.terms,
+            self.lock_seconds or kept.lock_seconds,
+            self.locks_per_guest or kept.locks_per_guest,
         )
 
     def _violations(self) -> Iterator[Violation]:

@@ -52,8 +52,8 @@ class Stored:
 # One statement, so that all of it is of one moment.
 SELECT_INVENTORY = """
 SELECT p.tenant_id, p.time_zone, p.currency_code, p.inventory_version, p.house, p.reservation_terms,
-    p.lock_seconds, p.today, t.room_type_id, t.display_names, t.max_guest_count, t.details,
-    r.room_ids, r.room_numbers, n.nights, n.prices, n.last_night
+    p.lock_seconds, p.live_locks_per_guest, p.today, t.room_type_id, t.display_names,
+    t.max_guest_count, t.details, r.room_ids, r.room_numbers, n.nights, n.prices, n.last_night
 FROM (
     SELECT p.*, (clock_timestamp() AT TIME ZONE p.time_zone)::date AS today
     FROM property p WHERE p.tenant_id = ANY ($1) OFFSET 0
@@ -110,7 +110,7 @@ UPDATE property SET time_zone = $2, currency_code = $3 WHERE tenant_id = $1
 """
     UPDATE_HOUSE = """
 UPDATE property
-SET house = $2, reservation_terms = $3, lock_seconds = $4,
+SET house = $2, reservation_terms = $3, lock_seconds = $4, live_locks_per_guest = $5,
     inventory_version = inventory_version + 1
 WHERE tenant_id = $1
 """
@@ -138,8 +138,7 @@ WHERE tenant_id = $1
         # Where it is now decides what is held; where it will be, which night is today.
         await connection.execute(self.UPDATE_PROPERTY, *place)
         today = await connection.fetchval(self.SELECT_TODAY, tenant_id)
-        kept = before.inventory
-        wanted = draft.read(today, kept.terms, kept.lock_seconds)
+        wanted = draft.read(today, before.inventory)
         if wanted == before.inventory:
             return before
         if draft.etag != before.etag:
@@ -151,7 +150,7 @@ WHERE tenant_id = $1
         await self._refuse_what_is_sold(connection, tenant_id, before, wanted, today)
         await self._write(connection, tenant_id, before.inventory, wanted, today)
         house, terms = house_to_json(wanted.house), terms_to_json(wanted.terms)
-        decided = (house, terms, wanted.lock_seconds)
+        decided = (house, terms, wanted.lock_seconds, wanted.locks_per_guest)
         await connection.execute(self.UPDATE_HOUSE, tenant_id, *decided)
         return await self._read(connection, tenant_id)
 
@@ -326,6 +325,7 @@ def _stored(rows: Sequence[asyncpg.Record]) -> Stored:
         house=house_from_json(rows[0]["house"]),
         terms=terms_from_json(rows[0]["reservation_terms"]),
         lock_seconds=rows[0]["lock_seconds"],
+        locks_per_guest=rows[0]["live_locks_per_guest"],
     )
     return Stored(inventory, today, rows[0]["inventory_version"])
 

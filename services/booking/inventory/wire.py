@@ -51,6 +51,7 @@ def to_draft(message: InventoryMessage) -> Draft:
         house=to_house(message),
         terms=to_terms(message.terms, "inventory.terms", currency) if own else None,
         lock_seconds=_to_seconds(message.lock_period),
+        locks_per_guest=message.locks_per_guest or None,
     )
 
 
@@ -132,6 +133,7 @@ def from_stored(stored: Stored) -> InventoryMessage:
             for _, one in sorted(inventory.room_types.items())
         ],
         terms=from_terms(inventory.terms, inventory.currency_code),
+        locks_per_guest=inventory.locks_per_guest,
     )
     message.lock_period.seconds = inventory.lock_seconds
     write_house(inventory.house, inventory.currency_code, message)

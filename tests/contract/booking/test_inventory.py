@@ -46,6 +46,7 @@ taxes_and_fees:
 - {{id: city, display_names: {{es: Tasa, en: City tax}}, amount: 1.50, per: person_night,
     adults_only: true}}
 lock_minutes: 45
+locks_per_guest: 1
 terms:
   check_in: "16:00"
   deposit: 30%
@@ -190,15 +191,16 @@ async def test_everything_that_decides_a_price_comes_back_as_it_was_written(
     # Terms that an import does not tell stay; taxes that it does not tell are gone.
     found.ClearField("terms")
     found.ClearField("lock_period")
+    found.ClearField("locks_per_guest")
     del found.levies[:]
     request = ImportInventoryRequest(tenant_id=tenant, inventory=found)
     after = (await call(inventories.ImportInventory, request)).inventory
     assert (after.terms.deposit.percent, len(after.levies)) == (30, 0)
     assert after.etag != found.etag
-    # And so long a room is kept.
-    assert after.lock_period.seconds == 45 * 60
-    query = "SELECT lock_seconds FROM property WHERE tenant_id = $1"
-    assert await hotel.sql.fetchval(query, tenant) == 45 * 60
+    # And so long a room is kept, and so many locks a guest may have.
+    assert (after.lock_period.seconds, after.locks_per_guest) == (45 * 60, 1)
+    query = "SELECT lock_seconds, live_locks_per_guest FROM property WHERE tenant_id = $1"
+    assert [tuple(row) for row in await hotel.sql.fetch(query, tenant)] == [(45 * 60, 1)]
 
 
 def _with_defaults(written: dict[str, Any]) -> dict[str, Any]:
@@ -246,6 +248,7 @@ async def test_what_contradicts_itself_is_named_and_leaves_nothing(
             it.restrictions[0].first_night_date, "day", 31 * 2
         ),
         "lock_period": lambda it: setattr(it.lock_period, "seconds", 301),
+        "locks_per_guest": lambda it: setattr(it, "locks_per_guest", 21),
         "terms.check_in_time": lambda it: setattr(it.terms, "check_in_time", "24:00"),
         "terms.deposit_period": lambda it: setattr(it.terms.deposit_period, "seconds", 1800),
         "terms.late_checkout_steps[0].fee.amount": lambda it: setattr(

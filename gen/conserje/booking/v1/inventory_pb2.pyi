@@ -67,6 +67,7 @@ class Inventory(_message.Message):
     RESTRICTIONS_FIELD_NUMBER: _builtins.int
     TERMS_FIELD_NUMBER: _builtins.int
     LOCK_PERIOD_FIELD_NUMBER: _builtins.int
+    LOCKS_PER_GUEST_FIELD_NUMBER: _builtins.int
     etag: _builtins.str
     """The state this is: returned by every call, to be sent with the next import.
     Empty for a hotel that has no inventory yet.
@@ -75,6 +76,10 @@ class Inventory(_message.Message):
     """The property's IANA time zone. Its nights are dates there."""
     currency_code: _builtins.str
     """What all its prices are in, ISO 4217."""
+    locks_per_guest: _builtins.int
+    """How many live locks a guest may have at once: 2 at first. 0 in an import:
+    it stays as it is.
+    """
     @_builtins.property
     def last_night_date(self) -> _date_pb2.Date:
         """The last night on sale: not before the property's today, at most 1,100
@@ -124,10 +129,11 @@ class Inventory(_message.Message):
         restrictions: _abc.Iterable[Global___Restriction] | None = ...,
         terms: _reservation_pb2.ReservationTerms | None = ...,
         lock_period: _duration_pb2.Duration | None = ...,
+        locks_per_guest: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["last_night_date", b"last_night_date", "lock_period", b"lock_period", "terms", b"terms"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "etag", b"etag", "last_night_date", b"last_night_date", "levies", b"levies", "lock_period", b"lock_period", "rate_plans", b"rate_plans", "restrictions", b"restrictions", "room_types", b"room_types", "terms", b"terms", "time_zone", b"time_zone"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "etag", b"etag", "last_night_date", b"last_night_date", "levies", b"levies", "lock_period", b"lock_period", "locks_per_guest", b"locks_per_guest", "rate_plans", b"rate_plans", "restrictions", b"restrictions", "room_types", b"room_types", "terms", b"terms", "time_zone", b"time_zone"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
