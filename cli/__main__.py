@@ -26,6 +26,7 @@ from cli import (
     tenant,
     token,
     trace,
+    usage,
     window,
 )
 from cli.places import UsageError
@@ -78,6 +79,7 @@ def parser() -> argparse.ArgumentParser:
         sends,
         audit,
         template,
+        usage,
         window,
     )
     for module in modules:

@@ -29,6 +29,10 @@ ACCESS: Access = {
         "GetWindowTemplate": (OPERATOR, READER),
         "SetWindowTemplate": (OPERATOR,),
     },
+    "conserje.messaging.v1.UsageService": {
+        "GetUsage": (OPERATOR, READER),
+        "SetUsageCap": (OPERATOR,),
+    },
     "conserje.messaging.v1.TemplateService": {
         "ListTemplates": (OPERATOR, READER),
         "SyncTemplates": (OPERATOR,),

@@ -14,6 +14,7 @@ from conserje.messaging.v1.messaging_service_pb2_grpc import (
     add_MessagingServiceServicer_to_server,
 )
 from conserje.messaging.v1.template_service_pb2_grpc import add_TemplateServiceServicer_to_server
+from conserje.messaging.v1.usage_service_pb2_grpc import add_UsageServiceServicer_to_server
 from conserje.tenant.v1.credential_service_pb2_grpc import CredentialServiceStub
 from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 
@@ -53,6 +54,7 @@ from services.messaging.store.steps import StepStore
 from services.messaging.store.templates import TemplateStore
 from services.messaging.store.trace import TraceStore
 from services.messaging.store.unknown import UnknownStore
+from services.messaging.store.usage import UsageStore
 from services.messaging.store.window import WindowStore
 from services.messaging.talk import Talk
 from services.messaging.templates.catalogue import Catalogue, CatalogueWorker
@@ -61,6 +63,8 @@ from services.messaging.tokens import Tokens
 from services.messaging.trace import Tracer
 from services.messaging.turns import Turns
 from services.messaging.upkeep import Upkeep
+from services.messaging.usage.meter import UsageMeter
+from services.messaging.usage.servicer import UsageServicer
 from services.messaging.wake import Wake
 from services.messaging.whatsapp.client import GraphClient
 from services.messaging.whatsapp.reader import GraphReader
@@ -72,6 +76,7 @@ if TYPE_CHECKING:
 SERVICE = "conserje.messaging.v1.MessagingService"
 OPERATIONS = "conserje.messaging.v1.MessagingOperationsService"
 TEMPLATES = "conserje.messaging.v1.TemplateService"
+USAGE = "conserje.messaging.v1.UsageService"
 SERVE, STEPS, SEND = MODES = ("serve", "steps", "send")
 
 
@@ -165,6 +170,8 @@ def _serve_templates(
         messages=wakes.messages,
     )
     kit.grpc(add_TemplateServiceServicer_to_server, servicer, TEMPLATES)
+    usage = UsageServicer(UsageStore(postgres), directory, kit.clock)
+    kit.grpc(add_UsageServiceServicer_to_server, usage, USAGE)
 
 
 def _read(
@@ -185,6 +192,7 @@ def _read(
     )
     kit.worker("templates", worker.run)
     kit.worker("fields", FieldWorker(FieldStore(postgres), metrics, settings).run)
+    kit.worker("usage", UsageMeter(UsageStore(postgres), directory, metrics, settings).run)
 
 
 def _lead(

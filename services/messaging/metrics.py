@@ -13,6 +13,9 @@ from meshkit.metrics import LATENCY_BUCKETS
 BATCH_BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 
 ASIDE_REASONS = ("NUMBER_UNKNOWN", "WABA_MISMATCH", "TENANT_DELETED", "NOT_STORABLE")
+PRICING_CATEGORIES = ("service", "utility", "marketing", "authentication", "referral_conversion")
+PRICING_TYPES = ("regular", "free_customer_service", "free_entry_point")
+
 SEND_OUTCOMES = (
     *("sent", "rejected", "retry", "paused", "unsent", "unknown", "put_off"),
     *("reformed", "held"),
@@ -26,6 +29,17 @@ class MessagingMetrics:
         self._declare_inbox(registry)
         self._declare_steps(registry)
         self._declare_outbox(registry)
+        self._priced = Counter(
+            "messages_priced",
+            "Messages that Meta has priced, by its category and type of pricing.",
+            ["category", "type"],
+            registry=registry,
+        )
+        self.caps_passed = Gauge(
+            "usage_caps_passed",
+            "Hotels whose billable messages of this month are more than was expected.",
+            registry=registry,
+        )
         self.template_reads = Counter(
             "template_reads",
             "Readings of an account's templates from Meta: OK, GRAPH_REFUSED, GRAPH_AWAY.",
@@ -135,6 +149,11 @@ class MessagingMetrics:
             "Messages that wait for their guest to write, or for a template.",
             registry=registry,
         )
+
+    def priced(self, category: str, pricing_type: str) -> None:
+        """Meta has priced a message; words that are new are counted together."""
+        known = category if category in PRICING_CATEGORIES else "other"
+        self._priced.labels(known, pricing_type if pricing_type in PRICING_TYPES else "other").inc()
 
     def ingested(self, kinds: Sequence[str], new: Sequence[bool]) -> None:
         """A batch taken in; counted together, for it is the hottest path of all."""
