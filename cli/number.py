@@ -15,6 +15,7 @@ from conserje.tenant.v1.identifier_pb2 import (
 )
 from conserje.tenant.v1.tenant_pb2 import WhatsAppNumber
 
+from cli import number_verify
 from cli.asking import SECONDS, pages
 from cli.places import UsageError
 from cli.tenant import describe
@@ -59,6 +60,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         add_hotel(verb)
         _add_identifiers(verb)
     add_hotel(add_verb(verbs, "list", "all that a hotel is found by", _list))
+    verify = verbs.add_parser("verify", help="ask Meta whether a number is set up as it has to be")
+    number_verify.add_to(verify)
     moving.add_argument(
         "--to", required=True, metavar="HOTEL", dest="to_tenant_id", help="the hotel that gets it"
     )

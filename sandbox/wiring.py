@@ -100,11 +100,12 @@ class Wiring:
         own = {} if process.service == "graph" else self._listens(process, prefix)
         if urls := self.databases.get(process.service):
             own[prefix + "DATABASE_URL"] = urls.app_url
+        # What whoever starts us says of Meta counts more than our own WhatsApp.
         everything = {
+            **self._particular(process.service),
             **_without_others_secrets(self.base, process.service),
             **self._shared(),
             **own,
-            **self._particular(process.service),
             **process.env,
         }
         return {name: value for name, value in everything.items() if name not in process.without}

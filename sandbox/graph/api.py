@@ -1,17 +1,16 @@
 """The part that Meta documents: sends, marks, media, templates."""
 
 import asyncio
-import hmac
 import json
 from typing import Any
 
 import orjson
 from aiohttp import BodyPartReader, web
 
+from sandbox.graph import accounts
+from sandbox.graph.accounts import WORLD, check_token
 from sandbox.graph.errors import (
     PARAMETER_INVALID,
-    TOKEN_INVALID,
-    TOKEN_MISSING,
     GraphError,
     no_such_object,
 )
@@ -19,10 +18,7 @@ from sandbox.graph.faults import Fault
 from sandbox.graph.limits import check_send, recipient_of
 from sandbox.graph.media import MAX_BYTES, Media
 from sandbox.graph.records import Accepted
-from sandbox.graph.settings import Number
-from sandbox.graph.world import World
 
-WORLD = web.AppKey("world", World)
 MAX_BODY = max(MAX_BYTES.values()) + 1024 * 1024
 _ACCEPTED_FAULTS = ("lose_answer", "accept_then_500", "no_statuses", "fail_status", "delay")
 
@@ -34,6 +30,7 @@ def routes() -> list[web.RouteDef]:
         web.post(version + "/{number_id}/messages", send),
         web.post(version + "/{number_id}/media", upload),
         web.get(version + "/{waba_id}/message_templates", templates),
+        *accounts.routes(version),
         web.get(version + "/{object_id}", describe),
         web.delete(version + "/{object_id}", delete),
         web.get("/whatsapp_business/attachments/{name}", download),
@@ -54,7 +51,7 @@ async def send(request: web.Request) -> web.StreamResponse:
     """Accepts a message, or marks one as read."""
     world = request.app[WORLD]
     number = world.numbers.get(request.match_info["number_id"])
-    _check_token(request, world, number)
+    check_token(request, world, number)
     if number is None:
         raise no_such_object(request.match_info["number_id"])
     body = _object(await request.read())
@@ -77,7 +74,7 @@ async def upload(request: web.Request) -> web.StreamResponse:
     """Keeps a file to be sent by id."""
     world = request.app[WORLD]
     number = world.numbers.get(request.match_info["number_id"])
-    _check_token(request, world, number)
+    check_token(request, world, number)
     if number is None:
         raise no_such_object(request.match_info["number_id"])
     fields: dict[str, str] = {}
@@ -100,10 +97,9 @@ async def describe(request: web.Request) -> web.StreamResponse:
     world = request.app[WORLD]
     object_id = request.match_info["object_id"]
     number = world.numbers.get(object_id)
-    _check_token(request, world, number)
+    check_token(request, world, number)
     if number:
-        display = {"id": object_id, "display_phone_number": number.display_phone_number}
-        return web.json_response(display)
+        return web.json_response(accounts.number_facts(world, number, request.query))
     media = world.media.get(object_id, request.query.get("phone_number_id", ""))
     return web.json_response(_description(request, media))
 
@@ -111,7 +107,7 @@ async def describe(request: web.Request) -> web.StreamResponse:
 async def templates(request: web.Request) -> web.StreamResponse:
     """A page of a business account's templates."""
     world = request.app[WORLD]
-    _check_token(request, world)
+    check_token(request, world)
     waba_id = request.match_info["waba_id"]
     world.account_number(waba_id)
     address = str(request.url.with_query(None))
@@ -121,7 +117,7 @@ async def templates(request: web.Request) -> web.StreamResponse:
 async def delete(request: web.Request) -> web.StreamResponse:
     """Forgets a medium."""
     world = request.app[WORLD]
-    _check_token(request, world)
+    check_token(request, world)
     media = world.media.get(
         request.match_info["object_id"], request.query.get("phone_number_id", "")
     )
@@ -132,25 +128,11 @@ async def delete(request: web.Request) -> web.StreamResponse:
 async def download(request: web.Request) -> web.StreamResponse:
     """The bytes of a medium; needs the bearer token as well as the address."""
     world = request.app[WORLD]
-    _check_token(request, world)
+    check_token(request, world)
     media = world.media.open(request.match_info["name"])
     if media is None:
         raise web.HTTPNotFound
     return web.Response(body=media.content, content_type=media.mime_type.split(";")[0])
-
-
-def _check_token(request: web.Request, world: World, number: Number | None = None) -> None:
-    """A number takes its own token, where it has one; what is no number's takes anybody's."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise GraphError(TOKEN_MISSING)
-    common = world.settings.access_token
-    if number is None:
-        good = {common, *(one.access_token for one in world.numbers.values())} - {""}
-    else:
-        good = {number.access_token or common}
-    if not any(hmac.compare_digest(token.encode(), one.encode()) for one in good):
-        raise GraphError(TOKEN_INVALID)
 
 
 def _object(raw: bytes) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, suppress
 
 from aiohttp import web
 
-from sandbox.graph import api, control
+from sandbox.graph import accounts, api, control
 from sandbox.graph.settings import GraphSettings
 from sandbox.graph.world import World
 
@@ -34,6 +34,6 @@ async def serving(
 
 def _application(world: World) -> web.Application:
     application = web.Application(middlewares=[api.errors], client_max_size=api.MAX_BODY)
-    application[api.WORLD] = world
+    application[accounts.WORLD] = world
     application.add_routes([*api.routes(), *control.routes()])
     return application

@@ -22,7 +22,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.graph.api import WORLD
+from sandbox.graph.accounts import WORLD
 from sandbox.graph.errors import GraphError
 from sandbox.graph.records import Accepted
 from sandbox.graph.settings import Number

@@ -24,6 +24,8 @@ class GraphSettings:
     """Where webhooks are posted; empty: they wait until the control API names a place."""
     app_secret: str = "sandbox-app-secret"
     """Signs the webhooks."""
+    app_id: str = "300000000000001"
+    """The id of the Meta app that the token is of."""
     access_token: str = "sandbox-access-token"
     """The bearer token that senders must show."""
     numbers: Sequence[Number] = ()

@@ -35,6 +35,7 @@ class World:
         self.pairs = PairLimit(enabled=settings.pair_limit)
         self.media = MediaStore(settings.keep_media_bytes)
         self.templates = Templates()
+        self.unsubscribed: set[str] = set()
         self._resume(past)
 
     def account_number(self, waba_id: str) -> Number:

@@ -29,6 +29,9 @@ ACCESS: Access = {
         "GetWindowTemplate": (OPERATOR, READER),
         "SetWindowTemplate": (OPERATOR,),
     },
+    "conserje.messaging.v1.NumberService": {
+        "VerifyNumber": (OPERATOR,),
+    },
     "conserje.messaging.v1.UsageService": {
         "GetUsage": (OPERATOR, READER),
         "SetUsageCap": (OPERATOR,),

@@ -13,6 +13,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 from conserje.messaging.v1.messaging_service_pb2_grpc import (
     add_MessagingServiceServicer_to_server,
 )
+from conserje.messaging.v1.number_service_pb2_grpc import add_NumberServiceServicer_to_server
 from conserje.messaging.v1.template_service_pb2_grpc import add_TemplateServiceServicer_to_server
 from conserje.messaging.v1.usage_service_pb2_grpc import add_UsageServiceServicer_to_server
 from conserje.tenant.v1.credential_service_pb2_grpc import CredentialServiceStub
@@ -35,6 +36,8 @@ from services.messaging.fields import FieldWorker
 from services.messaging.inbox import Ingest
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.news import ReservationNews
+from services.messaging.numbers.servicer import NumberServicer
+from services.messaging.numbers.verify import Verifier
 from services.messaging.operations.servicer import MessagingOperationsServicer
 from services.messaging.outbox import OutboxWorker
 from services.messaging.profiles import ProfileMetrics, Profiles
@@ -49,6 +52,7 @@ from services.messaging.store.fields import FieldStore
 from services.messaging.store.inbox import InboxStore
 from services.messaging.store.merges import MergeStore
 from services.messaging.store.news import NewsStore
+from services.messaging.store.numbers import NumberStore
 from services.messaging.store.outbox import OutboxStore
 from services.messaging.store.steps import StepStore
 from services.messaging.store.templates import TemplateStore
@@ -77,6 +81,7 @@ SERVICE = "conserje.messaging.v1.MessagingService"
 OPERATIONS = "conserje.messaging.v1.MessagingOperationsService"
 TEMPLATES = "conserje.messaging.v1.TemplateService"
 USAGE = "conserje.messaging.v1.UsageService"
+NUMBERS = "conserje.messaging.v1.NumberService"
 SERVE, STEPS, SEND = MODES = ("serve", "steps", "send")
 
 
@@ -100,6 +105,9 @@ async def build(kit: Kit, settings: MessagingSettings) -> None:
     if SERVE in kit.modes:
         _serve(kit, postgres, metrics, wakes)
         _serve_templates(kit, settings, postgres, catalogue, directory, wakes)
+        verifier = Verifier(reader, tokens, NumberStore(postgres), kit.clock)
+        numbers = NumberServicer(verifier, directory)
+        kit.grpc(add_NumberServiceServicer_to_server, numbers, NUMBERS)
     if STEPS in kit.modes:
         profiles = Profiles(tenants, ProfileMetrics(kit.registry))
         turns = Turns(directory, Owners(directory, tenants))

@@ -6,7 +6,7 @@ times an hour, so nothing here is on a guest's way.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import aiohttp
@@ -19,6 +19,8 @@ TEMPLATE_FIELDS = (
     "id,name,language,status,category,quality_score,rejected_reason,parameter_format,components"
 )
 PAGE = 100
+PROBE_WORD = "conserje-number-verify"
+"""No gateway has it for its verify token."""
 MOST_PAGES = 100
 """An account has up to 6,000 templates; what goes on longer is a circle."""
 
@@ -30,11 +32,33 @@ class GraphReader:
         self._session = session
         self._base = f"{base_url.rstrip('/')}/{version}"
 
-    async def templates(self, account_id: str, token: str) -> AsyncIterator[list[dict[str, Any]]]:
+    def templates(self, account_id: str, token: str) -> AsyncIterator[list[dict[str, Any]]]:
         """The templates of an account, a page at a time; `token` is that of one of its numbers."""
-        asked = {"fields": TEMPLATE_FIELDS, "limit": str(PAGE)}
+        return self.pages(f"{account_id}/message_templates", {"fields": TEMPLATE_FIELDS}, token)
+
+    async def token_facts(self, token: str) -> dict[str, Any]:
+        """What Meta says of a token: whether it is valid, what it may, how long."""
+        return await self.get("debug_token", {"input_token": token}, token)
+
+    async def probe(self, url: str) -> int:
+        """The HTTP status of a webhook's answer to a wrong verify token; 0 without one.
+
+        No token of Meta goes there: the address is whatever somebody has typed.
+        """
+        asked = {"hub.mode": "subscribe", "hub.challenge": "1", "hub.verify_token": PROBE_WORD}
+        try:
+            async with self._session.get(url, params=asked, allow_redirects=False) as response:
+                return response.status
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError):
+            return 0
+
+    async def pages(
+        self, path: str, params: Mapping[str, str], token: str
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        """A list of the Graph API, a page at a time."""
+        asked = {**params, "limit": str(PAGE)}
         for _ in range(MOST_PAGES):
-            page = await self.get(f"{account_id}/message_templates", asked, token)
+            page = await self.get(path, asked, token)
             found = page.get("data")
             yield [one for one in found if isinstance(one, dict)] if isinstance(found, list) else []
             paging = page.get("paging")

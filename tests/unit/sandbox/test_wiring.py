@@ -2,6 +2,7 @@
 
 import json
 import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -128,3 +129,18 @@ def test_servers_that_the_environment_names_are_used() -> None:
 
 def test_an_address_that_nobody_chose_is_empty() -> None:
     assert ports_of({"graph": Address(http="127.0.0.1:8085")}) == {"graph.http": 8085}
+
+
+def test_what_the_environment_says_of_meta_counts_more(wiring: Wiring) -> None:
+    real = {
+        "CONSERJE_MESSAGING_GRAPH_BASE_URL": "https://graph.facebook.com",
+        "CONSERJE_GATEWAY_APP_SECRETS": "real-secret",
+    }
+    told = replace(wiring, base={**BASE, **real})
+    assert (
+        told.environment(Process("messaging-1"))["CONSERJE_MESSAGING_GRAPH_BASE_URL"]
+        == real["CONSERJE_MESSAGING_GRAPH_BASE_URL"]
+    )
+    gateway = told.environment(Process("gateway"))
+    assert gateway["CONSERJE_GATEWAY_APP_SECRETS"] == "real-secret"
+    assert gateway["CONSERJE_GATEWAY_VERIFY_TOKEN"] == "verify-token"
