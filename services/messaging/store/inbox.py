@@ -157,7 +157,8 @@ RETURNING m.mailbox_id, m.phone_number_id, m.lease_number, m.arrivals, m.last_or
 """
 
 # Read after the claim has committed: whatever came until then is seen here or
-# has raised `arrivals`.
+# has raised `arrivals`. What a hotel tells by itself was led to by nothing; then
+# it is the guest's last command before it that says whose he was.
 PENDING = """
 SELECT box.mailbox_id, i.inbox_id, i.account_id, i.order_time, i.traceparent, i.event,
        i.attempt_count, i.arrive_time,
@@ -167,7 +168,13 @@ SELECT box.mailbox_id, i.inbox_id, i.account_id, i.order_time, i.traceparent, i.
 FROM unnest($1::bigint[]) AS box(mailbox_id)
 LEFT JOIN LATERAL (
     SELECT e.tenant_id, source.account_id, source.arrive_time
-    FROM effect e JOIN inbox source ON source.inbox_id = e.inbox_ids[1]
+    FROM effect e
+    CROSS JOIN LATERAL (
+        SELECT led.inbox_ids[1] AS inbox_id FROM effect led
+        WHERE led.tenant_id = e.tenant_id AND led.mailbox_id = e.mailbox_id
+          AND led.effect_number <= e.effect_number AND led.inbox_ids <> '{}'
+        ORDER BY led.effect_number DESC LIMIT 1) AS led
+    JOIN inbox source ON source.inbox_id = led.inbox_id
     WHERE e.mailbox_id = box.mailbox_id AND e.state = 'ANSWERED'
     ORDER BY e.effect_number LIMIT 1) AS answered ON true
 LEFT JOIN LATERAL (

@@ -6,11 +6,16 @@ import asyncio
 import itertools
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
+from conserje.booking.v1.booking_service_pb2 import ConfirmReservationRequest
 from conserje.messaging.v1.messaging_operations_service_pb2 import ReleaseQuarantineRequest
 from conserje.tenant.v1.tenant_pb2 import TENANT_STATE_ACTIVE, TENANT_STATE_SUSPENDED
 
 from meshkit.errors import Unavailable
+from meshkit.postgres import Postgres
+from services.messaging.clients import HOTEL_DECIDED
+from services.messaging.store.news import News, NewsStore
 from tests.integration.messaging.mesh import NUMBER, TENANT, Mesh, tap, text
 from tests.integration.messaging.test_effects import offered
 
@@ -124,6 +129,28 @@ async def test_who_gave_a_command_hears_what_became_of_it(mesh: Mesh) -> None:
     await mesh.until_quiet()
     assert await mesh.admin.fetchval("SELECT state FROM effect") == "DONE"
     assert await mesh.admin.fetchval(SENDERS) == [TENANT, OTHER, TENANT]
+
+
+async def test_what_a_hotel_tells_by_itself_after_the_move_comes_from_that_hotel(
+    mesh: Mesh,
+) -> None:
+    stub = await mesh.start()
+    await mesh.say(stub, tap(await offered(mesh, stub)))
+    await mesh.accepted(2)
+    await mesh.until_quiet()
+    await move(mesh)
+    postgres = Postgres(mesh.urls.app_url)
+    await postgres.start()
+    mailbox: Any = await mesh.admin.fetchval("SELECT mailbox_id FROM mailbox")
+    decided = mesh.bookings.answer(ConfirmReservationRequest(lock_id="lock-1")).reservation
+    news = News(TENANT, uuid4(), mailbox, HOTEL_DECIDED, decided.SerializeToString())
+    await NewsStore(postgres).take_in(1, [news])
+    await postgres.close()
+    await mesh.until(
+        "SELECT state FROM effect WHERE request_id = $1", news.request_id, value="DONE"
+    )
+    await mesh.until_quiet()
+    assert set(await mesh.admin.fetchval(SENDERS)) == {TENANT}
 
 
 async def test_a_hotel_that_lost_the_number_while_suspended_holds_nobody_up(mesh: Mesh) -> None:
