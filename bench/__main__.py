@@ -10,11 +10,19 @@ from pathlib import Path
 
 import uvloop
 
-from bench import acks, locks, parses, replies, report, resolves, wrk
+from bench import acks, locks, parses, replies, report, resolves, searches, wrk
 from bench.measuring import BenchError, Entry, Group, measure
 from sandbox.processes import SandboxError
 
-GROUPS = (parses.GROUP, resolves.GROUP, acks.GROUP, acks.LOADED_GROUP, replies.GROUP, locks.GROUP)
+GROUPS = (
+    parses.GROUP,
+    resolves.GROUP,
+    acks.GROUP,
+    acks.LOADED_GROUP,
+    replies.GROUP,
+    locks.GROUP,
+    searches.GROUP,
+)
 DRIVEN_BY_WRK = (acks.GROUP, acks.LOADED_GROUP)
 ENTRIES = {entry.name: entry for group in GROUPS for entry in group.entries}
 LEAST_PAIRS = 7

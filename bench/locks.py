@@ -115,11 +115,11 @@ async def start() -> AsyncIterator[Mapping[str, Run]]:
         target = f"127.0.0.1:{said['port']}"
         caller, _ = await stack.enter_async_context(program("echo_caller", target))
         echo_meter = CpuMeter(lambda: {"caller": caller.pid, "server": server.pid})
-        runs = {ECHO.name: _run(caller, echo_meter)}
+        runs = {ECHO.name: run_of(caller, echo_meter)}
         for name, way in WAYS.items():
             arguments = (way, mesh.wiring.target("booking"), endpoint)
             locker, _ = await stack.enter_async_context(program("lock_caller", *arguments))
-            runs[name] = _run(locker, meshes.meter(mesh, ("booking",), caller=locker.pid))
+            runs[name] = run_of(locker, meshes.meter(mesh, ("booking",), caller=locker.pid))
         yield runs
 
 
@@ -135,7 +135,9 @@ async def _make_hotels(mesh: Mesh) -> None:
         await connection.close()
 
 
-def _run(caller: Program, meter: CpuMeter) -> Run:
+def run_of(caller: Program, meter: CpuMeter) -> Run:
+    """The rate of a program that calls, and what an item costs."""
+
     async def run(seconds: float) -> Sample:
         meter.start()
         count, elapsed = await caller.run(seconds)

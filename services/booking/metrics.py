@@ -60,6 +60,16 @@ class BookingMetrics:
             ["outcome"],
             registry=registry,
         )
+        self.answers_reused = Counter(
+            "booking_search_answers_reused",
+            "Searches whose answer was still there: the same stay, counters and prices.",
+            registry=registry,
+        )
+        self.answers = Gauge(
+            "booking_search_answers",
+            "Answers that the process keeps for searches to come; the most is 4,096.",
+            registry=registry,
+        )
         self.pages = Gauge(
             "booking_price_pages",
             "Hotels whose prices the process keeps; the most is 2,000.",

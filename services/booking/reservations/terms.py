@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from enum import Enum
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from meshkit.money import minor_digits
@@ -101,8 +102,12 @@ NO_TERMS = Terms()
 
 def rounded(amount: Decimal, currency_code: str) -> Decimal:
     """Half up to the currency's smallest coin."""
-    coin = Decimal(1).scaleb(-minor_digits(currency_code))
-    return amount.quantize(coin, ROUND_HALF_UP)
+    return amount.quantize(_coin(currency_code), ROUND_HALF_UP)
+
+
+@cache
+def _coin(currency_code: str) -> Decimal:
+    return Decimal(1).scaleb(-minor_digits(currency_code))
 
 
 def local(day: dt.date, time: dt.time, time_zone: str) -> dt.datetime:

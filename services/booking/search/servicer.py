@@ -25,11 +25,14 @@ from services.booking.domain import Guests, Stay, storable
 from services.booking.metrics import BookingMetrics
 from services.booking.pms.nights import Freshness
 from services.booking.pms.overlay import PmsOverlay, Seen
+from services.booking.recent import Recent
 from services.booking.search.domain import Inventory, search
 from services.booking.search.store import Asked
 from services.booking.search.wire import from_availability
 
 DOMAIN = "booking.conserje"
+MOST_ANSWERS = 4096
+"""An answer about five room types is about 3 kB."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -43,6 +46,14 @@ class _Question:
     guests: Guests
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """An answer, and what it is of."""
+
+    inventory: Inventory
+    response: SearchAvailabilityResponse
+
+
 class SearchServicer(BookingServiceServicer):
     """The part of `conserje.booking.v1.BookingService` that changes nothing."""
 
@@ -52,6 +63,7 @@ class SearchServicer(BookingServiceServicer):
         self._overlay = overlay
         self._cache = cache
         self._metrics = metrics
+        self._answers: Recent[_Question, _Answer] = Recent(MOST_ANSWERS)
 
     async def SearchAvailability(
         self, request: SearchAvailabilityRequest, context: Context
@@ -79,7 +91,9 @@ class SearchServicer(BookingServiceServicer):
         good = [(one.tenant_id, one.stay) for one in asked if isinstance(one, _Question)]
         found = await self._cache.inventories(good) if good else []
         seen = iter(await asyncio.gather(*map(self._seen, good, found)))
-        return [one if isinstance(one, MeshError) else _answer(one, next(seen)) for one in asked]
+        return [
+            one if isinstance(one, MeshError) else self._answer(one, next(seen)) for one in asked
+        ]
 
     async def _seen(
         self, asked: Asked, found: tuple[Inventory | MeshError, bool]
@@ -91,13 +105,31 @@ class SearchServicer(BookingServiceServicer):
         self._metrics.searches.labels("cached" if cached else "live").inc()
         return await self._overlay.seen(*asked, inventory), cached
 
+    def _answer(
+        self, asked: _Question, found: tuple[Seen, bool] | MeshError
+    ) -> SearchAvailabilityResponse | MeshError:
+        if isinstance(found, MeshError):
+            return found
+        seen, cached = found
+        if not cached or seen.freshness is not None:
+            return _built(asked, seen, cached=cached)
+        # The very same counters and prices: the same answer, and building it is most of the work.
+        known = self._answers.get(asked)
+        if known is not None and _same(known.inventory, seen.inventory):
+            self._metrics.answers_reused.inc()
+            return known.response
+        answer = _built(asked, seen, cached=True)
+        if not isinstance(answer, MeshError):
+            self._answers.keep(asked, _Answer(seen.inventory, answer))
+            self._metrics.answers.set(len(self._answers))
+        return answer
 
-def _answer(
-    asked: _Question, found: tuple[Seen, bool] | MeshError
-) -> SearchAvailabilityResponse | MeshError:
-    if isinstance(found, MeshError):
-        return found
-    seen, cached = found
+
+def _same(one: Inventory, other: Inventory) -> bool:
+    return one.page is other.page and one.counters is other.counters
+
+
+def _built(asked: _Question, seen: Seen, *, cached: bool) -> SearchAvailabilityResponse | MeshError:
     try:
         availability = search(seen.inventory, asked.stay, asked.guests)
     except MeshError as refused:

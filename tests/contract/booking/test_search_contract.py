@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import secrets
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import grpc
@@ -16,10 +17,12 @@ from conserje.booking.v1.booking_service_pb2 import (
     CreateReservationRequest,
     RoomRequest,
     SearchAvailabilityRequest,
+    SearchAvailabilityResponse,
 )
-from conserje.booking.v1.inventory_service_pb2 import ImportInventoryRequest
+from conserje.booking.v1.inventory_service_pb2 import GetInventoryRequest, ImportInventoryRequest
 from conserje.booking.v1.inventory_service_pb2_grpc import InventoryServiceStub
 from conserje.booking.v1.room_type_pb2 import (
+    FRESHNESS_CACHED,
     UNAVAILABLE_REASON_MINIMUM_STAY,
     UNAVAILABLE_REASON_SOLD_OUT,
     UNAVAILABLE_REASON_UNSPECIFIED,
@@ -205,6 +208,35 @@ async def test_a_batch_of_searches_answers_each_item_by_itself(
     # Three nights are enough for the suite.
     longer = {one.room_type_id: one for one in response.results[-1].value.room_types}
     assert longer["suite"].free_count == 1
+
+
+async def test_a_cached_answer_is_the_live_one_and_ends_with_any_change(
+    grpc_stub: Any, call: Call, sold: Hotel, grpc_channel: grpc.Channel
+) -> None:
+    """Whoever asks again gets the same answer without its being built, until anything changes."""
+
+    async def told(request: SearchAvailabilityRequest) -> SearchAvailabilityResponse:
+        """The answer once it comes from the cache, of which nothing but that is told."""
+        found = await call(grpc_stub.SearchAvailability, request)
+        async with asyncio.timeout(10):
+            while found.freshness != FRESHNESS_CACHED:
+                found = await call(grpc_stub.SearchAvailability, request)
+        return cast(SearchAvailabilityResponse, found)
+
+    request, alone = search_request(sold), search_request(sold, adult_count=1)
+    live = await call(grpc_stub.SearchAvailability, request)
+    for _ in range(3):
+        assert list((await told(request)).room_types) == list(live.room_types)
+    assert euros((await told(alone)).room_types[0].total_price) == 173
+    inventories = InventoryServiceStub(grpc_channel)
+    now = await call(inventories.GetInventory, GetInventoryRequest(tenant_id=sold.tenant_id))
+    now.inventory.levies[1].amount.units = 2
+    wanted = ImportInventoryRequest(tenant_id=sold.tenant_id, inventory=now.inventory)
+    await call(inventories.ImportInventory, wanted)
+    assert euros((await told(request)).room_types[0].total_price) == 200
+    await call(grpc_stub.AcquireLock, lock_request(sold, room_type_id="double"))
+    reasons = {one.room_type_id: one.unavailable_reason for one in (await told(request)).room_types}
+    assert reasons["double"] == UNAVAILABLE_REASON_SOLD_OUT
 
 
 SELECT_WRITTEN = """

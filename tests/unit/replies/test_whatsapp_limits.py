@@ -42,7 +42,7 @@ IDS = st.text(min_size=1, max_size=64)
 MONEY = st.decimals(0, 10**9, places=2).map(lambda amount: Money(amount, "MXN"))
 TAX_NAMES = st.fixed_dictionaries({"es": st.text(max_size=80)}).map(clean)
 TAXES = st.lists(st.builds(Tax, TAX_NAMES, MONEY, st.booleans()), max_size=5).map(tuple)
-ROOMS = st.builds(Room, IDS, NAMES.map(clean), st.just(STAY), MONEY, st.integers(0, 99), TAXES)
+ROOMS = st.builds(Room, IDS, NAMES.map(clean), st.just(STAY), MONEY, st.integers(0, 99))
 REASONS = st.sampled_from(["SOLD_OUT", "TOO_MANY_GUESTS", *sorted(NOT_SOLD)])
 VOICES = st.builds(
     lambda language, name: Voice(language, mirador(display_name=name)),
@@ -66,10 +66,16 @@ def by_id(room: Room) -> str:
     st.lists(ROOMS, min_size=1, max_size=30, unique_by=by_id),
     st.lists(st.builds(Missing, NAMES.map(clean), REASONS, st.integers(0, 90))),
     st.booleans(),
+    TAXES,
 )
 def test_every_room_of_an_offer_is_shown_in_full(
-    voice: Voice, rooms: list[Room], missing: list[Missing], elsewhen: bool
+    voice: Voice,
+    rooms: list[Room],
+    missing: list[Missing],
+    elsewhen: bool,
+    taxes: tuple[Tax, ...],
 ) -> None:
+    rooms[0] = replace(rooms[0], taxes=taxes)
     offer = Offer(7, tuple(rooms), tuple(missing), elsewhen)
     start: int | None = 0
     shown: list[str] = []
@@ -89,11 +95,11 @@ def test_every_room_of_an_offer_is_shown_in_full(
     assert shown == [taps.refer(room.room_type_id) for room in rooms]
 
 
-@given(VOICES, ROOMS, st.lists(MONEY, min_size=1, max_size=5), IDS)
+@given(VOICES, ROOMS, TAXES, st.lists(MONEY, min_size=1, max_size=5), IDS)
 def test_a_summary_says_everything_and_can_be_tapped(
-    voice: Voice, room: Room, nightly: list[Money], lock_id: str
+    voice: Voice, room: Room, taxes: tuple[Tax, ...], nightly: list[Money], lock_id: str
 ) -> None:
-    lock = Lock(lock_id, "token", 1, room, tuple(nightly), NOW)
+    lock = Lock(lock_id, "token", 1, replace(room, taxes=taxes), tuple(nightly), NOW)
     reply = bookings.summary(voice, lock, ("Intro",))
     check(reply)
     for part in (voice.room(room.names), voice.money(room.total), voice.stay(STAY)):
