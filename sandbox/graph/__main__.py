@@ -9,7 +9,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sandbox.graph import faults
 from sandbox.graph.app import serving
+from sandbox.graph.chaos import Mood
 from sandbox.graph.settings import GraphSettings, Number
 
 # Secrets and numbers come from the environment: a command line is there for everyone to read.
@@ -48,8 +50,38 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--webhook-url", default="", metavar="URL", help="the gateway's webhook")
     options.add_argument("--pair-limit", action="store_true", help="enforce Meta's pair limit")
     options.add_argument("--batch-items", type=int, default=5, help="most items in one webhook")
+    _add_mood(options)
     options.add_argument("--log", type=Path, metavar="FILE", help="journal to go on from")
     return options
+
+
+def _add_mood(options: argparse.ArgumentParser) -> None:
+    mood = options.add_argument_group("what goes wrong by itself")
+    mood.add_argument("--seed", type=int, default=0, help="the same seed, the same day")
+    mood.add_argument("--fail", type=float, default=0, metavar="SHARE", help="of sends, 0.1 say")
+    mood.add_argument(
+        "--fail-kinds", nargs="+", choices=faults.KINDS, default=Mood.fail_kinds, metavar="KIND"
+    )
+    mood.add_argument("--fail-codes", nargs="+", type=int, default=Mood.fail_codes, metavar="CODE")
+    mood.add_argument(
+        "--duplicate", type=float, default=0, metavar="SHARE", help="of webhook items"
+    )
+    mood.add_argument("--shuffle", action="store_true", help="webhook items out of order")
+    mood.add_argument(
+        "--latency", type=float, default=0, metavar="SECONDS", help="at most, for everything"
+    )
+
+
+def _mood(options: argparse.Namespace) -> Mood:
+    return Mood(
+        seed=options.seed,
+        fail=options.fail,
+        fail_kinds=tuple(options.fail_kinds),
+        fail_codes=tuple(options.fail_codes),
+        duplicate=options.duplicate,
+        shuffle=options.shuffle,
+        latency_seconds=options.latency,
+    )
 
 
 def _settings(options: argparse.Namespace, environ: Mapping[str, str]) -> GraphSettings:
@@ -62,6 +94,7 @@ def _settings(options: argparse.Namespace, environ: Mapping[str, str]) -> GraphS
         numbers=[Number(**fields) for fields in numbers],
         pair_limit=options.pair_limit,
         batch_items=options.batch_items,
+        mood=_mood(options),
         log=options.log,
     )
 

@@ -62,7 +62,8 @@ async def send(request: web.Request) -> web.StreamResponse:
     if "template" in body:
         world.templates.check(number.waba_id, body["template"])
     guest = "".join(recipient_of(body))
-    fault = world.faults.take(number.phone_number_id, guest)
+    await world.chaos.take_time()
+    fault = world.fault(number.phone_number_id, guest)
     if fault and fault.kind not in _ACCEPTED_FAULTS:
         return _refuse(request, fault)
     world.check_pair(number.phone_number_id, guest)

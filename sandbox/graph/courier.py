@@ -4,9 +4,11 @@ import asyncio
 import json
 import random
 from collections import deque
+from dataclasses import replace
 
 import aiohttp
 
+from sandbox.graph.chaos import Chaos
 from sandbox.graph.journal import Journal
 from sandbox.graph.settings import GraphSettings
 from sandbox.graph.webhooks import SIGNATURE_HEADER, Item, envelope, signature
@@ -23,7 +25,7 @@ class Courier:
     types arrives as typed; Meta promises less. Everything else overtakes freely.
     """
 
-    def __init__(self, settings: GraphSettings, journal: Journal) -> None:
+    def __init__(self, settings: GraphSettings, journal: Journal, chaos: Chaos) -> None:
         self.webhook_url = settings.webhook_url
         self.delivered = 0
         self.dropped = 0
@@ -31,6 +33,7 @@ class Courier:
         self.last_refusal = ""
         self._settings = settings
         self._journal = journal
+        self._chaos = chaos
         self._ready: deque[Item] = deque()
         self._lanes: dict[str, deque[Item]] = {}
         self._waiting: dict[str, asyncio.Event] = {}
@@ -50,6 +53,8 @@ class Courier:
             self.dropped += 1
             return delivered
         self._waiting[item.key] = delivered
+        if self._chaos.mood.shuffle:
+            item = replace(item, lane="")
         if item.lane in self._lanes:
             self._lanes[item.lane].append(item)
             return delivered
@@ -80,19 +85,26 @@ class Courier:
         while not self._ready:
             self._wake.clear()
             await self._wake.wait()
-        size = min(len(self._ready), self._settings.batch_items)
-        return [self._ready.popleft() for _ in range(size)]
+        batch = []
+        for place in self._chaos.batch(len(self._ready), self._settings.batch_items):
+            batch.append(self._ready[place])
+            del self._ready[place]
+        self._chaos.order(batch)
+        return batch
 
     async def _deliver(self, session: aiohttp.ClientSession, batch: list[Item]) -> None:
         # Escaped to ASCII, as Meta serialises; the signature covers these very bytes.
         body = json.dumps(envelope(batch), separators=(",", ":")).encode()
         pause = self._settings.first_retry
+        await self._chaos.take_time()
         while not await self._post(session, body):
             await asyncio.sleep(pause * random.uniform(0.5, 1))
             pause = min(2 * pause, self._settings.last_retry)
         self._journal.delivered(item.key for item in batch)
         for item in batch:
             self._done(item)
+            if self._chaos.again():
+                self.put(replace(item, lane="", key=f"{item.key}:again"))
 
     async def _post(self, session: aiohttp.ClientSession, body: bytes) -> bool:
         if not self.webhook_url:

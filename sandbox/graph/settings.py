@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sandbox.graph.chaos import GOOD, Mood
+
 
 @dataclass(frozen=True)
 class Number:
@@ -48,5 +50,7 @@ class GraphSettings:
     """Media kept in memory; the oldest goes first."""
     keep_waiting: int = 200_000
     """Webhook items that may wait for the gateway; beyond, they are dropped and counted."""
+    mood: Mood = GOOD
+    """What goes wrong by itself."""
     log: Path | None = None
     """Journal file: a restarted process goes on where the killed one stopped."""

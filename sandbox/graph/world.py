@@ -5,6 +5,7 @@ import time
 from collections import deque
 from typing import Any
 
+from sandbox.graph.chaos import GOOD, Chaos
 from sandbox.graph.courier import Courier
 from sandbox.graph.errors import PAIR_LIMIT, GraphError, no_such_object
 from sandbox.graph.faults import Fault, Faults
@@ -30,7 +31,8 @@ class World:
         self.journal = Journal(settings.log)
         self.accepted: Ledger[Accepted] = Ledger(settings.keep)
         self.marks: deque[dict[str, Any]] = deque(maxlen=KEEP_MARKS)
-        self.courier = Courier(settings, self.journal)
+        self.chaos = Chaos(settings.mood)
+        self.courier = Courier(settings, self.journal, self.chaos)
         self.faults = Faults()
         self.pairs = PairLimit(enabled=settings.pair_limit)
         self.media = MediaStore(settings.keep_media_bytes)
@@ -53,6 +55,15 @@ class World:
         """Refuses a send above the pair limit."""
         if not self.pairs.allows(phone_number_id, guest, time.monotonic()):
             raise GraphError(PAIR_LIMIT, "Too many messages to this number; wait and try again")
+
+    def fault(self, phone_number_id: str, guest: str) -> Fault | None:
+        """What happens to this send: what was asked for, or what the day brings."""
+        return self.faults.take(phone_number_id, guest) or self.chaos.fault()
+
+    def calm(self) -> None:
+        """From now on everything works."""
+        self.faults.clear()
+        self.chaos.mood = GOOD
 
     def accept(
         self, number: Number, body: dict[str, Any], traceparent: str, fault: Fault | None
