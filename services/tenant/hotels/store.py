@@ -210,7 +210,7 @@ async def insert_identifier(
     """Give it to a hotel; raises `AlreadyExists` IDENTIFIER_TAKEN."""
     owner = await connection.fetchval(IDENTIFIER_OWNER, identifier.kind, identifier.value)
     if owner is not None:
-        told = {"tenant_id": owner} if tell_owner else {}
+        told = {"owner_tenant_id": owner} if tell_owner else {}
         raise AlreadyExists(
             "IDENTIFIER_TAKEN",
             "A hotel has this identifier already.",
@@ -225,7 +225,7 @@ async def _insert_number(
 ) -> None:
     owner = await connection.fetchval(NUMBER_OWNER, number.phone_number_id)
     if owner is not None:
-        told = {"tenant_id": owner} if tell_owner else {}
+        told = {"owner_tenant_id": owner} if tell_owner else {}
         raise AlreadyExists(
             "NUMBER_TAKEN",
             "A hotel has this number already.",

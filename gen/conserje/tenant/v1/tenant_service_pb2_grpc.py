@@ -218,7 +218,7 @@ class TenantServiceServicer:
         Errors:
         - ALREADY_EXISTS `TENANT_EXISTS`: the id is taken.
         - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has one of the numbers; metadata
-        `phone_number_id`, and for operators `tenant_id`: which hotel.
+        `phone_number_id`, and for operators `owner_tenant_id`.
         - ALREADY_EXISTS `IDENTIFIER_TAKEN`: as with `AddIdentifier`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -296,8 +296,8 @@ class TenantServiceServicer:
         Errors:
         - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
         - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has it, this one otherwise or
-        another one; metadata `phone_number_id`, and for operators `tenant_id`:
-        which hotel.
+        another one; metadata `phone_number_id`, and for operators
+        `owner_tenant_id`.
         - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the hotel has 100.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -337,7 +337,7 @@ class TenantServiceServicer:
         - INVALID_ARGUMENT: the value is none of its kind.
         - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
         - ALREADY_EXISTS `IDENTIFIER_TAKEN`: another hotel has it; metadata `kind`,
-        and for operators `tenant_id`: which hotel.
+        and for operators `owner_tenant_id`.
         - FAILED_PRECONDITION `TOO_MANY_IDENTIFIERS`: the hotel has 100, or 10,000
         guests.
         """

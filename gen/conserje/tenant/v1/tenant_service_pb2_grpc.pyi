@@ -89,7 +89,7 @@ class TenantServiceStub:
     Errors:
     - ALREADY_EXISTS `TENANT_EXISTS`: the id is taken.
     - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has one of the numbers; metadata
-      `phone_number_id`, and for operators `tenant_id`: which hotel.
+      `phone_number_id`, and for operators `owner_tenant_id`.
     - ALREADY_EXISTS `IDENTIFIER_TAKEN`: as with `AddIdentifier`.
     """
     UpdateTenant: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.UpdateTenantRequest, _tenant_service_pb2.UpdateTenantResponse]
@@ -143,8 +143,8 @@ class TenantServiceStub:
     Errors:
     - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
     - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has it, this one otherwise or
-      another one; metadata `phone_number_id`, and for operators `tenant_id`:
-      which hotel.
+      another one; metadata `phone_number_id`, and for operators
+      `owner_tenant_id`.
     - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the hotel has 100.
     """
     MoveNumber: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.MoveNumberRequest, _tenant_service_pb2.MoveNumberResponse]
@@ -172,7 +172,7 @@ class TenantServiceStub:
     - INVALID_ARGUMENT: the value is none of its kind.
     - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
     - ALREADY_EXISTS `IDENTIFIER_TAKEN`: another hotel has it; metadata `kind`,
-      and for operators `tenant_id`: which hotel.
+      and for operators `owner_tenant_id`.
     - FAILED_PRECONDITION `TOO_MANY_IDENTIFIERS`: the hotel has 100, or 10,000
       guests.
     """
@@ -263,7 +263,7 @@ class TenantServiceAsyncStub(TenantServiceStub):
     Errors:
     - ALREADY_EXISTS `TENANT_EXISTS`: the id is taken.
     - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has one of the numbers; metadata
-      `phone_number_id`, and for operators `tenant_id`: which hotel.
+      `phone_number_id`, and for operators `owner_tenant_id`.
     - ALREADY_EXISTS `IDENTIFIER_TAKEN`: as with `AddIdentifier`.
     """
     UpdateTenant: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.UpdateTenantRequest, _tenant_service_pb2.UpdateTenantResponse]  # type: ignore[assignment]
@@ -317,8 +317,8 @@ class TenantServiceAsyncStub(TenantServiceStub):
     Errors:
     - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
     - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has it, this one otherwise or
-      another one; metadata `phone_number_id`, and for operators `tenant_id`:
-      which hotel.
+      another one; metadata `phone_number_id`, and for operators
+      `owner_tenant_id`.
     - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the hotel has 100.
     """
     MoveNumber: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.MoveNumberRequest, _tenant_service_pb2.MoveNumberResponse]  # type: ignore[assignment]
@@ -346,7 +346,7 @@ class TenantServiceAsyncStub(TenantServiceStub):
     - INVALID_ARGUMENT: the value is none of its kind.
     - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
     - ALREADY_EXISTS `IDENTIFIER_TAKEN`: another hotel has it; metadata `kind`,
-      and for operators `tenant_id`: which hotel.
+      and for operators `owner_tenant_id`.
     - FAILED_PRECONDITION `TOO_MANY_IDENTIFIERS`: the hotel has 100, or 10,000
       guests.
     """
@@ -476,7 +476,7 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - ALREADY_EXISTS `TENANT_EXISTS`: the id is taken.
         - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has one of the numbers; metadata
-          `phone_number_id`, and for operators `tenant_id`: which hotel.
+          `phone_number_id`, and for operators `owner_tenant_id`.
         - ALREADY_EXISTS `IDENTIFIER_TAKEN`: as with `AddIdentifier`.
         """
 
@@ -566,8 +566,8 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
         - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has it, this one otherwise or
-          another one; metadata `phone_number_id`, and for operators `tenant_id`:
-          which hotel.
+          another one; metadata `phone_number_id`, and for operators
+          `owner_tenant_id`.
         - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the hotel has 100.
         """
 
@@ -613,7 +613,7 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         - INVALID_ARGUMENT: the value is none of its kind.
         - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
         - ALREADY_EXISTS `IDENTIFIER_TAKEN`: another hotel has it; metadata `kind`,
-          and for operators `tenant_id`: which hotel.
+          and for operators `owner_tenant_id`.
         - FAILED_PRECONDITION `TOO_MANY_IDENTIFIERS`: the hotel has 100, or 10,000
           guests.
         """
