@@ -10,6 +10,10 @@ same answer for eight days; every decision about a lock is in the audit,
 written in the transaction that decided. Postgres alone decides; Redis only
 remembers what was free a moment ago.
 
-Called by: messaging (searches, and the commands of its conversations).
-Calls: nobody.
+Where a hotel has a system of its own (`pms/`), that has the last word: a
+reservation is certain once it is there, and what others book there is sold here.
+
+Called by: messaging (searches, the commands of its conversations, and what
+becomes of reservations).
+Calls: hotels' own systems, and tenant for their secrets.
 """

@@ -41,7 +41,7 @@ from services.booking.search.store import SearchStore
 from services.booking.store import BookingStore
 
 TYPES = {"single": "SGL", "double": "DBL", "suite": "SUI"}
-SETTLE = 0.8
+SETTLE = 0.5
 
 
 class Front:

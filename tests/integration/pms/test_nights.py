@@ -17,8 +17,10 @@ from meshkit.redis_pool import make_redis
 from sandbox.pms.app import Addresses
 from sandbox.pms.client import PmsControl
 from services.booking.domain import Guests, LockRequest
+from services.booking.pms import breaker
 from services.booking.pms.ahead import ReadAhead
 from services.booking.pms.connections import Connected
+from services.booking.pms.http import READ_ATTEMPTS
 from services.booking.pms.metrics import PmsMetrics
 from services.booking.pms.nights import Freshness, PmsNights
 from services.booking.pms.overlay import PmsOverlay
@@ -96,6 +98,36 @@ async def test_an_answer_is_sold_from_shown_or_subject_to_confirmation_by_its_ag
         seen = await nights.around(hotel, stay)
         assert (seen.freshness, seen.as_of) == (freshness, first.as_of)
         assert seen.nights == first.nights  # Never hidden because it went stale.
+
+
+async def test_a_dead_system_is_left_alone_and_heard_again_by_itself(
+    nights: PmsNights,
+    clock: LaterClock,
+    hotel: Connected,
+    pms: PmsControl,
+    arrival: dt.date,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Ten minutes of it: guests hear what was said last, and how old it is, without a call."""
+    monkeypatch.setattr(breaker, "OPEN_SECONDS", 0.3)
+    stay = stay_from(arrival)
+    first = await nights.around(hotel, stay)
+    await pms.mode("down")
+    clock.ahead = dt.timedelta(minutes=10)
+    before = await _reads(pms)
+    for _ in range(20):
+        seen = await nights.around(hotel, stay)
+        assert (seen.freshness, seen.as_of) == (Freshness.SHOW, first.as_of)
+    # Each failed call was tried three times; all others were stopped before they left, but for
+    # the one that tries whether it is back.
+    assert await _reads(pms) - before <= (breaker.FAILURES + 1) * READ_ATTEMPTS
+    await pms.mode("up")
+
+    async def heard() -> bool:
+        seen = await nights.around(hotel, stay)
+        return seen.freshness is Freshness.SELL or seen.as_of != first.as_of
+
+    await until(heard, 10)
 
 
 async def test_what_is_there_is_told_while_a_slow_call_goes_on(

@@ -64,7 +64,7 @@ async def test_a_room_that_was_sold_at_the_desk_is_refused_and_its_nights_are_fr
 async def test_an_unknown_create_is_looked_for_and_never_doubled(
     front: Front, pms: PmsControl, arrival: dt.date, kind: str
 ) -> None:
-    await pms.fault(kind, operation="create", seconds=0.5)
+    await pms.fault(kind, operation="create", seconds=0.35)
     booked = await front.book("ana", "double", stay_from(arrival))
     async with Running(front):
         await _becomes(front, booked, CONFIRMED)
@@ -171,7 +171,7 @@ async def test_bookings_through_a_system_that_fails_in_every_way(
         night = arrival + dt.timedelta(days=day)
         nights = {"check_in": str(night), "check_out": str(night + dt.timedelta(days=1))}
         await pms.book("h1", "SUI", **nights)
-    await pms.chance(0.2, kinds=list(KINDS), seconds=0.4, seed=seed)
+    await pms.chance(0.2, kinds=list(KINDS), seconds=0.3, seed=seed)
     booked: list[Reservation] = []
     async with Running(*replicas):
         for number in range(size):

@@ -90,7 +90,8 @@ Global___PmsDifferenceKind: _TypeAlias = PmsDifferenceKind  # noqa: Y015
 @_typing.final
 class PmsConnection(_message.Message):
     """How a hotel's own property management system (PMS) is reached. Its secret is
-    in a file that only the booking service reads.
+    a credential of the tenant service (`SetCredential`, kind PMS, name `main`),
+    which only the booking service reads.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
