@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
+from conserje.tenant.v1.credential_pb2 import CREDENTIAL_KIND_ACCESS_TOKEN
+from conserje.tenant.v1.credential_service_pb2 import (
+    ReadAccessTokenRequest,
+    SetCredentialRequest,
+)
+from conserje.tenant.v1.credential_service_pb2_grpc import CredentialServiceStub
 from conserje.tenant.v1.tenant_service_pb2 import ResolveTenantRequest
 from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 
 from meshkit import authority
 from meshkit.identity import Certificates
+from sandbox import demo
 from sandbox.mesh import Mesh
 from sandbox.servers import Given
 from sandbox.wiring import Process
@@ -98,6 +107,29 @@ async def test_the_command_reads_with_the_readers_certificate_and_changes_nothin
     release = "conserje.booking.v1.BookingService/ReleaseLock"
     code, told = await _conserje(reader, "call", release, "{}", "--target", booking)
     assert (code, "PERMISSION_DENIED IDENTITY_NOT_ALLOWED" in told) == (1, True), told
+
+
+async def test_an_operator_sets_a_token_that_messaging_alone_reads(secured: Secured) -> None:
+    number = dataclasses.asdict(demo.NUMBERS[0]) | {"access_token": "miradors-own"}
+    await secured.mesh.graph.set_numbers([number])
+    credentials = Certificates(secured.folders["operator"]).client()
+    target = secured.mesh.address("tenant").grpc
+    async with grpc.aio.secure_channel(target, credentials) as channel:
+        stub: Any = CredentialServiceStub(channel)
+        await stub.SetCredential(
+            SetCredentialRequest(
+                tenant_id="hotel-mirador",
+                kind=CREDENTIAL_KIND_ACCESS_TOKEN,
+                value="miradors-own",
+            )
+        )
+        # WhatsApp takes no other token for this number now.
+        assert "Hotel Mirador" in (await Guest(secured.mesh).say("hola")).text
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await stub.ReadAccessToken(
+                ReadAccessTokenRequest(tenant_id="hotel-mirador", phone_number_id=MIRADOR)
+            )
+        assert refused.value.code() is grpc.StatusCode.PERMISSION_DENIED
 
 
 async def _ends(mesh: Mesh) -> dict[str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from meshkit.keyring import KeyRing
 from sandbox.databases import DatabaseUrls
 from sandbox.graph.settings import Number
 from sandbox.ports import Ports
@@ -20,6 +21,7 @@ from sandbox.wiring import (
     Process,
     Wiring,
     choose_addresses,
+    keep_key,
     ports_of,
 )
 
@@ -144,3 +146,11 @@ def test_what_the_environment_says_of_meta_counts_more(wiring: Wiring) -> None:
     gateway = told.environment(Process("gateway"))
     assert gateway["CONSERJE_GATEWAY_APP_SECRETS"] == "real-secret"
     assert gateway["CONSERJE_GATEWAY_VERIFY_TOKEN"] == "verify-token"
+
+
+def test_a_key_is_made_once_and_readable_by_us_alone(tmp_path: Path) -> None:
+    folder = keep_key(tmp_path / "keys")
+    (file,) = folder.iterdir()
+    assert (folder.stat().st_mode & 0o777, file.stat().st_mode & 0o777) == (0o700, 0o600)
+    first = KeyRing.read(folder).encrypt(b"secret", b"bound")
+    assert KeyRing.read(keep_key(folder)).decrypt(first, b"bound") == b"secret"
