@@ -13,7 +13,7 @@ from tests.e2e.logs import PROCESSES
 
 pytestmark = pytest.mark.e2e
 
-SELECTOR = re.compile(r"\b([a-z]+(?:_[a-z]+)+)(?:\{([^}]*)\})?")
+SELECTOR = re.compile(r"\b([a-z]+(?:_[a-z]+)+|[a-z]+(?=\{))(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'(\w+)(=~?)"([^"]*)"')
 FUNCTIONS = {"histogram_quantile"}
 
