@@ -141,6 +141,7 @@ class OutboxWorker:
                 share=self._settings.send_share,
                 seconds=self._settings.send_lease_seconds,
                 held=self._under_way,
+                delivered_wait=self._settings.delivered_wait_seconds,
             )
         except Unavailable:
             self._metrics.dependency_away.labels("postgres").inc()

@@ -97,6 +97,15 @@ class MessagingSettings(DatabaseSettings, RedisSettings, TenantTarget, BookingTa
         ge=60,
         description="How often an account's templates are read from Meta, besides webhooks.",
     )
+    delivered_wait_seconds: float = Field(
+        0.0,
+        ge=0,
+        le=5,
+        description=(
+            "How long a part of an answer waits at most for the delivery of the part before, so"
+            " that phones show them in order. With 0 it leaves once that was accepted."
+        ),
+    )
     pause_seconds: float = Field(
         60.0, gt=0, description="How long a number rests whose credentials or quality are refused."
     )

@@ -40,7 +40,9 @@ class Sending:
 # The head of each guest's line: nothing under way to that guest, nothing
 # before it that may still go, and a number that does not rest. The unique
 # index on SENDING is the second wall against two at once. `last_order_time` knows
-# of what a replica of the release before took in. Hotels take turns, and
+# of what a replica of the release before took in. What one step wrote has one
+# `create_time`: the parts of an answer, of which each may have to wait for the
+# delivery of the one before. Hotels take turns, and
 # none gets more than its share of what one process has under way. (With
 # EXISTS the planner would read all that a hotel has open for each guest.)
 CLAIM = """
@@ -67,6 +69,13 @@ WITH RECURSIVE tenant AS (
                      OR other.outbox_number < o.outbox_number
                         AND (other.state = 'PENDING' OR other.block_until > now()))
               LIMIT 1), false)
+          AND ($6::float8 = 0 OR NOT coalesce((
+              SELECT part.create_time = o.create_time AND part.state = 'SENT' AND part.delivery < 2
+                 AND part.accept_time > now() - $6::float8 * interval '1 second'
+              FROM outbox part
+              WHERE part.tenant_id = o.tenant_id AND part.mailbox_id = o.mailbox_id
+                AND part.outbox_number < o.outbox_number
+              ORDER BY part.outbox_number DESC LIMIT 1), false))
         ORDER BY o.due_time
         LIMIT least(
             greatest(0, $3 - coalesce((
@@ -254,15 +263,23 @@ class OutboxStore:
         self._postgres = postgres
 
     async def claim(
-        self, *, limit: int, share: int, seconds: float, held: Mapping[str, int]
+        self,
+        *,
+        limit: int,
+        share: int,
+        seconds: float,
+        held: Mapping[str, int],
+        delivered_wait: float = 0.0,
     ) -> list[Sending]:
         """Make up to `limit` messages SENDING, of all hotels in turn; commits.
 
-        Of a hotel at most `share`, together with those that are `held` already.
+        Of a hotel at most `share`, together with those that are `held` already. A
+        part of an answer waits up to `delivered_wait` seconds for the delivery of
+        the part before.
         """
         try:
             rows = await self._postgres.fetch(
-                CLAIM, limit, seconds, share, list(held), list(held.values())
+                CLAIM, limit, seconds, share, list(held), list(held.values()), delivered_wait
             )
         except asyncpg.UniqueViolationError:
             # Another replica was faster with a message to the same guest.
