@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from functools import lru_cache
 from uuid import UUID
 
 from conserje.booking.v1.booking_service_pb2 import (
@@ -15,6 +17,7 @@ from conserje.booking.v1.lock_pb2 import Lock as LockMessage
 from conserje.booking.v1.lock_pb2 import LockState as LockStateMessage
 from conserje.booking.v1.lock_pb2 import Quote as QuoteMessage
 from conserje.booking.v1.lock_pb2 import QuoteLine as QuoteLineMessage
+from google.type.money_pb2 import Money as MoneyMessage
 
 from meshkit.dates import from_date, to_date
 from meshkit.errors import InvalidArgument
@@ -153,19 +156,26 @@ def from_lock(lock: Lock) -> LockMessage:
     return message
 
 
+@lru_cache(maxsize=4096)
+def money(amount: Decimal, currency_code: str) -> MoneyMessage:
+    """An amount, to be copied: prices repeat, and a search has dozens of them."""
+    return to_proto(Money(amount, currency_code))
+
+
 def write_quote(quote: Quote, into: QuoteMessage) -> None:
     """What was offered or agreed for one room."""
-    for price in quote.nightly_prices:
-        to_proto(Money(price, quote.currency_code), into.nightly_prices.add())
-    into.lines.extend(from_line(one, quote.currency_code) for one in quote.lines)
-    to_proto(Money(quote.total_price, quote.currency_code), into.total_price)
+    currency = quote.currency_code
+    into.nightly_prices.extend(money(price, currency) for price in quote.nightly_prices)
+    into.lines.extend(from_line(one, currency) for one in quote.lines)
+    into.total_price.CopyFrom(money(quote.total_price, currency))
     into.rate_plan_id = quote.rate_plan_id
 
 
 def from_line(line: QuoteLine, currency_code: str) -> QuoteLineMessage:
     """A tax or a fee."""
-    message = QuoteLineMessage(
-        levy_id=line.levy_id, display_names=line.display_names, included=line.included
+    return QuoteLineMessage(
+        levy_id=line.levy_id,
+        display_names=line.display_names,
+        included=line.included,
+        amount=money(line.amount, currency_code),
     )
-    to_proto(Money(line.amount, currency_code), message.amount)
-    return message

@@ -26,7 +26,7 @@ from services.booking.inventory.domain import Inventory, SoldType
 from services.booking.inventory.rates import price_on
 from services.booking.reservations.terms import rounded
 
-HUNDRED = Decimal(100)
+HUNDRED, ZERO = Decimal(100), Decimal()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ class Rate:
         self._kind = kind
         self._plan = rate_plan_id
         self._rules = () if rate_plan_id == STANDARD else kind.details.plan_prices[rate_plan_id]
+        house = inventory.house
+        self._whole = sum((one.percent or ZERO for one in house.levies if one.included), HUNDRED)
         self._last = max(kind.prices, default=dt.date.max)
         self._restrictions = [
             one
@@ -63,7 +65,7 @@ class Rate:
             for night in nights(stay.check_in, stay.check_out)
         )
         currency = self._inventory.currency_code
-        lines = _lines(self._inventory.house.levies, prices, guests, currency)
+        lines = _lines(self._inventory.house.levies, prices, guests, self._whole, currency)
         return Quote(prices, currency, lines, self._plan)
 
     def why_not(
@@ -146,9 +148,13 @@ class Rate:
 
 
 def _lines(
-    levies: Sequence[Levy], prices: Sequence[Decimal], guests: Guests, currency: str
+    levies: Sequence[Levy],
+    prices: Sequence[Decimal],
+    guests: Guests,
+    within: Decimal,
+    currency: str,
 ) -> tuple[QuoteLine, ...]:
-    within = sum((one.percent or Decimal() for one in levies if one.included), HUNDRED)
+    """`within` is what included percentages are of: a hundred, and all of them."""
     return tuple(
         QuoteLine(
             one.levy_id,

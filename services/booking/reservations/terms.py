@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from enum import Enum
-from functools import cache
+from functools import cache, lru_cache
 from zoneinfo import ZoneInfo
 
 from meshkit.money import minor_digits
@@ -110,6 +110,7 @@ def _coin(currency_code: str) -> Decimal:
     return Decimal(1).scaleb(-minor_digits(currency_code))
 
 
+@lru_cache(maxsize=4096)
 def local(day: dt.date, time: dt.time, time_zone: str) -> dt.datetime:
     """A time of the hotel's clocks as an instant.
 

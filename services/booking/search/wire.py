@@ -16,7 +16,6 @@ from conserje.booking.v1.room_type_pb2 import (
 )
 
 from meshkit.dates import from_date
-from meshkit.money import Money, to_proto
 from services.booking.domain import QuoteLine
 from services.booking.inventory.domain import Inventory as Sold
 from services.booking.inventory.policy import Policy
@@ -28,7 +27,7 @@ from services.booking.search.domain import (
     Offer,
     PlanOffer,
 )
-from services.booking.wire import from_line, write_quote
+from services.booking.wire import from_line, money, write_quote
 
 
 def from_availability(
@@ -59,9 +58,9 @@ def _from_offer(offer: Offer, sold: Sold) -> RoomTypeAvailability:
         lines=_from_lines(offer.quote.lines, sold.currency_code),
         other_rates=[_from_plan(one, sold) for one in offer.others],
     )
-    for price in offer.quote.nightly_prices:
-        to_proto(Money(price, sold.currency_code), message.nightly_prices.add())
-    to_proto(Money(offer.quote.total_price, sold.currency_code), message.total_price)
+    currency = sold.currency_code
+    message.nightly_prices.extend(money(one, currency) for one in offer.quote.nightly_prices)
+    message.total_price.CopyFrom(money(offer.quote.total_price, currency))
     if standard.refused is not None:
         message.unavailable_reason = _reason(standard.refused)
         message.required_night_count = standard.refused.facts.get("nights", 0)
@@ -95,12 +94,12 @@ def _write_policy(
     policy: Policy, currency_code: str, into: RoomTypeAvailability | RateOffer
 ) -> None:
     if policy.deposit_due is not None:
-        to_proto(Money(policy.deposit, currency_code), into.deposit)
+        into.deposit.CopyFrom(money(policy.deposit, currency_code))
         into.deposit_due_time.FromDatetime(policy.deposit_due)
     for one in policy.cancellation:
         cost = into.cancellation_costs.add()
         cost.start_time.FromDatetime(one.start)
-        to_proto(Money(one.penalty, currency_code), cost.penalty)
+        cost.penalty.CopyFrom(money(one.penalty, currency_code))
 
 
 def _reason(refused: Refused) -> UnavailableReason.ValueType:
@@ -112,5 +111,5 @@ def _from_alternative(alternative: Alternative) -> AlternativeStay:
     quote = alternative.quote
     from_date(alternative.stay.check_in, message.check_in_date)
     from_date(alternative.stay.check_out, message.check_out_date)
-    to_proto(Money(quote.total_price, quote.currency_code), message.total_price)
+    message.total_price.CopyFrom(money(quote.total_price, quote.currency_code))
     return message
