@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from meshkit.errors import MeshError
@@ -33,6 +33,13 @@ class PmsOverlay:
         self._connections = connections
         self._nights = nights
 
+    async def concerns(self, tenant_ids: Iterable[str]) -> bool:
+        """Whether any of these hotels has a system of its own; the others' way is the short one."""
+        for tenant_id in set(tenant_ids):
+            if await self._connections.of(tenant_id) is not None:
+                return True
+        return False
+
     async def seen(self, tenant_id: str, stay: Stay, inventory: Inventory) -> Seen:
         """The inventory with what the hotel's own system has left, and the time of that."""
         hotel = await self._connections.of(tenant_id)
@@ -50,6 +57,8 @@ class PmsOverlay:
 
         One that does not answer refuses nothing: the reservation will be a request.
         """
+        if not await self.concerns(one.tenant_id for one in requests):
+            return [None] * len(requests)
         return list(await asyncio.gather(*map(self._refusal, requests)))
 
     async def _refusal(self, request: LockRequest) -> MeshError | None:

@@ -90,10 +90,18 @@ class SearchServicer(BookingServiceServicer):
         asked = [_read(request) for request in requests]
         good = [(one.tenant_id, one.stay) for one in asked if isinstance(one, _Question)]
         found = await self._cache.inventories(good) if good else []
-        seen = iter(await asyncio.gather(*map(self._seen, good, found)))
+        seen = iter(await self._all_seen(good, found))
         return [
             one if isinstance(one, MeshError) else self._answer(one, next(seen)) for one in asked
         ]
+
+    async def _all_seen(
+        self, asked: Sequence[Asked], found: Sequence[tuple[Inventory | MeshError, bool]]
+    ) -> list[tuple[Seen, bool] | MeshError]:
+        """Each inventory in turn; at once only where hotels' own systems may have to be asked."""
+        if await self._overlay.concerns(tenant_id for tenant_id, _ in asked):
+            return list(await asyncio.gather(*map(self._seen, asked, found)))
+        return [await self._seen(*pair) for pair in zip(asked, found, strict=True)]
 
     async def _seen(
         self, asked: Asked, found: tuple[Inventory | MeshError, bool]

@@ -23,7 +23,7 @@ from services.booking.pms.connections import Connected
 from services.booking.pms.http import READ_ATTEMPTS
 from services.booking.pms.metrics import PmsMetrics
 from services.booking.pms.nights import Freshness, PmsNights
-from services.booking.pms.overlay import PmsOverlay
+from services.booking.pms.overlay import PmsOverlay, Seen
 from services.booking.pms.port import TypeNight
 from tests.integration.booking.hotel import Hotel, Sql
 from tests.integration.pms.front import Front, connection, stay_from, until
@@ -200,6 +200,21 @@ async def test_a_room_is_kept_only_after_a_young_answer_and_asked_for_when_there
     await pms.mode("down")
     clock.ahead += dt.timedelta(minutes=20)
     assert await _refusal(overlay, "suite", arrival) == ""
+
+
+async def test_hotels_without_a_system_of_their_own_wait_for_none(
+    front: Front, sql: tuple[Sql, object], pms: PmsControl, arrival: dt.date
+) -> None:
+    await Hotel.create(sql[0], "luna", {"suite": 1})
+    await pms.mode("down")
+    assert not await front.overlay.concerns(["luna", "luna"])
+    assert await front.overlay.concerns(["luna", "mirador"])
+    request = LockRequest("luna", uuid4(), "suite", stay_from(arrival), Guests(1, 0), "ana")
+    assert await front.overlay.refused([request] * 3) == [None] * 3
+    stay = stay_from(arrival)
+    inventory, _ = await front.cache.inventory("luna", stay)
+    assert await front.overlay.seen("luna", stay, inventory) == Seen(inventory, None)
+    assert "h1" not in (await pms.report())["calls"]
 
 
 async def test_a_search_shows_no_more_than_both_sides_have(
