@@ -90,7 +90,7 @@ async def test_a_hotel_is_brought_live_with_its_own_token_and_changes_it(
     await hotel.at_meta("casa-azuls-second")
     late = Guest(mesh, hotel.number)
     with pytest.raises(TimeoutError):
-        await late.say("hola", timeout=2)
+        await late.say("hola", timeout=1)
     assert "Hotel Mirador" in (await Guest(mesh).say("hola")).text
     await hotel.set_token("casa-azuls-second")
     (answer,) = await mesh.graph.replies(late.wa_id, 1)

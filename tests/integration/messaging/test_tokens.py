@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from copies import credentials
+from services.messaging import outbox
 from tests.integration.messaging.mesh import DEADLINE, NUMBER, TENANT, TOKEN, Mesh, text
 
 OTHER, OTHERS_NUMBER = "posada-luna", "100000000000002"
@@ -84,7 +85,10 @@ async def test_without_the_tenant_service_the_last_known_token_goes_on(
     assert mesh.graph.tokens[NUMBER] == ["miradors"] * 2
 
 
-async def test_a_token_that_was_never_known_is_waited_for_and_no_other_used(mesh: Mesh) -> None:
+async def test_a_token_that_was_never_known_is_waited_for_and_no_other_used(
+    mesh: Mesh, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "AGAIN_SECONDS", 0.5)
     mesh.credentials.set(TENANT, "miradors")
     mesh.credentials.away = True
     stub = await mesh.start()
