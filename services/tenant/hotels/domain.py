@@ -111,9 +111,9 @@ class Hotel:
         return replace(self, draft=draft)
 
 
-def unknown() -> NotFound:
+def unknown(tenant_id: str) -> NotFound:
     """What is told of the id of no hotel."""
-    return NotFound("TENANT_UNKNOWN", "There is no such hotel.")
+    return NotFound("TENANT_UNKNOWN", "There is no such hotel.", tenant_id=tenant_id)
 
 
 def number_check(number: HotelNumber, within: str = "number.") -> None:

@@ -76,7 +76,7 @@ class HotelServicer(IdentifierServicer):
         return [
             profile_of(found[item.tenant_id], item.language_code)
             if item.tenant_id in found
-            else unknown()
+            else unknown(item.tenant_id)
             for item in items
         ]
 

@@ -112,7 +112,7 @@ class HotelStore:
 
     async def get(self, tenant_id: str) -> Hotel:
         """One hotel; raises `NotFound` TENANT_UNKNOWN."""
-        return _known(await self._postgres.fetchrow(SELECT_HOTEL, tenant_id))
+        return _known(await self._postgres.fetchrow(SELECT_HOTEL, tenant_id), tenant_id)
 
     async def get_many(self, tenant_ids: Collection[str]) -> dict[str, Hotel]:
         """Those of the hotels that there are, by their ids."""
@@ -244,7 +244,7 @@ async def _insert_number(
 
 async def read(connection: Connection, tenant_id: str) -> Hotel:
     """One hotel, within a change; raises `NotFound` TENANT_UNKNOWN."""
-    return _known(await connection.fetchrow(SELECT_HOTEL, tenant_id))
+    return _known(await connection.fetchrow(SELECT_HOTEL, tenant_id), tenant_id)
 
 
 def _need_room(hotel: Hotel) -> None:
@@ -257,9 +257,9 @@ def _need_one(done: str) -> None:
         raise NotFound("NUMBER_UNKNOWN", "The hotel has no such number.")
 
 
-def _known(row: asyncpg.Record | None) -> Hotel:
+def _known(row: asyncpg.Record | None, tenant_id: str) -> Hotel:
     if row is None:
-        raise unknown()
+        raise unknown(tenant_id)
     return hotel_of(row)
 
 

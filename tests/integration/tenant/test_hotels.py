@@ -378,7 +378,9 @@ async def test_a_number_moves_to_no_hotel_that_has_a_hundred_or_is_none(stub: An
         request = pb.MoveNumberRequest(
             tenant_id=MIRADOR, phone_number_id=MIRADORS_NUMBER, to_tenant_id=to
         )
-        assert (await refused(stub.MoveNumber(request))).reason == reason
+        error = await refused(stub.MoveNumber(request))
+        assert error.reason == reason
+        assert error.metadata.get("tenant_id", "nobody") == "nobody"
     assert await resolved(stub) == MIRADOR
 
 

@@ -310,7 +310,7 @@ class TenantServiceServicer:
         happens when the other one has it just so already.
 
         Errors:
-        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel; metadata `tenant_id`.
         - NOT_FOUND `NUMBER_UNKNOWN`: the hotel has no such number.
         - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the other hotel has 100.
         """
