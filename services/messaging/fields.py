@@ -10,7 +10,7 @@ from conserje.messaging.v1.event_pb2 import InboundEvent
 
 from meshkit.errors import Unavailable
 from meshkit.waiting import set_within
-from services.messaging import renames
+from services.messaging import calls, renames
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.settings import MessagingSettings
 from services.messaging.store.fields import FieldStore, FieldUpdateRow
@@ -56,6 +56,9 @@ class FieldWorker:
     async def _look_at(self, connection: Connection, row: FieldUpdateRow) -> None:
         event = InboundEvent.FromString(row.event)
         field = event.field_update.field
+        if field == calls.FIELD:
+            for alias, time in calls.calls_of(event, row.order_time):
+                await self._store.called(connection, row.phone_number_id, alias, time)
         if field == renames.FIELD:
             for rename in renames.renames_of(event, row.order_time):
                 await self._store.rename(connection, row.phone_number_id, rename)

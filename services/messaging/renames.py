@@ -29,18 +29,23 @@ def renames_of(event: InboundEvent, arrived: datetime) -> Iterator[Rename]:
         ids = one.get("user_id") if isinstance(one, dict) else None
         if not isinstance(ids, dict):
             continue
-        was, user = name_of(b"u:", _word(ids, "previous")), name_of(b"u:", _word(ids, "current"))
+        was, user = (
+            name_of(b"u:", word_of(ids, "previous")),
+            name_of(b"u:", word_of(ids, "current")),
+        )
         if was and user:
-            phone = name_of(b"p:", whatsapp_key(_word(one, "wa_id")))
-            yield Rename(was, user, phone, _time(_word(one, "timestamp"), arrived))
+            phone = name_of(b"p:", whatsapp_key(word_of(one, "wa_id")))
+            yield Rename(was, user, phone, time_of(word_of(one, "timestamp"), arrived))
 
 
-def _time(seconds: str, arrived: datetime) -> datetime:
+def time_of(seconds: str, arrived: datetime) -> datetime:
+    """The moment that Meta names, unless it names none or one that is to come."""
     if not seconds.isdecimal() or not 0 < int(seconds) < LATEST:
         return arrived
     return min(datetime.fromtimestamp(int(seconds), UTC), arrived)
 
 
-def _word(value: dict[str, Any], key: str) -> str:
+def word_of(value: dict[str, Any], key: str) -> str:
+    """A word or a number in a webhook, as a word; empty for anything else."""
     word = value.get(key)
     return str(word).replace("\0", "") if isinstance(word, (str, int)) else ""

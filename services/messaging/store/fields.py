@@ -64,6 +64,14 @@ UPDATE template_account SET due_time = least(due_time, now() + $2::float8 * inte
 WHERE account_id = $1
 """
 
+# A call of a guest opens the window as a message does.
+CALLED = """
+UPDATE mailbox m SET inbound_time = greatest(m.inbound_time, $3), window_refused_time = NULL
+FROM mailbox_alias a
+WHERE a.phone_number_id = $1 AND a.alias = $2 AND m.mailbox_id = a.mailbox_id
+  AND coalesce(m.inbound_time, '-infinity') < $3
+"""
+
 RENAME = "SELECT rename_guest($1, $2, $3, $4, $5)"
 
 
@@ -85,6 +93,12 @@ class FieldStore:
     async def rename(self, connection: Connection, number: str, rename: Rename) -> None:
         """A guest of a number has another user id."""
         await connection.execute(RENAME, number, *astuple(rename))
+
+    async def called(
+        self, connection: Connection, number: str, alias: bytes, time: datetime
+    ) -> None:
+        """A guest has called a number."""
+        await connection.execute(CALLED, number, alias, time)
 
     async def read_soon(self, connection: Connection, account_id: str, seconds: float) -> None:
         """The account is read again before long."""

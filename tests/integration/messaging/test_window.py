@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import Any
 from uuid import uuid4
@@ -9,7 +10,11 @@ from uuid import uuid4
 import grpc
 import pytest
 from conserje.messaging.v1 import messaging_operations_service_pb2 as pb
-from conserje.messaging.v1.event_pb2 import DELIVERY_STATE_FAILED, DELIVERY_STATE_SENT
+from conserje.messaging.v1.event_pb2 import (
+    DELIVERY_STATE_FAILED,
+    DELIVERY_STATE_SENT,
+    InboundEvent,
+)
 from conserje.messaging.v1.messaging_service_pb2 import IngestEventRequest, TraceMessageRequest
 
 from services.messaging.whatsapp.codes import WINDOW_CODE
@@ -309,3 +314,20 @@ async def test_the_command_shows_windows_and_what_waits(mesh: Mesh, conserje: Co
     assert (chosen.code, chosen.out.split()) == (0, ["respuesta", "es", "{text}"]), chosen
     cleared = await conserje("window", "template", TENANT, "--none", *at)
     assert (cleared.code, cleared.out.startswith("none")) == (0, True), cleared
+
+
+async def test_a_call_of_the_guest_opens_the_window(mesh: Mesh) -> None:
+    stub = await mesh.start("serve", "steps")
+    await mesh.say(stub, old())
+    await mesh.until_answered(1)
+    assert not (await window(mesh, phone_number_id=NUMBER, whatsapp_id="34600000001")).open
+    now = int(time.time())
+    for direction, seconds in (("BUSINESS_INITIATED", now), ("USER_INITIATED", now - 60)):
+        call = {"from": "34600000001", "direction": direction, "timestamp": str(seconds)}
+        event = InboundEvent(phone_number_id=NUMBER, item_key=uuid4().bytes)
+        event.field_update.field = "calls"
+        event.raw_json = json.dumps({"calls": [call, "odd"]}).encode()
+        await mesh.say(stub, IngestEventRequest(event=event))
+    await mesh.until("SELECT NOT EXISTS (SELECT FROM field_work)")
+    told = await window(mesh, phone_number_id=NUMBER, whatsapp_id="34600000001")
+    assert (told.open, told.last_inbound_time.seconds) == (True, now - 60)
