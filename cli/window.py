@@ -1,4 +1,4 @@
-"""`conserje window`: until when a guest may be written to freely, and what is sent afterwards."""
+"""`conserje window`: until when guests may be written to freely, and who turned out to be one."""
 
 import argparse
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 )
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from cli.asking import SECONDS, asks
+from cli.asking import SECONDS, asks, pages
 from cli.places import UsageError
 
 
@@ -25,7 +25,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         help="what messages leave as when the window is shut",
         description="Without options it is shown; with NAME it is chosen, with --none taken away.",
     )
-    for verb, act in ((show, _show), (template, _template)):
+    merges = verbs.add_parser("merges", help="conversations that turned out to be one guest's")
+    for verb, act in ((show, _show), (template, _template), (merges, _merges)):
         verb.add_argument("tenant", metavar="TENANT", help="the hotel's id")
         asks(verb, "messaging", MessagingOperationsServiceStub, act)
     guest = show.add_mutually_exclusive_group(required=True)
@@ -67,6 +68,16 @@ def _template(stub: Any, options: argparse.Namespace) -> Iterator[str]:
         yield f"{told.template_name}  {told.language_code}  {'  '.join(told.parameters)}"
     else:
         yield "none: what cannot be sent freely is held until the guest writes"
+
+
+def _merges(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    request = pb.ListMergesRequest(tenant_id=options.tenant)
+    for page in pages(stub.ListMerges, request):
+        for merge in page.merges:
+            yield (
+                f"{_time(merge.merge_time)}  conversation {merge.from_conversation_id} is "
+                f"{merge.into_conversation_id} now  {merge.reason}"
+            )
 
 
 def _choice(options: argparse.Namespace) -> pb.SetWindowTemplateRequest:

@@ -14,6 +14,8 @@ from conserje.messaging.v1.event_pb2 import InboundEvent
 from conserje.messaging.v1.messaging_service_pb2 import IngestEventRequest, TraceMessageRequest
 
 from meshkit.errors import Unavailable
+from tests.integration.cli.conftest import Conserje
+from tests.integration.cli.conftest import conserje as conserje
 from tests.integration.messaging.mesh import ACCOUNT, NUMBER, TENANT, Mesh, ids_in, tap, text
 
 ASKS = "del 10 al 12 de diciembre para 2 personas"
@@ -296,3 +298,14 @@ async def test_a_wish_to_merge_that_was_fulfilled_already_holds_nobody_up(mesh: 
     await mesh.say(stub, text("hola", phone="341"))
     await mesh.accepted(2)
     assert not await mesh.admin.fetchval("SELECT merging FROM mailbox")
+
+
+async def test_the_command_lists_merges(mesh: Mesh, conserje: Conserje) -> None:
+    stub = await mesh.start()
+    await mesh.say(stub, text("hola", phone="", user="ES.1"), text("hola", phone="341"))
+    await mesh.accepted(2)
+    await mesh.say(stub, text("hola", phone="341", user="ES.1"))
+    await mesh.until(MERGED, value=1)
+    told = await conserje("window", "merges", TENANT, "--target", mesh.target)
+    (box,) = await live(mesh)
+    assert (told.code, f"is {box} now  NAMED_TOGETHER" in told.out) == (0, True), told
