@@ -16,13 +16,14 @@ pytestmark = pytest.mark.e2e
 SELECTOR = re.compile(r"\b([a-z]+(?:_[a-z]+)+|[a-z]+(?=\{))(?:\{([^}]*)\})?")
 MATCHER = re.compile(r'(\w+)(=~?)"([^"]*)"')
 FUNCTIONS = {"histogram_quantile"}
+GROUPING = re.compile(r"\bby \([^)]*\)")
 
 
 def _selectors(expression: str) -> set[tuple[str, tuple[tuple[str, str, str], ...]]]:
     """Each series that a PromQL expression names, with its matchers."""
     return {
         (name, tuple(MATCHER.findall(matchers)))
-        for name, matchers in SELECTOR.findall(expression)
+        for name, matchers in SELECTOR.findall(GROUPING.sub("", expression))
         if name not in FUNCTIONS
     }
 

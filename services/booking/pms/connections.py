@@ -16,7 +16,7 @@ from services.booking.pms.metrics import PmsMetrics
 from services.booking.pms.port import Endpoint, Pms
 from services.booking.pms.qloapps.adapter import QloAppsPms
 from services.booking.pms.secrets import PmsSecrets
-from services.booking.pms.store import Connection, Kind, PmsStore
+from services.booking.pms.store import DEFAULT_TIER, Connection, Kind, PmsStore
 
 REFRESH_SECONDS = 2.0
 """How soon a changed connection, or a changed secret, is used."""
@@ -88,7 +88,8 @@ class Connections:
 
     async def tell_breakers(self) -> None:
         """Show the worst state of each tier's breakers."""
-        worst: dict[tuple[str, str], State] = {}
+        # There without any hotel, too: an alert that asks for it finds it.
+        worst = {(DEFAULT_TIER, one): State.CLOSED for one in (READ, WRITE)}
         for one in await self.all():
             for operation in (READ, WRITE):
                 state = await self._breakers.look(one.connection.tenant_id, operation)

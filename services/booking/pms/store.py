@@ -22,6 +22,9 @@ class Kind(Enum):
     QLOAPPS = "QLOAPPS"
 
 
+DEFAULT_TIER = "standard"
+
+
 @dataclass(frozen=True, slots=True)
 class Connection:
     """How a hotel's own system is reached; the secret is elsewhere."""
@@ -32,7 +35,7 @@ class Connection:
     property_id: str
     room_types: Mapping[str, str] = field(hash=False)
     """Our room type → theirs, each once."""
-    tier: str = "standard"
+    tier: str = DEFAULT_TIER
     requests_per_second: float = 5.0
     version: int = 0
 

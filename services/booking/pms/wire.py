@@ -13,9 +13,9 @@ from meshkit.errors import InvalidArgument
 from services.booking.domain import storable
 from services.booking.pms.compare import Difference
 from services.booking.pms.port import Capabilities, PmsRoomType
-from services.booking.pms.store import Connection, Kind
+from services.booking.pms.store import DEFAULT_TIER, Connection, Kind
 
-DEFAULT_TIER, DEFAULT_RATE = "standard", 5.0
+DEFAULT_RATE = 5.0
 
 
 def to_connection(message: ConnectionMessage, tenant_id: str) -> Connection:
