@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from cli import (
     account,
     app,
+    audio_cache,
     audit,
     call,
     certificates,
@@ -77,6 +78,7 @@ def parser() -> argparse.ArgumentParser:
         quarantine,
         dead_letters,
         sends,
+        audio_cache,
         audit,
         template,
         usage,

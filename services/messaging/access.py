@@ -29,6 +29,10 @@ ACCESS: Access = {
         "GetWindowTemplate": (OPERATOR, READER),
         "SetWindowTemplate": (OPERATOR,),
     },
+    "conserje.messaging.v1.MediaService": {
+        "ListAudioCacheEntries": (OPERATOR, READER),
+        "PurgeAudioCache": (OPERATOR,),
+    },
     "conserje.messaging.v1.NumberService": {
         "VerifyNumber": (OPERATOR,),
     },

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import aiohttp
 from conserje.audit.v1.audit_service_pb2_grpc import add_AuditServiceServicer_to_server
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceStub
+from conserje.messaging.v1.media_service_pb2_grpc import add_MediaServiceServicer_to_server
 from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
     add_MessagingOperationsServiceServicer_to_server,
 )
@@ -34,6 +35,8 @@ from services.messaging.directory import Owners
 from services.messaging.effects import EffectWorker
 from services.messaging.fields import FieldWorker
 from services.messaging.inbox import Ingest
+from services.messaging.media.audio_cache import AudioCache, AudioCacheMetrics
+from services.messaging.media.servicer import MediaServicer
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.news import ReservationNews
 from services.messaging.numbers.servicer import NumberServicer
@@ -76,11 +79,13 @@ from services.messaging.windows.forms import Window
 
 if TYPE_CHECKING:
     from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceAsyncStub
+    from redis.asyncio import Redis
 
 SERVICE = "conserje.messaging.v1.MessagingService"
 OPERATIONS = "conserje.messaging.v1.MessagingOperationsService"
 TEMPLATES = "conserje.messaging.v1.TemplateService"
 USAGE = "conserje.messaging.v1.UsageService"
+MEDIA = "conserje.messaging.v1.MediaService"
 NUMBERS = "conserje.messaging.v1.NumberService"
 SERVE, STEPS, SEND = MODES = ("serve", "steps", "send")
 
@@ -113,8 +118,12 @@ async def build(kit: Kit, settings: MessagingSettings) -> None:
         turns = Turns(directory, Owners(directory, tenants))
         _lead(kit, settings, postgres, metrics, wakes, turns, profiles)
         _read(kit, settings, postgres, metrics, catalogue, directory)
-    if SEND in kit.modes:
-        _send(kit, settings, postgres, metrics, wakes, session, tokens, directory)
+    if kit.modes & {SERVE, SEND}:
+        redis = kit.redis(settings.redis_url)
+        if SERVE in kit.modes:
+            _serve_media(kit, settings, redis)
+        if SEND in kit.modes:
+            _send(kit, settings, postgres, redis, metrics, wakes, session, tokens, directory)
 
 
 def _directory(kit: Kit, tenants: TenantServiceAsyncStub, watches: WatchMetrics) -> Directory:
@@ -182,6 +191,17 @@ def _serve_templates(
     kit.grpc(add_UsageServiceServicer_to_server, usage, USAGE)
 
 
+def _serve_media(kit: Kit, settings: MessagingSettings, redis: Redis) -> None:
+    cache = AudioCache(
+        redis,
+        seconds=settings.audio_cache_seconds,
+        most_bytes=settings.audio_cache_bytes,
+        clock=kit.clock,
+        metrics=AudioCacheMetrics(kit.registry),
+    )
+    kit.grpc(add_MediaServiceServicer_to_server, MediaServicer(cache), MEDIA)
+
+
 def _read(
     kit: Kit,
     settings: MessagingSettings,
@@ -246,6 +266,7 @@ def _send(
     kit: Kit,
     settings: MessagingSettings,
     postgres: Postgres,
+    redis: Redis,
     metrics: MessagingMetrics,
     wakes: Wakes,
     session: aiohttp.ClientSession,
@@ -254,7 +275,7 @@ def _send(
 ) -> None:
     graph = GraphClient(session, base_url=settings.graph_base_url, version=settings.graph_version)
     limiter = RateLimiter(
-        kit.redis(settings.redis_url),
+        redis,
         name="sends",
         most_replicas=settings.most_replicas,
         clock=kit.clock,

@@ -106,6 +106,20 @@ class MessagingSettings(DatabaseSettings, RedisSettings, TenantTarget, BookingTa
             " that phones show them in order. With 0 it leaves once that was accepted."
         ),
     )
+    audio_cache_seconds: float = Field(
+        86400.0,
+        ge=1,
+        le=30 * 86400.0,
+        description="How long a spoken reply or a voice note's transcript is kept in Redis.",
+    )
+    audio_cache_bytes: int = Field(
+        32 << 20,
+        ge=1 << 20,
+        le=1 << 30,
+        description=(
+            "How much of these is kept for each hotel; beyond, what was used longest ago goes."
+        ),
+    )
     pause_seconds: float = Field(
         60.0, gt=0, description="How long a number rests whose credentials or quality are refused."
     )
