@@ -91,7 +91,8 @@ async def listed(cache: AudioCache, tenant: str = TENANT, size: int = 1000) -> l
 async def kept(redis: Redis, tenant: str = TENANT) -> int:
     """How many bytes the index says there are, when all its parts agree with the entries."""
     used, rows, due, size = index_keys(tenant)
-    ids = [one.decode() for one in await redis.hkeys(rows)]
+    keys: list[Any] = await redis.hkeys(rows)
+    ids = [one.decode() for one in keys]
     assert await redis.zcard(used) == await redis.zcard(due) == len(ids)
     there = [await redis.hstrlen(entry_key(tenant, one), "content") for one in ids]
     assert all(there)
@@ -212,7 +213,7 @@ async def test_two_replicas_fill_it_at_once_and_the_bound_holds(
     async def put_some(cache: AudioCache, start: int) -> None:
         for at in range(60):
             await cache.put(TENANT, said(start + at), text(700))
-            sizes.append(int(await redis.get(index_keys(TENANT)[3])))
+            sizes.append(int(await redis.get(index_keys(TENANT)[3]) or 0))
 
     await asyncio.gather(*(put_some(one, 40 * at) for at, one in enumerate(replicas * 4)))
     await other.aclose(close_connection_pool=True)
@@ -331,7 +332,7 @@ async def test_ten_thousand_entries_are_listed_page_by_page_and_redis_is_never_s
     await fill(replica(redis, most_bytes=1 << 20), 10_000)
     await fill(replica(redis), 3, tenant=OTHER)
     async with Redis.from_url(redis_server.admin_url) as admin:
-        before = (await admin.config_get("slowlog-log-slower-than"))["slowlog-log-slower-than"]
+        usual = await admin.config_get("slowlog-log-slower-than")
         await admin.config_set("slowlog-log-slower-than", 1000)
         slow: list[Any] = []
         for _ in range(ROUNDS):
@@ -342,7 +343,7 @@ async def test_ten_thousand_entries_are_listed_page_by_page_and_redis_is_never_s
             slow = await admin.slowlog_get()
             if not slow:
                 break
-        await admin.config_set("slowlog-log-slower-than", before)
+        await admin.config_set("slowlog-log-slower-than", str(usual["slowlog-log-slower-than"]))
     assert not slow
 
 
