@@ -45,10 +45,6 @@ class PmsControl:
         """Things go wrong at random."""
         await self._call("PUT", "faults", {"share": share, **more})
 
-    async def heal(self) -> None:
-        """Everything works."""
-        await self._call("DELETE", "faults")
-
     async def mode(self, mode: str, **more: str) -> None:
         """Up, down, or half down; and which QloApps it plays."""
         await self._call("PUT", "mode", {"mode": mode, **more})

@@ -36,7 +36,6 @@ SETTINGS: dict[str, type[config.Settings]] = {
 VERSIONS = ("1.29", "1.31", "1.33")
 CUSTOM = ("cert-manager.io/v1", "monitoring.coreos.com/v1")
 """Groups whose schemas Kubernetes itself does not have."""
-RUNS_ON = {"Deployment"}
 WATCHES = {("gateway", "tenant"), ("messaging", "tenant"), ("booking", "tenant")}
 """Who follows whose changes, in a stream that belongs to no trace."""
 

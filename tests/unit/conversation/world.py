@@ -55,7 +55,6 @@ from tests.unit.replies.test_whatsapp_limits import check
 
 LOCK_MINUTES = 20
 HORIZON_DAYS = 540
-MADRID_TODAY = NOW.date()
 
 
 @dataclass
