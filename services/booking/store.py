@@ -23,7 +23,8 @@ from services.booking.domain import (
 )
 from services.booking.locks.settled import SettledLockStore, lock_answer, lock_columns
 from services.booking.locks.store import LockStore
-from services.booking.reservations.store import ATTEMPTS, INVENTORY_MOVED
+from services.booking.reservations.deciding import ATTEMPTS
+from services.booking.reservations.store import INVENTORY_MOVED
 from services.booking.reservations.taking import TakingStore
 
 ANSWER_DAYS = 8

@@ -8,58 +8,29 @@ that wait, in a statement of its own.
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from dataclasses import replace
+from typing import TYPE_CHECKING
 from uuid import UUID, uuid4, uuid5
 
-import asyncpg
 import orjson
 
-from meshkit.errors import FailedPrecondition, MeshError, Unavailable
-from meshkit.postgres import Postgres
-from services.booking.domain import MAX_NIGHTS, Reservation, new_code, refusal
-from services.booking.inventory.book import PriceBook
-from services.booking.metrics import BookingMetrics
+from meshkit.errors import FailedPrecondition, MeshError
+from services.booking.domain import Reservation, new_code, refusal
 from services.booking.reservations import domain
+from services.booking.reservations.deciding import DecidingStore
 from services.booking.reservations.domain import SYSTEM, Change, Decide, Facts, Order
 from services.booking.reservations.elsewhere import tell_pms
 from services.booking.reservations.requote import quote_again
-from services.booking.reservations.rows import (
-    SELECT_EVENTS,
-    SELECT_ROOMS,
-    ReservationEvent,
-    event,
-    reservations,
-)
 from services.booking.reservations.snapshot import (
-    reservation_from_json,
     reservation_to_json,
     terms_from_json,
     terms_to_json,
 )
-from services.booking.reservations.terms import Terms
 from services.booking.reservations.transitions import TRANSITIONS, Action, Origin
 from services.booking.rooms.placing import settle_reservation
 
 if TYPE_CHECKING:
     from meshkit.postgres import Connection
-
-ATTEMPTS = 3
-"""A decision broken off by a deadlock or a lost connection is sent this often in all."""
-BROKEN_OFF = (
-    asyncpg.DeadlockDetectedError,
-    asyncpg.SerializationError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.UniqueViolationError,
-    ConnectionError,
-)
-"""What says nothing about the request. A unique violation is the same request id
-under way for another type, or a confirmation code that is taken: the next attempt
-finds the stored answer, or draws another code."""
 
 INVENTORY_MOVED = "INVENTORY_MOVED"
 """What is answered instead of deciding by prices that are others now; nobody is told."""
@@ -69,106 +40,9 @@ LAPSE_NAMESPACE = UUID("0d4c7a3e-2f57-4a55-9f0b-54b3f1f2a9a6")
 
 FREE_CANCELLATION = domain.cancel()
 
-T = TypeVar("T")
 
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """Which reservations of a hotel; what is not given does not matter."""
-
-    tenant_id: str
-    states: tuple[str, ...] = ()
-    guest_id: str = ""
-    arrival_from: dt.date = dt.date.min
-    arrival_until: dt.date = dt.date.max
-    """The day after the last arrival that is meant."""
-    staying_on: dt.date | None = None
-    """A night of the stay."""
-
-
-class ReservationStore:
-    """Reservations of all hotels."""
-
-    def __init__(
-        self, postgres: Postgres, metrics: BookingMetrics, book: PriceBook | None = None
-    ) -> None:
-        self._postgres = postgres
-        self._metrics = metrics
-        self._book = book or PriceBook(postgres, metrics)
-
-    BY_ID = SELECT_ROOMS + (
-        "WHERE r.tenant_id = $1 AND r.reservation_id = $2 ORDER BY s.stay_number"
-    )
-    BY_CODE = SELECT_ROOMS + (
-        "WHERE r.tenant_id = $1 AND r.confirmation_code = $2 ORDER BY s.stay_number"
-    )
-
-    async def reservation(self, tenant_id: str, key: UUID | str) -> Reservation:
-        """The reservation with this id (UUID) or this confirmation code (str)."""
-        async with self._postgres.acquire() as connection:
-            return await self._read(connection, tenant_id, key)
-
-    async def _read(self, connection: Connection, tenant_id: str, key: UUID | str) -> Reservation:
-        sql = self.BY_ID if isinstance(key, UUID) else self.BY_CODE
-        found = reservations(await connection.fetch(sql, tenant_id, key))
-        if not found:
-            raise refusal("RESERVATION_UNKNOWN")
-        return found[0]
-
-    SELECT_PAGE = """
-SELECT s.reservation_id
-FROM stay s
-JOIN reservation r ON r.tenant_id = s.tenant_id AND r.reservation_id = s.reservation_id
-WHERE s.tenant_id = $1 AND s.stay_number = 1
-    AND lower(s.nights) >= $2 AND lower(s.nights) < $3
-    AND (lower(s.nights), s.reservation_id) > ($4, $5)
-    AND (cardinality($6::text[]) = 0 OR r.state = ANY ($6))
-    AND ($7 = '' OR r.guest_id = $7)
-    AND ($8::date IS NULL OR s.nights @> $8::date)
-ORDER BY lower(s.nights), s.reservation_id LIMIT $9
-"""
-    BY_IDS = SELECT_ROOMS + (
-        "WHERE r.tenant_id = $1 AND r.reservation_id = ANY ($2)"
-        " ORDER BY lower(s.nights), r.reservation_id, s.stay_number"
-    )
-
-    async def page(
-        self, wanted: Filter, after: tuple[dt.date, UUID], size: int
-    ) -> list[Reservation]:
-        """At most `size` reservations by day of arrival and id, after a place in that order."""
-        first, end = wanted.arrival_from, wanted.arrival_until
-        if wanted.staying_on is not None:
-            # Whoever sleeps here that night arrived no longer ago than a stay may last.
-            longest = dt.timedelta(days=MAX_NIGHTS)
-            first = max(first, wanted.staying_on - longest)
-            end = min(end, wanted.staying_on + dt.timedelta(days=1))
-        rows = await self._postgres.fetch(
-            self.SELECT_PAGE,
-            wanted.tenant_id,
-            first,
-            end,
-            *after,
-            list(wanted.states),
-            wanted.guest_id,
-            wanted.staying_on,
-            size,
-        )
-        found = [row["reservation_id"] for row in rows]
-        return reservations(await self._postgres.fetch(self.BY_IDS, wanted.tenant_id, found))
-
-    EVENTS_OF_RESERVATION = SELECT_EVENTS + (
-        "WHERE tenant_id = $1 AND reservation_id = $2 AND version > $3 ORDER BY version LIMIT $4"
-    )
-
-    async def events(
-        self, tenant_id: str, reservation_id: UUID, after_version: int, size: int
-    ) -> list[ReservationEvent]:
-        """What happened to a reservation, oldest first; it has to exist."""
-        await self.reservation(tenant_id, reservation_id)
-        rows = await self._postgres.fetch(
-            self.EVENTS_OF_RESERVATION, tenant_id, reservation_id, after_version, size
-        )
-        return [event(row) for row in rows]
+class ReservationStore(DecidingStore):
+    """Changes reservations of all hotels."""
 
     CONFIRM_RESERVATION = """
 SELECT reason, metadata, subject_id FROM confirm_reservation($1, $2, $3, $4, $5, $6, $7, $8)
@@ -329,73 +203,6 @@ WHERE s.tenant_id = $1 AND s.reservation_id = $2
             return before
         return await self._write(connection, order, change, before, before.state.value, facts)
 
-    SELECT_HOUSE_TERMS = """
-SELECT reservation_terms, currency_code FROM property WHERE tenant_id = $1
-"""
-
-    async def terms(self, tenant_id: str) -> tuple[Terms, str]:
-        """What the hotel asks of those who book now, and its currency."""
-        row = await self._postgres.fetchrow(self.SELECT_HOUSE_TERMS, tenant_id)
-        if row is None:
-            raise refusal("PROPERTY_UNKNOWN")
-        return terms_from_json(row["reservation_terms"]), row["currency_code"]
-
-    async def facts(self, reservation: Reservation) -> Facts:
-        """What is true now, for a quote that changes nothing."""
-        async with self._postgres.acquire() as connection:
-            return await self._facts(connection, reservation)
-
-    SELECT_FACTS = """
-SELECT clock_timestamp() AS now, p.time_zone,
-    EXISTS (
-        SELECT FROM stay s
-        JOIN stay o ON int8range(o.room_key, o.room_key, '[]')
-                && int8range(s.room_key, s.room_key, '[]')
-            AND o.nights && daterange(upper(s.nights), upper(s.nights) + 1)
-            AND lower(o.nights) = upper(s.nights)
-            AND o.occupying AND o.room_key IS NOT NULL
-        WHERE s.tenant_id = p.tenant_id AND s.reservation_id = $2
-            AND s.occupying AND s.room_key IS NOT NULL
-    ) AS next_arrival
-FROM property p WHERE p.tenant_id = $1
-"""
-
-    async def _facts(self, connection: Connection, reservation: Reservation) -> Facts:
-        key = (reservation.tenant_id, reservation.reservation_id)
-        row = await connection.fetchrow(self.SELECT_FACTS, *key)
-        assert row is not None, "a reservation has a property"
-        return Facts(row["now"], row["time_zone"], row["next_arrival"])
-
-    SELECT_ANSWER = """
-SELECT fingerprint, reason, metadata, subject_id FROM request_answer
-WHERE tenant_id = $1 AND request_id = $2
-"""
-
-    async def _known(self, connection: Connection, order: Order) -> Reservation | MeshError | None:
-        """The answer that was given to the request; None when it is new."""
-        row = await connection.fetchrow(self.SELECT_ANSWER, order.tenant_id, order.request_id)
-        if row is None:
-            return None
-        if row["fingerprint"] != order.fingerprint:
-            return refusal("REQUEST_ID_REUSED")
-        facts = orjson.loads(row["metadata"])
-        if row["reason"]:
-            return refusal(row["reason"], facts)
-        now = await self._read(connection, order.tenant_id, row["subject_id"])
-        return await self._as_of(connection, now, facts.get("version", now.version))
-
-    SELECT_VERSION = """
-SELECT reservation FROM reservation_event
-WHERE tenant_id = $1 AND reservation_id = $2 AND version = $3
-"""
-
-    async def _as_of(self, connection: Connection, now: Reservation, version: int) -> Reservation:
-        """The reservation as it was right after one of its changes."""
-        key = (now.tenant_id, now.reservation_id, version)
-        written = await connection.fetchval(self.SELECT_VERSION, *key)
-        # Without an event: booked by the release before, and never changed since.
-        return reservation_from_json(written) if written else now
-
     async def _write(
         self,
         connection: Connection,
@@ -499,30 +306,6 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         )
         await tell_pms(connection, action, after)
 
-    INSERT_ANSWER = """
-INSERT INTO request_answer
-    (tenant_id, request_id, fingerprint, reason, metadata, subject_id, create_time)
-VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
-"""
-
-    async def _store_answer(
-        self,
-        connection: Connection,
-        order: Order,
-        refused: MeshError | None,
-        after: Reservation | None,
-    ) -> None:
-        facts = refused.metadata if refused else {"version": after.version} if after else {}
-        await connection.execute(
-            self.INSERT_ANSWER,
-            order.tenant_id,
-            order.request_id,
-            order.fingerprint,
-            refused.reason if refused else "",
-            orjson.dumps(facts).decode(),
-            after and after.reservation_id,
-        )
-
     SELECT_OVERDUE = """
 SELECT tenant_id, reservation_id, deposit_due_time FROM reservation
 WHERE state = 'AWAITING_DEPOSIT' AND deposit_due_time <= clock_timestamp()
@@ -549,34 +332,6 @@ ORDER BY deposit_due_time LIMIT $1
                 continue  # Somebody was faster: paid, cancelled, or given more time.
             lapsed += 1
         return lapsed
-
-    async def _carry_out(
-        self, method: str, work: Callable[[Connection], Awaitable[Reservation | MeshError]]
-    ) -> Reservation:
-        """One transaction; what it answers is committed before a refusal is raised."""
-
-        async def once() -> Reservation | MeshError:
-            async with self._postgres.transaction() as connection:
-                return await work(connection)
-
-        answer = await self._persistently(once)
-        outcome = answer.reason if isinstance(answer, MeshError) else "done"
-        self._metrics.decisions.labels(method, outcome).inc()
-        if isinstance(answer, MeshError):
-            raise answer
-        return answer
-
-    async def _persistently(self, once: Callable[[], Awaitable[T]]) -> T:
-        """Sent again when it was broken off, which its request id makes safe."""
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return await once()
-            except (Unavailable, asyncpg.UniqueViolationError) as error:
-                cause = error.__cause__ if isinstance(error, Unavailable) else error
-                if not isinstance(cause, BROKEN_OFF) or attempt == ATTEMPTS:
-                    raise
-                self._metrics.retries.inc()
-        raise AssertionError("the last attempt returns or raises")
 
 
 OCCUPYING = {rule.to_state: rule.occupying for rule in TRANSITIONS.values()}

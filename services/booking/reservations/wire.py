@@ -43,8 +43,8 @@ from services.booking.domain import (
     ReservedRoom as Room,
 )
 from services.booking.reservations.domain import Actor, ActorKind, Order
+from services.booking.reservations.reading import Filter
 from services.booking.reservations.rows import ReservationEvent
-from services.booking.reservations.store import Filter
 from services.booking.reservations.taking import Wish, Wishes
 from services.booking.reservations.terms_wire import from_terms
 from services.booking.reservations.transitions import Origin

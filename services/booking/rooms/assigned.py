@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import orjson
@@ -17,8 +17,6 @@ from services.booking.rooms.placing import STAY, UNDECIDED, Plan, claim_key, loa
 
 if TYPE_CHECKING:
     from meshkit.postgres import Connection
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +69,7 @@ SELECT room_type_id, room_key FROM room WHERE tenant_id = $1 AND room_id = $2
 
     async def assign_rooms(self, order: Order, wishes: Sequence[Assignment]) -> Assigned:
         """Rooms for all who have none, and those wished for, with the fewest moves."""
-        return await self._decided(
+        return await self._carry_out(
             "AssignRooms", lambda connection: self._assign(connection, order, wishes)
         )
 
@@ -141,22 +139,6 @@ SELECT room_type_id, room_key FROM room WHERE tenant_id = $1 AND room_id = $2
         request = (order.tenant_id, order.request_id, order.fingerprint)
         told = orjson.dumps(facts).decode()
         await connection.execute(self.INSERT_ANSWER, *request, "", told, subject_id)
-
-    async def _decided(
-        self, method: str, work: Callable[[Connection], Awaitable[T | MeshError]]
-    ) -> T:
-        """One transaction; a refusal is committed before it is raised."""
-
-        async def once() -> T | MeshError:
-            async with self._postgres.transaction() as connection:
-                return await work(connection)
-
-        answer = await self._persistently(once)
-        outcome = answer.reason if isinstance(answer, MeshError) else "done"
-        self._metrics.decisions.labels(method, outcome).inc()
-        if isinstance(answer, MeshError):
-            raise answer
-        return answer
 
 
 def _settled(plan: Plan) -> tuple[dict[str, int], list[str]]:

@@ -69,7 +69,7 @@ WHERE tenant_id = $1 AND room_type_id = $2 AND night >= $3 AND night < $4
 
     async def shut(self, order: Order, room_id: str, nights: Span, *, forced: bool) -> Shut:
         """Take a room out of order; refused when somebody would have no room, unless forced."""
-        return await self._decided(
+        return await self._carry_out(
             "ShutRoom", lambda connection: self._shut(connection, order, room_id, nights, forced)
         )
 
@@ -144,7 +144,7 @@ WHERE t.tenant_id = $1 AND t.room_type_id = $2
     async def reopen(self, order: Order, closure_id: UUID) -> Closure:
         """Sell a room again from today on; who has no room gets one where there is one now."""
         return (
-            await self._decided(
+            await self._carry_out(
                 "ReopenRoom", lambda connection: self._reopen(connection, order, closure_id)
             )
         ).closure

@@ -22,7 +22,7 @@ from services.booking.domain import Lock, Reservation, ReservationState
 from services.booking.metrics import BookingMetrics
 from services.booking.reservations import domain
 from services.booking.reservations.domain import Actor, ActorKind, Decide, Order
-from services.booking.reservations.store import Filter
+from services.booking.reservations.reading import Filter
 from services.booking.reservations.transitions import TRANSITIONS
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import COUNT_CHANGE, Hotel, Sql, assert_consistent
