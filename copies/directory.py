@@ -11,7 +11,12 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from conserje.tenant.v1.tenant_pb2 import RoutingRecord, TenantState
+from conserje.tenant.v1.tenant_pb2 import (
+    THROUGHPUT_TIER_UNSPECIFIED,
+    RoutingRecord,
+    TenantState,
+    ThroughputTier,
+)
 from conserje.tenant.v1.tenant_service_pb2 import WatchTenantsRequest, WatchTenantsResponse
 from prometheus_client import CollectorRegistry, Gauge
 
@@ -44,6 +49,10 @@ class Record:
     """Some who write to it are guests of other hotels, as the tenant service knows."""
     since_time: datetime | None = None
     """What came before it is another hotel's, as the tenant service knows; None: nobody's."""
+    throughput_tier: ThroughputTier.ValueType = THROUGHPUT_TIER_UNSPECIFIED
+    """How fast it may send."""
+    graph_version: str = ""
+    """Of the API that it sends with; empty: the installation's."""
 
     def memory(self) -> int:
         """Bytes that it takes at most: what the numbers of a hotel share is counted for each."""
@@ -184,4 +193,6 @@ def record_of(message: RoutingRecord) -> Record:
         version=message.version,
         shared=message.shared,
         since_time=message.since_time.ToDatetime(UTC) if message.HasField("since_time") else None,
+        throughput_tier=message.throughput_tier,
+        graph_version=once(message.graph_version),
     )

@@ -3,7 +3,13 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from conserje.tenant.v1.tenant_pb2 import TENANT_STATE_ACTIVE, RoutingRecord, TenantState
+from conserje.tenant.v1.tenant_pb2 import (
+    TENANT_STATE_ACTIVE,
+    THROUGHPUT_TIER_UNSPECIFIED,
+    RoutingRecord,
+    TenantState,
+    ThroughputTier,
+)
 from conserje.tenant.v1.tenant_service_pb2 import (
     ResolveTenantRequest,
     ResolveTenantResponse,
@@ -26,7 +32,7 @@ class Resolving(TenantServiceServicer):
 
     BatchGetTenantProfiles = ListTenants = CreateTenant = UpdateTenant = GetTenant
     SuspendTenant = ActivateTenant = DeleteTenant = GetTenant
-    AddNumber = MoveNumber = RemoveNumber = GetTenant
+    AddNumber = UpdateNumber = MoveNumber = RemoveNumber = GetTenant
     ImportTenants = GetTenant
     AddIdentifier = MoveIdentifier = RemoveIdentifier = ListIdentifiers = GetTenant
 
@@ -56,6 +62,8 @@ class Watched(Resolving):
         *,
         shared: bool = False,
         account: str = ACCOUNT,
+        tier: ThroughputTier.ValueType = THROUGHPUT_TIER_UNSPECIFIED,
+        graph_version: str = "",
     ) -> None:
         """A number becomes a hotel's, or its hotel changes."""
         version = self.version + 1
@@ -71,6 +79,8 @@ class Watched(Resolving):
             currency_code="EUR",
             version=version,
             shared=shared,
+            throughput_tier=tier,
+            graph_version=graph_version,
         )
         if number in self._past:
             record.since_time.FromDatetime(self._past[number][-1][1])

@@ -290,7 +290,7 @@ def _send(
         graph=graph,
         tokens=tokens,
         directory=directory,
-        rates=SendRates(limiter, settings.number_messages_per_second),
+        rates=SendRates(limiter, directory, settings.number_messages_per_second),
         clock=kit.clock,
         tracing=kit.telemetry,
         metrics=metrics,

@@ -205,8 +205,13 @@ class OutboxWorker:
     async def _request(self, message: Sending, body: bytes, token: str, span: Span) -> Outcome:
         started = self._clock.monotonic()
         whole = addressed(body, message.whatsapp_id, message.user_id)
+        record = self._directory.find(message.phone_number_id)
         outcome = await self._graph.send(
-            message.phone_number_id, whole, token=token, traceparent=span.traceparent
+            message.phone_number_id,
+            whole,
+            token=token,
+            traceparent=span.traceparent,
+            version="" if record is None else record.graph_version,
         )
         self._metrics.send_seconds.observe(self._clock.monotonic() - started)
         return outcome

@@ -13,21 +13,36 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from conserje.tenant.v1.tenant_pb2 import (
+    THROUGHPUT_TIER_COEXISTENCE,
+    THROUGHPUT_TIER_HIGH,
+    THROUGHPUT_TIER_STANDARD,
+)
+
+from copies.directory import Directory
 from meshkit.rate_limit import Bucket, Limit, RateLimiter
 
 if TYPE_CHECKING:
     from services.messaging.store.outbox import Sending
 
 PAIR_LIMIT = Limit(1 / 6, 45)
+TIERS = {
+    THROUGHPUT_TIER_STANDARD: 80.0,
+    THROUGHPUT_TIER_HIGH: 1000.0,
+    THROUGHPUT_TIER_COEXISTENCE: 20.0,
+}
+"""Messages a second."""
 
 
 class SendRates:
     """Says which of the claimed messages may leave now, and when the others."""
 
-    def __init__(self, limiter: RateLimiter, per_second: float) -> None:
-        """`per_second`: what a number may send when nothing else is known of it."""
+    def __init__(self, limiter: RateLimiter, directory: Directory, per_second: float) -> None:
+        """`per_second`: what a number may send when the directory tells no tier of it."""
         self._limiter = limiter
-        self._number = _number(per_second)
+        self._directory = directory
+        self._untold = _number(per_second)
+        self._of_tier = {tier: _number(told) for tier, told in TIERS.items()}
 
     async def waits(self, messages: Sequence[Sending]) -> list[float]:
         """For each message the seconds it has to wait; 0: it may leave, and is counted."""
@@ -37,7 +52,8 @@ class SendRates:
         waits = [0.0] * len(messages)
 
         async def of_number(number: str, mine: list[int]) -> None:
-            asks = [(self._number, _pair(messages[place])) for place in mine]
+            bucket = self._bucket(number)
+            asks = [(bucket, _pair(messages[place])) for place in mine]
             for place, wait in zip(mine, await self._limiter.take(number, asks), strict=True):
                 waits[place] = wait
 
@@ -46,11 +62,16 @@ class SendRates:
 
     async def slow_number(self, message: Sending, seconds: float) -> None:
         """Meta has said that the number sends too fast: all replicas pause it."""
-        await self._limiter.hold(message.phone_number_id, self._number, seconds)
+        number = message.phone_number_id
+        await self._limiter.hold(number, self._bucket(number), seconds)
 
     async def slow_pair(self, message: Sending, seconds: float) -> None:
         """Meta has said that this guest gets too much."""
         await self._limiter.hold(message.phone_number_id, _pair(message), seconds)
+
+    def _bucket(self, number: str) -> Bucket:
+        record = self._directory.find(number)
+        return self._of_tier.get(record.throughput_tier, self._untold) if record else self._untold
 
 
 def _number(per_second: float) -> Bucket:

@@ -24,7 +24,12 @@ class MessagingSettings(DatabaseSettings, RedisSettings, TenantTarget, BookingTa
         "https://graph.facebook.com", description="Base URL of the Graph API."
     )
     graph_version: str = Field(
-        "v26.0", pattern=r"^v\d+\.\d+$", description="Version of the Graph API."
+        "v26.0",
+        pattern=r"^v\d+\.\d+$",
+        description=(
+            "Version of the Graph API: that accounts are read with, and that numbers send with"
+            " which have none of their own."
+        ),
     )
     graph_timeout_seconds: float = Field(
         15.0, gt=0, le=120, description="Time for one request to the Graph API."
@@ -78,7 +83,7 @@ class MessagingSettings(DatabaseSettings, RedisSettings, TenantTarget, BookingTa
         80.0,
         gt=0,
         le=1000,
-        description="What a number may send: 80, 1,000 after Meta's upgrade, 20 in coexistence.",
+        description="What a number may send whose throughput tier is not told.",
     )
     most_replicas: int = Field(
         4,

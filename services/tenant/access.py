@@ -22,6 +22,7 @@ ACCESS: Access = {
         "ActivateTenant": (OPERATOR,),
         "DeleteTenant": (OPERATOR,),
         "AddNumber": (OPERATOR,),
+        "UpdateNumber": (OPERATOR,),
         "MoveNumber": (OPERATOR,),
         "RemoveNumber": (OPERATOR,),
         "AddIdentifier": (OPERATOR,),

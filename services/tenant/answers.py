@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from conserje.tenant.v1.tenant_pb2 import RoutingRecord
+from conserje.tenant.v1.tenant_pb2 import RoutingRecord, ThroughputTier
 from conserje.tenant.v1.tenant_pb2 import TenantState as TenantStateMessage
 from conserje.tenant.v1.tenant_service_pb2 import (
     BatchResolveTenantsResponse,
@@ -99,7 +99,10 @@ def to_record(number: Number) -> RoutingRecord:
         currency_code=number.currency_code,
         version=number.version,
         shared=number.shared,
+        graph_version=number.graph_version,
     )
+    if number.throughput_tier:
+        record.throughput_tier = ThroughputTier.Value(f"THROUGHPUT_TIER_{number.throughput_tier}")
     if number.since_time is not None:
         record.since_time.FromDatetime(number.since_time)
     return record

@@ -53,6 +53,9 @@ class Number:
     """What came before it is somebody else's; None: nobody else had it."""
     until_time: datetime | None = None
     """What comes from then on is somebody else's; None: it is the hotel's now."""
+    throughput_tier: str = ""
+    """The contract's name, shared like the next one; "": as the installation says."""
+    graph_version: str = ""
 
     def memory(self) -> int:
         """Bytes that this number takes, with all that is its own."""

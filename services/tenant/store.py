@@ -39,14 +39,16 @@ SELECT directory.version AS directory_version,
        found.whatsapp_business_account_id,
        found.shared,
        found.since_time,
-       found.until_time
+       found.until_time,
+       found.throughput_tier,
+       found.graph_version
 FROM directory
 LEFT JOIN tenant ON tenant.version > $1
 LEFT JOIN LATERAL (
   SELECT NULL AS kind, phone_number_id AS value, whatsapp_business_account_id, shared,
          (SELECT max(past.until_time) FROM past_number AS past
           WHERE past.phone_number_id = whatsapp_number.phone_number_id) AS since_time,
-         NULL::timestamptz AS until_time
+         NULL::timestamptz AS until_time, throughput_tier, graph_version
   FROM whatsapp_number
   WHERE whatsapp_number.tenant_id = tenant.tenant_id
   UNION ALL
@@ -54,11 +56,11 @@ LEFT JOIN LATERAL (
          (SELECT max(earlier.until_time) FROM past_number AS earlier
           WHERE earlier.phone_number_id = past_number.phone_number_id
             AND earlier.until_time < past_number.until_time),
-         until_time
+         until_time, '', ''
   FROM past_number
   WHERE past_number.tenant_id = tenant.tenant_id
   UNION ALL
-  SELECT kind, value, '', false, NULL, NULL
+  SELECT kind, value, '', false, NULL, NULL, '', ''
   FROM identifier
   WHERE identifier.tenant_id = tenant.tenant_id
 ) AS found ON true
@@ -196,4 +198,7 @@ def _number(row: asyncpg.Record, phone_number_id: str, account_id: str) -> Numbe
         shared=row["shared"],
         since_time=row["since_time"],
         until_time=row["until_time"],
+        # A few words, each in memory once.
+        throughput_tier=sys.intern(row["throughput_tier"]),
+        graph_version=sys.intern(row["graph_version"]),
     )

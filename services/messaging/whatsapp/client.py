@@ -54,13 +54,17 @@ class GraphClient:
 
     def __init__(self, session: aiohttp.ClientSession, *, base_url: str, version: str) -> None:
         self._session = session
-        self._base = f"{base_url.rstrip('/')}/{version}"
+        self._base = base_url.rstrip("/")
+        self._version = version
 
     async def send(
-        self, phone_number_id: str, body: bytes, *, token: str, traceparent: str
+        self, phone_number_id: str, body: bytes, *, token: str, traceparent: str, version: str = ""
     ) -> Outcome:
-        """Send one message from a number, with its token; `body` names its recipient."""
-        url = f"{self._base}/{phone_number_id}/messages"
+        """Send one message from a number, with its token; `body` names its recipient.
+
+        An empty `version` of the API is that of all numbers that have none of their own.
+        """
+        url = f"{self._base}/{version or self._version}/{phone_number_id}/messages"
         headers = {
             "Authorization": f"Bearer {token}",
             "Content-Type": "application/json",

@@ -28,6 +28,9 @@ class HotelNumber:
     whatsapp_business_account_id: str
     display_phone_number: str
     shared: bool = False
+    throughput_tier: str = ""
+    """As the contract names it; "", like the next one, is as the installation says."""
+    graph_version: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,13 @@ class Hotel:
     def etag(self) -> str:
         """Another one with every change."""
         return str(self.version)
+
+    def number(self, phone_number_id: str) -> HotelNumber:
+        """One of its numbers; raises `NotFound` NUMBER_UNKNOWN."""
+        for number in self.draft.numbers:
+            if number.phone_number_id == phone_number_id:
+                return number
+        raise NotFound("NUMBER_UNKNOWN", "The hotel has no such number.")
 
     def has_number(self, phone_number_id: str, account_id: str) -> bool:
         """Whether it is found by a number; an empty `account_id` is not compared."""

@@ -82,6 +82,8 @@ async def _write(
             number.whatsapp_business_account_id,
             number.display_phone_number,
             number.shared,
+            number.throughput_tier,
+            number.graph_version,
         )
         for plan in plans
         for number in plan.numbers

@@ -34,6 +34,8 @@ from conserje.tenant.v1.tenant_service_pb2 import (
     RemoveNumberResponse,
     SuspendTenantRequest,
     SuspendTenantResponse,
+    UpdateNumberRequest,
+    UpdateNumberResponse,
     UpdateTenantRequest,
     UpdateTenantResponse,
 )
@@ -43,7 +45,7 @@ from meshkit.batch import serve_batch, to_results
 from meshkit.errors import MeshError
 from services.tenant.domain import DOMAIN, TenantState
 from services.tenant.hotels import wire
-from services.tenant.hotels.domain import Hotel, number_check, unknown
+from services.tenant.hotels.domain import Hotel, HotelNumber, number_check, unknown
 from services.tenant.hotels.import_store import ImportStore
 from services.tenant.hotels.profiles import profile_of
 from services.tenant.hotels.store import HotelStore
@@ -162,6 +164,18 @@ class HotelServicer(IdentifierServicer):
             request.tenant_id, number, tell_owner=is_operator(context)
         )
         return AddNumberResponse(tenant=wire.from_hotel(hotel))
+
+    async def UpdateNumber(
+        self, request: UpdateNumberRequest, context: Context
+    ) -> UpdateNumberResponse:
+        """Other values for what the mask names of a number."""
+
+        def change(hotel: Hotel, before: HotelNumber) -> HotelNumber:
+            hotel.need(request.etag)
+            return wire.merged_number(request, before)
+
+        hotel = await self._hotels.change_number(request.tenant_id, request.phone_number_id, change)
+        return UpdateNumberResponse(tenant=wire.from_hotel(hotel))
 
     async def MoveNumber(self, request: MoveNumberRequest, context: Context) -> MoveNumberResponse:
         """A number from one hotel to another."""

@@ -41,7 +41,9 @@ SELECT tenant.tenant_id,
            whatsapp_number.phone_number_id,
            whatsapp_number.whatsapp_business_account_id,
            whatsapp_number.display_phone_number,
-           whatsapp_number.shared
+           whatsapp_number.shared,
+           whatsapp_number.throughput_tier,
+           whatsapp_number.graph_version
          )
          FROM whatsapp_number
          WHERE whatsapp_number.tenant_id = tenant.tenant_id
@@ -78,11 +80,17 @@ WHERE tenant_id = $1
 
 INSERT_NUMBER = """
 INSERT INTO whatsapp_number (
-  tenant_id, phone_number_id, whatsapp_business_account_id, display_phone_number, shared
-) VALUES ($1, $2, $3, $4, $5)
+  tenant_id, phone_number_id, whatsapp_business_account_id, display_phone_number, shared,
+  throughput_tier, graph_version
+) VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 
 NUMBER_OWNER = "SELECT tenant_id FROM whatsapp_number WHERE phone_number_id = $1"
+
+UPDATE_NUMBER = """
+UPDATE whatsapp_number SET display_phone_number = $3, throughput_tier = $4, graph_version = $5
+WHERE tenant_id = $1 AND phone_number_id = $2
+"""
 
 # An empty account leaves it under the one it is under.
 MOVE_NUMBER = """
@@ -169,6 +177,27 @@ class HotelStore:
             await _insert_number(connection, tenant_id, number, tell_owner)
             return await read(connection, tenant_id)
 
+    async def change_number(
+        self,
+        tenant_id: str,
+        phone_number_id: str,
+        change: Callable[[Hotel, HotelNumber], HotelNumber],
+    ) -> Hotel:
+        """Store what `change` makes of the number: how it is printed, and how is sent from it.
+
+        What comes back as it was is not written. Raises `NotFound` TENANT_UNKNOWN and
+        NUMBER_UNKNOWN.
+        """
+        async with changing(self._postgres) as connection:
+            hotel = await read(connection, tenant_id)
+            before = hotel.number(phone_number_id)
+            after = change(hotel, before)
+            if after == before:
+                return hotel
+            told = (after.display_phone_number, after.throughput_tier, after.graph_version)
+            await connection.execute(UPDATE_NUMBER, tenant_id, phone_number_id, *told)
+            return await read(connection, tenant_id)
+
     async def move_number(
         self, tenant_id: str, phone_number_id: str, to_tenant_id: str, account_id: str = ""
     ) -> Hotel:
@@ -239,6 +268,8 @@ async def _insert_number(
         number.whatsapp_business_account_id,
         number.display_phone_number,
         number.shared,
+        number.throughput_tier,
+        number.graph_version,
     )
 
 

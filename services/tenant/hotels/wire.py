@@ -8,14 +8,23 @@ from typing import Any
 
 from conserje.tenant.v1.identifier_pb2 import Identifier as IdentifierMessage
 from conserje.tenant.v1.identifier_pb2 import IdentifierKind
-from conserje.tenant.v1.tenant_pb2 import Tenant, WhatsAppNumber
+from conserje.tenant.v1.tenant_pb2 import (
+    THROUGHPUT_TIER_UNSPECIFIED,
+    Tenant,
+    ThroughputTier,
+    WhatsAppNumber,
+)
 from conserje.tenant.v1.tenant_pb2 import TenantState as TenantStateMessage
-from conserje.tenant.v1.tenant_service_pb2 import ImportTenantsRequest, UpdateTenantRequest
+from conserje.tenant.v1.tenant_service_pb2 import (
+    ImportTenantsRequest,
+    UpdateNumberRequest,
+    UpdateTenantRequest,
+)
 from google.protobuf.descriptor import Descriptor
 
 from meshkit.errors import InvalidArgument, Violation
 from meshkit.validation import validate
-from services.tenant.hotels.domain import Draft, Hotel, HotelNumber
+from services.tenant.hotels.domain import Draft, Hotel, HotelNumber, number_check
 from services.tenant.hotels.imports import Wanted, check_once
 from services.tenant.hotels.settings import FIELDS, add_settings, to_settings
 from services.tenant.identifiers.domain import Identifier, Kind
@@ -25,6 +34,8 @@ PAGE_BYTES = 4 * 1024 * 1024
 CHANGEABLE = frozenset(
     ("display_name", "time_zone", "default_language_code", "language_codes", "currency_code")
 ) | frozenset(FIELDS)
+NUMBER_CHANGEABLE = frozenset(("display_phone_number", "throughput_tier", "graph_version"))
+_TIER = "THROUGHPUT_TIER_"
 
 
 def to_draft(tenant: Tenant, within: str = "tenant.") -> Draft:
@@ -74,6 +85,22 @@ def to_number(number: WhatsAppNumber) -> HotelNumber:
         whatsapp_business_account_id=number.whatsapp_business_account_id,
         display_phone_number=number.display_phone_number,
         shared=number.shared,
+        throughput_tier=""
+        if number.throughput_tier == THROUGHPUT_TIER_UNSPECIFIED
+        else ThroughputTier.Name(number.throughput_tier).removeprefix(_TIER),
+        graph_version=number.graph_version,
+    )
+
+
+def from_number(number: HotelNumber) -> WhatsAppNumber:
+    """A number as its operators read it."""
+    return WhatsAppNumber(
+        phone_number_id=number.phone_number_id,
+        whatsapp_business_account_id=number.whatsapp_business_account_id,
+        display_phone_number=number.display_phone_number,
+        shared=number.shared,
+        throughput_tier=ThroughputTier.Value(f"{_TIER}{number.throughput_tier or 'UNSPECIFIED'}"),
+        graph_version=number.graph_version,
     )
 
 
@@ -89,15 +116,6 @@ def from_hotel(hotel: Hotel) -> Tenant:
 
 def from_draft(draft: Draft) -> Tenant:
     """What operators decide."""
-    numbers = [
-        WhatsAppNumber(
-            phone_number_id=number.phone_number_id,
-            whatsapp_business_account_id=number.whatsapp_business_account_id,
-            display_phone_number=number.display_phone_number,
-            shared=number.shared,
-        )
-        for number in draft.numbers
-    ]
     tenant = Tenant(
         tenant_id=draft.tenant_id,
         display_name=draft.display_name,
@@ -105,7 +123,7 @@ def from_draft(draft: Draft) -> Tenant:
         default_language_code=draft.default_language_code,
         language_codes=draft.language_codes,
         currency_code=draft.currency_code,
-        numbers=numbers,
+        numbers=map(from_number, draft.numbers),
         identifiers=map(from_identifier, draft.identifiers),
     )
     add_settings(tenant, draft.settings)
@@ -130,6 +148,22 @@ def merged(request: UpdateTenantRequest, before: Draft) -> Draft:
         _take(path, request.tenant, tenant)
     check_bounds(tenant)
     return to_draft(tenant)
+
+
+def merged_number(request: UpdateNumberRequest, before: HotelNumber) -> HotelNumber:
+    """What the request makes of `before`; raises as `merged` does."""
+    paths = request.update_mask.paths
+    if not paths or not NUMBER_CHANGEABLE.issuperset(paths):
+        raise InvalidArgument.field(
+            "update_mask", f"must name one or more of {', '.join(sorted(NUMBER_CHANGEABLE))}"
+        )
+    number = from_number(before)
+    for path in paths:
+        _take([path], request.number, number)
+    check_bounds(number, "number.")
+    after = to_number(number)
+    number_check(after)
+    return after
 
 
 def _reaches(path: Sequence[str], descriptor: Descriptor) -> bool:
@@ -157,10 +191,10 @@ def _take(path: Sequence[str], source: Any, into: Any) -> None:
     into.MergeFrom(only)
 
 
-def check_bounds(tenant: Tenant, within: str = "tenant.") -> None:
+def check_bounds(message: Tenant | WhatsAppNumber, within: str = "tenant.") -> None:
     """As `validate`, with the fields named as they are in the request."""
     try:
-        validate(tenant)
+        validate(message)
     except InvalidArgument as error:
         violations = [
             Violation(f"{within}{one.field}", one.description) for one in error.violations

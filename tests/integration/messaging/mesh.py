@@ -195,6 +195,8 @@ class Graph:
         """Those that each number was sent from with."""
         self.good_tokens: dict[str, str] = {}
         """Where a number is here, it is not sent from with any other."""
+        self.versions: dict[str, set[str]] = {}
+        """Those of the API that each number was sent from with."""
         self.script: list[Any] = []
         self.stuck: dict[str, int] = {}
         self.release = asyncio.Event()
@@ -223,6 +225,7 @@ class Graph:
         number = request.match_info["number"]
         token = request.headers["Authorization"].removeprefix("Bearer ")
         self.tokens.setdefault(number, []).append(token)
+        self.versions.setdefault(number, set()).add(request.match_info["version"])
         if self.good_tokens.get(number, token) != token:
             return web.json_response({"error": {"code": 190}}, status=401)
         if number in self.stuck:
@@ -518,7 +521,7 @@ async def _serve(stack: AsyncExitStack, *services: tuple[Any, Any, str]) -> int:
 
 async def _serve_http(stack: AsyncExitStack, graph: Graph) -> int:
     app = web.Application()
-    app.router.add_post("/v26.0/{number}/messages", graph.handle)
+    app.router.add_post("/{version}/{number}/messages", graph.handle)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     stack.push_async_callback(runner.cleanup)

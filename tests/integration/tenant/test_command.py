@@ -164,6 +164,31 @@ async def test_a_number_is_moved_and_may_be_shared(conserje: Conserje) -> None:
     assert (await conserje("number", "remove", "posada-luna", "31"))[0] == 1
 
 
+async def test_a_number_has_its_tier_and_version_of_the_graph_api(
+    conserje: Conserje, file: Path
+) -> None:
+    sent = ("--tier", "high", "--graph-version", "v24.0")
+    await conserje("number", "add", "posada-luna", "31", "--account", "7", *sent)
+    assert "number  31  high  v24.0\n" in (await conserje("number", "list", "posada-luna"))[1]
+    file.write_text(HOTEL + "    throughput_tier: coexistence\n    graph_version: v25.0\n")
+    assert (await conserje("tenant", "create", "--from", str(file)))[0] == 0
+    _, shown, _ = await conserje("tenant", "show", "casa-azul")
+    assert "  throughput_tier: coexistence\n  graph_version: v25.0\n" in shown
+    _, exported, _ = await conserje("tenant", "export")
+    file.write_text(exported)
+    _, imported, _ = await conserje("tenant", "import", str(file))
+    assert "CHANGED" not in imported.replace("UNCHANGED", "").upper()
+    edit = ("number", "edit", "casa-azul", "0031")
+    changed = (0, "number  0031  +52 55 1234 5678  standard  v25.0\n", "")
+    assert await conserje(*edit, "--tier", "standard") == changed
+    code, out, _ = await conserje(*edit, "--tier", "default", "--graph-version", "")
+    assert (code, out) == (0, "number  0031  +52 55 1234 5678\n")
+    code, _, err = await conserje(*edit, "--graph-version", "24")
+    assert (code, "number.graph_version" in err) == (1, True)
+    code, _, err = await conserje("number", "edit", "posada-luna", "0031", "--tier", "high")
+    assert (code, "NUMBER_UNKNOWN" in err) == (1, True)
+
+
 def test_what_is_not_one_thing_is_refused_before_anybody_is_asked(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -173,6 +198,8 @@ def test_what_is_not_one_thing_is_refused_before_anybody_is_asked(
         (("add", "a", "31", "--email", "a@b.mx"), "one is needed"),
         (("add", "a", "31"), "--account is needed"),
         (("add", "a", "--email", "a@b.mx", "--account", "7"), "are of a NUMBER"),
+        (("add", "a", "--email", "a@b.mx", "--tier", "high"), "are of a NUMBER"),
+        (("edit", "a", "31"), "one is needed"),
         (("move", "a", "--email", "a@b.mx", "--account", "7", "--to", "b"), "is of a NUMBER"),
         (("remove", "a", "--email", "a@b.mx", "--phone", "1"), "one is needed"),
     ):

@@ -18,6 +18,8 @@ from conserje.tenant.v1.tenant_pb2 import (
     TENANT_STATE_ACTIVE,
     TENANT_STATE_DELETED,
     TENANT_STATE_SUSPENDED,
+    THROUGHPUT_TIER_COEXISTENCE,
+    THROUGHPUT_TIER_HIGH,
     Tenant,
     WhatsAppNumber,
 )
@@ -29,7 +31,7 @@ from meshkit.errors import InvalidArgument, MeshError
 from meshkit.postgres import Postgres
 from meshkit.status import from_rpc_error, from_status
 from sandbox.databases import DatabaseUrls
-from services.tenant.hotels.domain import Hotel, HotelNumber
+from services.tenant.hotels.domain import HotelNumber
 from services.tenant.hotels.store import HotelStore
 from services.tenant.identifiers.domain import Identifier, Kind
 from services.tenant.identifiers.store import IdentifierStore
@@ -308,6 +310,89 @@ async def test_a_number_comes_and_goes_and_is_never_two_hotels(stub: Any) -> Non
     assert (await stub.AddNumber(adding)).tenant.tenant_id == MIRADOR
 
 
+def edit(*paths: str, etag: str = "", **values: Any) -> pb.UpdateNumberRequest:
+    return pb.UpdateNumberRequest(
+        tenant_id="casa-azul",
+        phone_number_id="31",
+        number=WhatsAppNumber(**values),
+        update_mask=FieldMask(paths=paths or list(values)),
+        etag=etag,
+    )
+
+
+async def test_how_is_sent_from_a_number_is_changed_and_told(
+    stub: Any, admin: asyncpg.Connection
+) -> None:
+    given = hotel("casa-azul", "31", "32")
+    given.numbers[0].throughput_tier = THROUGHPUT_TIER_COEXISTENCE
+    given.numbers[0].graph_version = "v24.0"
+    made = (await stub.CreateTenant(creation(given))).tenant
+    assert list(made.numbers) == list(given.numbers)
+    changed = (await stub.UpdateNumber(edit(throughput_tier=THROUGHPUT_TIER_HIGH))).tenant
+    given.numbers[0].throughput_tier = THROUGHPUT_TIER_HIGH
+    assert list(changed.numbers) == list(given.numbers)
+    assert changed.etag != made.etag
+    again = edit(throughput_tier=THROUGHPUT_TIER_HIGH, etag=changed.etag)
+    assert (await stub.UpdateNumber(again)).tenant == changed
+    again.etag = made.etag
+    assert (await refused(stub.UpdateNumber(again))).reason == "ETAG_MISMATCH"
+    unset = await stub.UpdateNumber(edit("graph_version", "display_phone_number"))
+    given.numbers[0].graph_version = given.numbers[0].display_phone_number = ""
+    assert list(unset.tenant.numbers) == list(given.numbers)
+    await stub.UpdateNumber(edit(graph_version="v9.1"))
+
+    async def told() -> bool:
+        try:
+            answer = await stub.ResolveTenant(pb.ResolveTenantRequest(phone_number_id="31"))
+        except grpc.aio.AioRpcError:
+            return False
+        record = answer.routing_record
+        return (record.throughput_tier, record.graph_version) == (THROUGHPUT_TIER_HIGH, "v9.1")
+
+    await until(told)
+    # It has been the hotel's all the time: no past begins.
+    assert await admin.fetchval("SELECT count(*) FROM past_number") == 0
+
+
+@pytest.mark.parametrize(
+    ("request_", "field"),
+    [
+        (edit(graph_version="24.0"), "number.graph_version"),
+        (edit(graph_version="v24.0\n"), "number.graph_version"),
+        (edit(graph_version="v24.0/../v1.0"), "number.graph_version"),
+        (edit(throughput_tier=9), "number.throughput_tier"),
+        (edit(display_phone_number="\n"), "number.display_phone_number"),
+        (edit(shared=True), "update_mask"),
+        (edit("throughput_tier.a"), "update_mask"),
+    ],
+)
+async def test_what_a_number_cannot_be_is_refused_and_nothing_changes(
+    stub: Any, admin: asyncpg.Connection, request_: pb.UpdateNumberRequest, field: str
+) -> None:
+    await stub.CreateTenant(creation(hotel("casa-azul", "31")))
+    before = await admin.fetchrow(EVERYTHING)
+    error = await refused(stub.UpdateNumber(request_))
+    assert isinstance(error, InvalidArgument)
+    assert [one.field for one in error.violations] == [field]
+    assert await admin.fetchrow(EVERYTHING) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "throughput_tier = 'FAST'",
+        "throughput_tier = NULL",
+        "graph_version = 'v24'",
+        "graph_version = E'v24.0\\n'",
+    ],
+)
+async def test_the_database_knows_what_a_tier_and_a_version_are(
+    admin: asyncpg.Connection, change: str
+) -> None:
+    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+        await admin.execute(f"UPDATE whatsapp_number SET {change}")
+
+
 async def resolved(stub: Any, at: datetime | None = None, account: str = "") -> str:
     """Whose the number is, or was when something came."""
     request = pb.ResolveTenantRequest(
@@ -462,6 +547,12 @@ OTHERS: dict[str, Message] = {
     "ActivateTenant": pb.ActivateTenantRequest(tenant_id="nobody"),
     "DeleteTenant": pb.DeleteTenantRequest(tenant_id="nobody"),
     "AddNumber": pb.AddNumberRequest(tenant_id=LUNA, number=number(MIRADORS_NUMBER)),
+    "UpdateNumber": pb.UpdateNumberRequest(
+        tenant_id=LUNA,
+        phone_number_id=MIRADORS_NUMBER,
+        number=WhatsAppNumber(graph_version="v1.0"),
+        update_mask=FieldMask(paths=["graph_version"]),
+    ),
     "MoveNumber": pb.MoveNumberRequest(
         tenant_id=LUNA, phone_number_id=MIRADORS_NUMBER, to_tenant_id="third"
     ),
@@ -508,6 +599,7 @@ STORE: dict[str, Callable[[HotelStore], Any]] = {
     "get": lambda store: store.get("nobody"),
     "change": lambda store: store.change("nobody", _never),
     "add_number": lambda store: store.add_number(LUNA, HotelNumber(MIRADORS_NUMBER, "1", "")),
+    "change_number": lambda store: store.change_number(LUNA, MIRADORS_NUMBER, _never),
     "move_number": lambda store: store.move_number(LUNA, MIRADORS_NUMBER, "third"),
     "remove_number": lambda store: store.remove_number(LUNA, MIRADORS_NUMBER),
 }
@@ -519,7 +611,7 @@ IDENTIFIERS: dict[str, Callable[[IdentifierStore], Any]] = {
 }
 
 
-def _never(hotel: Hotel) -> Hotel:
+def _never(*hotel: Any) -> Any:
     raise AssertionError(hotel)
 
 

@@ -11,7 +11,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from conserje.tenant.v1.tenant_pb2 import TENANT_STATE_ACTIVE, RoutingRecord
+from conserje.tenant.v1.tenant_pb2 import (
+    TENANT_STATE_ACTIVE,
+    THROUGHPUT_TIER_COEXISTENCE,
+    RoutingRecord,
+)
 from conserje.tenant.v1.tenant_service_pb2 import WatchTenantsRequest, WatchTenantsResponse
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +43,8 @@ def record(number: int, version: int = 1, *, numbers_of_a_hotel: int = 10) -> Ro
         language_codes=["es-419", "en-US", "pt-BR", "fr-CA", "zh-Hant-TW", "de", "it", "ja"],
         currency_code="ARS",
         version=version,
+        throughput_tier=THROUGHPUT_TIER_COEXISTENCE,
+        graph_version="v26.0",
     )
 
 

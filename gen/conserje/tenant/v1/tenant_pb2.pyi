@@ -54,6 +54,34 @@ TENANT_STATE_DELETED: TenantState.ValueType  # 3
 """The hotel has left; its data is kept until it is erased."""
 Global___TenantState: _TypeAlias = TenantState  # noqa: Y015
 
+class _ThroughputTier:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ThroughputTierEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ThroughputTier.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    THROUGHPUT_TIER_UNSPECIFIED: _ThroughputTier.ValueType  # 0
+    """As the installation says; 80 messages a second unless it says otherwise."""
+    THROUGHPUT_TIER_STANDARD: _ThroughputTier.ValueType  # 1
+    """80 messages a second."""
+    THROUGHPUT_TIER_HIGH: _ThroughputTier.ValueType  # 2
+    """1,000 messages a second, once Meta has upgraded the number."""
+    THROUGHPUT_TIER_COEXISTENCE: _ThroughputTier.ValueType  # 3
+    """20 messages a second: the number is also used in the WhatsApp Business app."""
+
+class ThroughputTier(_ThroughputTier, metaclass=_ThroughputTierEnumTypeWrapper):
+    """How fast Meta lets a number send."""
+
+THROUGHPUT_TIER_UNSPECIFIED: ThroughputTier.ValueType  # 0
+"""As the installation says; 80 messages a second unless it says otherwise."""
+THROUGHPUT_TIER_STANDARD: ThroughputTier.ValueType  # 1
+"""80 messages a second."""
+THROUGHPUT_TIER_HIGH: ThroughputTier.ValueType  # 2
+"""1,000 messages a second, once Meta has upgraded the number."""
+THROUGHPUT_TIER_COEXISTENCE: ThroughputTier.ValueType  # 3
+"""20 messages a second: the number is also used in the WhatsApp Business app."""
+Global___ThroughputTier: _TypeAlias = ThroughputTier  # noqa: Y015
+
 @_typing.final
 class RoutingRecord(_message.Message):
     """What the other services must know of a hotel to route a message and to
@@ -74,6 +102,8 @@ class RoutingRecord(_message.Message):
     VERSION_FIELD_NUMBER: _builtins.int
     SHARED_FIELD_NUMBER: _builtins.int
     SINCE_TIME_FIELD_NUMBER: _builtins.int
+    THROUGHPUT_TIER_FIELD_NUMBER: _builtins.int
+    GRAPH_VERSION_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """The hotel, an opaque id such as `hotel-mirador`. Always set."""
     phone_number_id: _builtins.str
@@ -100,6 +130,12 @@ class RoutingRecord(_message.Message):
     """A guest whose own number is an identifier of a hotel is that hotel's: ask
     with `guest_phone` whose.
     """
+    throughput_tier: Global___ThroughputTier.ValueType
+    """How fast the number may send."""
+    graph_version: _builtins.str
+    """The version of the Graph API that is sent with from the number, such as
+    `v26.0`. Empty: the installation's.
+    """
     @_builtins.property
     def language_codes(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """The BCP 47 languages the hotel answers in, the default one included."""
@@ -125,10 +161,12 @@ class RoutingRecord(_message.Message):
         version: _builtins.int = ...,
         shared: _builtins.bool = ...,
         since_time: _timestamp_pb2.Timestamp | None = ...,
+        throughput_tier: Global___ThroughputTier.ValueType = ...,
+        graph_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["since_time", b"since_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "default_language_code", b"default_language_code", "display_name", b"display_name", "language_codes", b"language_codes", "phone_number_id", b"phone_number_id", "shared", b"shared", "since_time", b"since_time", "state", b"state", "tenant_id", b"tenant_id", "time_zone", b"time_zone", "version", b"version", "whatsapp_business_account_id", b"whatsapp_business_account_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "default_language_code", b"default_language_code", "display_name", b"display_name", "graph_version", b"graph_version", "language_codes", b"language_codes", "phone_number_id", b"phone_number_id", "shared", b"shared", "since_time", b"since_time", "state", b"state", "tenant_id", b"tenant_id", "throughput_tier", b"throughput_tier", "time_zone", b"time_zone", "version", b"version", "whatsapp_business_account_id", b"whatsapp_business_account_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -186,7 +224,8 @@ class Tenant(_message.Message):
     @_builtins.property
     def numbers(self) -> _containers.RepeatedCompositeFieldContainer[Global___WhatsAppNumber]:
         """The WhatsApp numbers the hotel is written to, up to 100. Read when it is
-        created; afterwards changed by `AddNumber` and `RemoveNumber`.
+        created; afterwards changed by `AddNumber`, `UpdateNumber`, `MoveNumber` and
+        `RemoveNumber`.
         """
 
     @_builtins.property
@@ -339,6 +378,8 @@ class WhatsAppNumber(_message.Message):
     WHATSAPP_BUSINESS_ACCOUNT_ID_FIELD_NUMBER: _builtins.int
     DISPLAY_PHONE_NUMBER_FIELD_NUMBER: _builtins.int
     SHARED_FIELD_NUMBER: _builtins.int
+    THROUGHPUT_TIER_FIELD_NUMBER: _builtins.int
+    GRAPH_VERSION_FIELD_NUMBER: _builtins.int
     phone_number_id: _builtins.str
     """Meta's id of the number: 1 to 32 digits. One hotel has it at most."""
     whatsapp_business_account_id: _builtins.str
@@ -351,6 +392,12 @@ class WhatsAppNumber(_message.Message):
     """Several hotels are written to at this number: a guest whose own number is an
     identifier of a hotel is that hotel's, everybody else is the owner's.
     """
+    throughput_tier: Global___ThroughputTier.ValueType
+    """How fast Meta lets it send."""
+    graph_version: _builtins.str
+    """The version of the Graph API that is sent with from it, such as `v26.0`.
+    Empty: the installation's.
+    """
     def __init__(
         self,
         *,
@@ -358,10 +405,12 @@ class WhatsAppNumber(_message.Message):
         whatsapp_business_account_id: _builtins.str = ...,
         display_phone_number: _builtins.str = ...,
         shared: _builtins.bool = ...,
+        throughput_tier: Global___ThroughputTier.ValueType = ...,
+        graph_version: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_phone_number", b"display_phone_number", "phone_number_id", b"phone_number_id", "shared", b"shared", "whatsapp_business_account_id", b"whatsapp_business_account_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["display_phone_number", b"display_phone_number", "graph_version", b"graph_version", "phone_number_id", b"phone_number_id", "shared", b"shared", "throughput_tier", b"throughput_tier", "whatsapp_business_account_id", b"whatsapp_business_account_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

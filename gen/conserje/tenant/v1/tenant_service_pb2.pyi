@@ -948,6 +948,76 @@ class AddNumberResponse(_message.Message):
 Global___AddNumberResponse: _TypeAlias = AddNumberResponse  # noqa: Y015
 
 @_typing.final
+class UpdateNumberRequest(_message.Message):
+    """The request of `UpdateNumber`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    PHONE_NUMBER_ID_FIELD_NUMBER: _builtins.int
+    NUMBER_FIELD_NUMBER: _builtins.int
+    UPDATE_MASK_FIELD_NUMBER: _builtins.int
+    ETAG_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    phone_number_id: _builtins.str
+    """Meta's id of the number: 1 to 32 digits. Required."""
+    etag: _builtins.str
+    """What was read of the hotel; empty changes whatever is there."""
+    @_builtins.property
+    def number(self) -> _tenant_pb2.WhatsAppNumber:
+        """The new values; only what `update_mask` names is read, and held to the
+        bounds of `WhatsAppNumber`. Required.
+        """
+
+    @_builtins.property
+    def update_mask(self) -> _field_mask_pb2.FieldMask:
+        """What to change: one or more of `display_phone_number`, `throughput_tier` and
+        `graph_version`. What `number` does not have is unset.
+        """
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        phone_number_id: _builtins.str = ...,
+        number: _tenant_pb2.WhatsAppNumber | None = ...,
+        update_mask: _field_mask_pb2.FieldMask | None = ...,
+        etag: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["number", b"number", "update_mask", b"update_mask"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["etag", b"etag", "number", b"number", "phone_number_id", b"phone_number_id", "tenant_id", b"tenant_id", "update_mask", b"update_mask"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateNumberRequest: _TypeAlias = UpdateNumberRequest  # noqa: Y015
+
+@_typing.final
+class UpdateNumberResponse(_message.Message):
+    """The answer of `UpdateNumber`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def tenant(self) -> _tenant_pb2.Tenant:
+        """The hotel after the change."""
+
+    def __init__(
+        self,
+        *,
+        tenant: _tenant_pb2.Tenant | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant", b"tenant"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___UpdateNumberResponse: _TypeAlias = UpdateNumberResponse  # noqa: Y015
+
+@_typing.final
 class MoveNumberRequest(_message.Message):
     """The request of `MoveNumber`."""
 

@@ -102,6 +102,11 @@ class TenantServiceStub:
                 request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddNumberRequest.SerializeToString,
                 response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddNumberResponse.FromString,
                 _registered_method=True)
+        self.UpdateNumber = channel.unary_unary(
+                '/conserje.tenant.v1.TenantService/UpdateNumber',
+                request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.UpdateNumberRequest.SerializeToString,
+                response_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.UpdateNumberResponse.FromString,
+                _registered_method=True)
         self.MoveNumber = channel.unary_unary(
                 '/conserje.tenant.v1.TenantService/MoveNumber',
                 request_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.MoveNumberRequest.SerializeToString,
@@ -304,6 +309,21 @@ class TenantServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateNumber(self, request, context):
+        """Changes the fields of a number that `update_mask` names. What is sent
+        afterwards leaves by them; nothing else of the number changes.
+
+        Errors:
+        - INVALID_ARGUMENT: the mask names what cannot be changed, or a value is out
+        of the bounds of `WhatsAppNumber`.
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        - NOT_FOUND `NUMBER_UNKNOWN`: the hotel has no such number.
+        - ABORTED `ETAG_MISMATCH`: the hotel was changed since `etag` was read.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def MoveNumber(self, request, context):
         """Takes a number from one hotel and gives it to another, at once. What has
         arrived until then stays with the first, which also answers it. Nothing
@@ -449,6 +469,11 @@ def add_TenantServiceServicer_to_server(servicer, server):
                     servicer.AddNumber,
                     request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddNumberRequest.FromString,
                     response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddNumberResponse.SerializeToString,
+            ),
+            'UpdateNumber': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateNumber,
+                    request_deserializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.UpdateNumberRequest.FromString,
+                    response_serializer=conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.UpdateNumberResponse.SerializeToString,
             ),
             'MoveNumber': grpc.unary_unary_rpc_method_handler(
                     servicer.MoveNumber,
@@ -835,6 +860,33 @@ class TenantService:
             '/conserje.tenant.v1.TenantService/AddNumber',
             conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddNumberRequest.SerializeToString,
             conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.AddNumberResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateNumber(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.tenant.v1.TenantService/UpdateNumber',
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.UpdateNumberRequest.SerializeToString,
+            conserje_dot_tenant_dot_v1_dot_tenant__service__pb2.UpdateNumberResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -147,6 +147,17 @@ class TenantServiceStub:
       `owner_tenant_id`.
     - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the hotel has 100.
     """
+    UpdateNumber: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.UpdateNumberRequest, _tenant_service_pb2.UpdateNumberResponse]
+    """Changes the fields of a number that `update_mask` names. What is sent
+    afterwards leaves by them; nothing else of the number changes.
+
+    Errors:
+    - INVALID_ARGUMENT: the mask names what cannot be changed, or a value is out
+      of the bounds of `WhatsAppNumber`.
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    - NOT_FOUND `NUMBER_UNKNOWN`: the hotel has no such number.
+    - ABORTED `ETAG_MISMATCH`: the hotel was changed since `etag` was read.
+    """
     MoveNumber: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.MoveNumberRequest, _tenant_service_pb2.MoveNumberResponse]
     """Takes a number from one hotel and gives it to another, at once. What has
     arrived until then stays with the first, which also answers it. Nothing
@@ -320,6 +331,17 @@ class TenantServiceAsyncStub(TenantServiceStub):
       another one; metadata `phone_number_id`, and for operators
       `owner_tenant_id`.
     - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the hotel has 100.
+    """
+    UpdateNumber: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.UpdateNumberRequest, _tenant_service_pb2.UpdateNumberResponse]  # type: ignore[assignment]
+    """Changes the fields of a number that `update_mask` names. What is sent
+    afterwards leaves by them; nothing else of the number changes.
+
+    Errors:
+    - INVALID_ARGUMENT: the mask names what cannot be changed, or a value is out
+      of the bounds of `WhatsAppNumber`.
+    - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+    - NOT_FOUND `NUMBER_UNKNOWN`: the hotel has no such number.
+    - ABORTED `ETAG_MISMATCH`: the hotel was changed since `etag` was read.
     """
     MoveNumber: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.MoveNumberRequest, _tenant_service_pb2.MoveNumberResponse]  # type: ignore[assignment]
     """Takes a number from one hotel and gives it to another, at once. What has
@@ -569,6 +591,23 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
           another one; metadata `phone_number_id`, and for operators
           `owner_tenant_id`.
         - FAILED_PRECONDITION `TOO_MANY_NUMBERS`: the hotel has 100.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateNumber(
+        self,
+        request: _tenant_service_pb2.UpdateNumberRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_tenant_service_pb2.UpdateNumberResponse, _abc.Awaitable[_tenant_service_pb2.UpdateNumberResponse]]:
+        """Changes the fields of a number that `update_mask` names. What is sent
+        afterwards leaves by them; nothing else of the number changes.
+
+        Errors:
+        - INVALID_ARGUMENT: the mask names what cannot be changed, or a value is out
+          of the bounds of `WhatsAppNumber`.
+        - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
+        - NOT_FOUND `NUMBER_UNKNOWN`: the hotel has no such number.
+        - ABORTED `ETAG_MISMATCH`: the hotel was changed since `etag` was read.
         """
 
     @_abc_1.abstractmethod
