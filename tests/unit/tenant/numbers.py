@@ -41,6 +41,8 @@ SHARED = replace(
     tenant_id="platform",
     shared=True,
     since_time=MOVED,
+    throughput_tier="HIGH",
+    graph_version="v24.0",
 )
 BEFORE = replace(SHARED, tenant_id="before", shared=False, since_time=None, until_time=MOVED)
 """Who had the shared number before."""
