@@ -3,7 +3,8 @@
 Owns: the inbox (what came in, deduplicated), the conversations, the effects
 (commands to the booking service), the outbox and what WhatsApp says of it, the
 guests' WhatsApp ids, the windows in which they may be written to, the hotels'
-templates and what Meta bills. Nobody else reads these tables.
+templates and what Meta bills. Nobody else reads these tables. Spoken replies and
+transcripts are kept in Redis alone (`media/`).
 
 Promises: what it has acknowledged is committed; every item takes effect once,
 whatever batch it comes in; a guest's messages are answered in order, each by

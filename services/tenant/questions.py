@@ -1,4 +1,4 @@
-"""What a caller asks of the directory, and who the answer is."""
+"""What a caller asks of the directory, and the number that is the answer."""
 
 from __future__ import annotations
 
