@@ -58,6 +58,8 @@ def _call(server: Reflected, service: str, name: str, options: argparse.Namespac
     request = server.request(method)
     try:
         body = sys.stdin.read() if options.body == "-" else options.body
+        if not body.lstrip().startswith("{"):  # a list of nothing would pass for an empty request
+            raise json_format.ParseError("it must be a JSON object, such as {}")
         json_format.Parse(body, request, descriptor_pool=server.pool)
     except json_format.ParseError as error:
         raise UsageError(
@@ -80,13 +82,17 @@ def _list(service: str, given: str) -> int:
     targets = [given] if given else [where for name in SERVICES if (where := target(name))]
     if not targets:
         need_target(service or SERVICES[0])
-    code = 0
+    code, found = 0, False
     for where in targets:
         try:
             with Reflected(where) as server:
-                print("\n".join(_lines(server.services(), service)), end="\n")
+                for line in _lines(server.services(), service):
+                    print(line)
+                    found = True
         except grpc.RpcError as error:
             code = failures.tell(error, where)
+    if not found and not code:
+        raise UsageError(f"no service is called {service}; `conserje call` lists all there are")
     return code
 
 

@@ -19,7 +19,7 @@ WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 def to_fields(value: object, path: str, *known: str) -> Mapping[str, Any]:
     """A mapping that has no other names than the known ones."""
     if not isinstance(value, dict):
-        raise UsageError(f"{path}: must have {', '.join(known)}.")
+        raise UsageError(f"{path}: must have fields with their values, of {', '.join(known)}.")
     unknown = [str(name) for name in value if name not in known]
     if unknown:
         raise UsageError(f"{path}: {unknown[0]} is none of {', '.join(known)}.")

@@ -170,6 +170,8 @@ def _cancel(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[s
 
 
 def _modify(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    if options.check_in is None and options.check_out is None and not options.room:
+        raise UsageError("one is needed: --check-in, --check-out or --room")
     found = _find(stub, options)
     request = pb.ModifyReservationRequest(
         reason=options.reason,

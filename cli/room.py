@@ -36,7 +36,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     verbs = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     shutting = _add(verbs, "shut", "take a room out of order for some nights", _shut)
-    shutting.add_argument("room_id", metavar="ROOM")
+    shutting.add_argument("room_id", metavar="ROOM", help="its id, as `inventory export` has it")
     shutting.add_argument("first", metavar="FIRST", help="the first night, such as 2027-03-31")
     shutting.add_argument("last", metavar="LAST", help="the last night, itself one of them")
     shutting.add_argument("--reason", default="", metavar="TEXT", help="why")

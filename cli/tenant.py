@@ -83,6 +83,8 @@ def _edit(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     found = list(hotel_file.differences(before, wanted))
     for _, lines in found:
         yield from lines
+    if not found:
+        yield "nothing differs"
     if options.dry_run or not found:
         return
     request = pb.UpdateTenantRequest(

@@ -319,7 +319,7 @@ def storable(fields: Iterable[tuple[str, str]]) -> None:
 _REFUSALS: dict[str, tuple[type[MeshError], str]] = {
     "PROPERTY_UNKNOWN": (NotFound, "The hotel has no inventory."),
     "ROOM_TYPE_UNKNOWN": (NotFound, "The hotel has no such room type."),
-    "ROOM_UNKNOWN": (NotFound, "The hotel has no such room."),
+    "ROOM_UNKNOWN": (NotFound, "The hotel has no room under this id."),
     "LOCK_UNKNOWN": (NotFound, "The hotel has no such lock."),
     "RESERVATION_UNKNOWN": (NotFound, "The hotel has no such reservation."),
     "NOT_LOCK_OWNER": (PermissionDenied, "The owner token is not the lock's."),

@@ -144,7 +144,9 @@ WHERE tenant_id = $1
         if draft.etag != before.etag:
             raise Aborted(
                 "INVENTORY_CHANGED",
-                "The inventory was changed since it was read.",
+                "The inventory was changed since it was read."
+                if draft.etag
+                else "The hotel has an inventory: export it, and change that with its etag.",
                 etag=before.etag,
             )
         await self._refuse_what_is_sold(connection, tenant_id, before, wanted, today)

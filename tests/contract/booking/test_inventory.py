@@ -411,6 +411,9 @@ async def test_no_import_overwrites_another_nor_another_hotel(
     assert (code, error.reason) == (grpc.StatusCode.ABORTED, "INVENTORY_CHANGED")
     now = await current(inventories, call, hotel.tenant_id)
     assert (now.room_types[0].max_guest_count, now.etag) == (2, error.metadata["etag"])
+    requests[1].inventory.etag = ""
+    code, error = await refused(call, inventories.ImportInventory, requests[1])
+    assert (code, error.reason) == (grpc.StatusCode.ABORTED, "INVENTORY_CHANGED")
     assert await hotel.sql.fetchrow(SELECT_ALL, other.tenant_id) == untouched
     unknown = GetInventoryRequest(tenant_id="nobody")
     code, error = await refused(call, inventories.GetInventory, unknown)

@@ -119,6 +119,7 @@ async def test_other_dates_and_rooms(grpc_stub: Any, call: Call, hotel: Hotel, d
     said = await desk.refused("modify", code, "--room", "suite:2:1", "--room", "double:2")
     assert "TOTAL_PRICE_CHANGED" in said
     assert "total_price: 603.00" in said
+    assert "one is needed" in await desk.refused("modify", code, "--reason", "nothing to change")
     assert "is not TYPE:ADULTS" in await desk.refused("modify", code, "--room", "suite")
     assert "is not an amount" in await desk.refused("modify", code, "--accept", "much")
     assert "is not a day" in await desk.refused("modify", code, "--check-in", "soon")

@@ -276,7 +276,7 @@ async def test_shut_twice_opened_twice_and_unknown(
     done = await shut(rooms, small, "double-1", 10, 3)
     with pytest.raises(FailedPrecondition, match="is shut on one"):
         await shut(rooms, small, "double-1", 12)
-    with pytest.raises(NotFound, match="no such room"):
+    with pytest.raises(NotFound, match="no room under this id"):
         await shut(rooms, hotel, "suite-7", 12)
     with pytest.raises(NotFound, match="has not shut"):
         await rooms.reopen(order(hotel), done.closure.closure_id)
@@ -305,7 +305,7 @@ async def test_rooms_are_assigned_with_the_fewest_moves(
     both = [*wish, Assignment(second.reservation_id, 1, "double-2")]
     with pytest.raises(FailedPrecondition, match="would lose the room"):
         await rooms.assign_rooms(order(hotel), both)
-    with pytest.raises(NotFound, match="no such room"):
+    with pytest.raises(NotFound, match="no room under this id"):
         await rooms.assign_rooms(order(hotel), [Assignment(first.reservation_id, 1, "attic")])
     with pytest.raises(NotFound, match="no such reservation"):
         await rooms.assign_rooms(order(hotel), [Assignment(first.reservation_id, 1, "suite-1")])

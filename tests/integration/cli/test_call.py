@@ -109,3 +109,18 @@ async def test_a_trace_is_asked_for_by_wamid_or_code(
 async def test_an_unknown_message_is_told_so(conserje: Conserje, server: str) -> None:
     ran = await conserje("trace", "--target", server, "wamid.other")
     assert (ran.code, ran.err.splitlines()[0]) == (1, "NOT_FOUND MESSAGE_UNKNOWN")
+
+
+async def test_a_service_that_is_not_there_is_said_and_not_an_empty_list(
+    conserje: Conserje, server: str
+) -> None:
+    ran = await conserje("call", "--target", server, "nope")
+    assert (ran.code, ran.out) == (2, "")
+    assert "no service is called nope" in ran.err
+
+
+@pytest.mark.parametrize("body", ["[]", "", "1"])
+async def test_a_request_is_an_object(conserje: Conserje, server: str, body: str) -> None:
+    ran = await conserje("call", "--target", server, "tenant/ResolveTenant", body)
+    assert (ran.code, ran.out) == (2, "")
+    assert "must be a JSON object" in ran.err

@@ -94,7 +94,7 @@ async def test_a_file_changes_what_differs_and_a_dry_run_only_says_it(
     said = "display_name: Casa Azul -> Casa Roja\nlanguage_codes: es, no -> es\n"
     assert await conserje(*edit, "--dry-run") == (0, said, "")
     assert await conserje(*edit) == (0, said, "")
-    assert await conserje(*edit) == (0, "", "")
+    assert await conserje(*edit) == (0, "nothing differs\n", "")
 
 
 async def test_hotels_and_numbers_go_and_come_back(conserje: Conserje) -> None:
