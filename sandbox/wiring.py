@@ -22,6 +22,7 @@ MODULES = {
     "graph": "sandbox.graph",
 }
 WEBHOOK_PATH = "/webhooks/whatsapp"
+LAST_PORT = 65535
 _REPLICA = re.compile(r"-[0-9]+$")
 
 
@@ -205,6 +206,8 @@ def _told(listen: str, variable: str, ports: Ports) -> str:
     host, _, port = listen.rpartition(":")
     if not host or not port.isdigit():
         raise SandboxError(f"{variable} must be host:port, such as 127.0.0.1:8080.")
+    if int(port) > LAST_PORT:
+        raise SandboxError(f"{variable} says port {port}; ports end at {LAST_PORT}.")
     return f"{host}:{ports.told(int(port), variable) if int(port) else ports.free()}"
 
 

@@ -121,7 +121,8 @@ async def test_other_dates_and_rooms(grpc_stub: Any, call: Call, hotel: Hotel, d
     assert "total_price: 603.00" in said
     assert "one is needed" in await desk.refused("modify", code, "--reason", "nothing to change")
     assert "is not TYPE:ADULTS" in await desk.refused("modify", code, "--room", "suite")
-    assert "is not an amount" in await desk.refused("modify", code, "--accept", "much")
+    much = ("--room", "suite:2", "--accept", "much")
+    assert "is not an amount" in await desk.refused("modify", code, *much)
     assert "is not a day" in await desk.refused("modify", code, "--check-in", "soon")
 
 

@@ -154,3 +154,9 @@ def test_a_key_is_made_once_and_readable_by_us_alone(tmp_path: Path) -> None:
     assert (folder.stat().st_mode & 0o777, file.stat().st_mode & 0o777) == (0o700, 0o600)
     first = KeyRing.read(folder).encrypt(b"secret", b"bound")
     assert KeyRing.read(keep_key(folder)).decrypt(first, b"bound") == b"secret"
+
+
+def test_a_port_that_cannot_be_is_refused_in_a_sentence() -> None:
+    told = {"CONSERJE_GATEWAY_HTTP_LISTEN": "127.0.0.1:99999999"}
+    with pytest.raises(SandboxError, match="says port 99999999; ports end at 65535"):
+        choose_addresses(["gateway"], Ports(), told, {})
