@@ -12,7 +12,13 @@ from contextlib import suppress
 from typing import Any
 
 import aiohttp
+import grpc
+from conserje.tenant.v1.tenant_service_pb2 import GetTenantRequest
+from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 
+from cli import places
+from cli.asking import SECONDS
+from cli.channels import open_channel
 from cli.places import Running, UsageError, running
 from sandbox.graph.client import GraphControl
 from sandbox.phone import Option, Style, bubble, options_of
@@ -101,8 +107,11 @@ class Phone:
         self._tapped = False
 
     async def switch_on(self) -> None:
-        """Begins with what comes from now on."""
-        self._after = (await self._control.report())["accepted"]
+        """Begins with what comes from now on; a number that WhatsApp lacks is made there."""
+        report = await self._control.report()
+        self._after = report["accepted"]
+        if self._hotel["phone_number_id"] not in report["numbers"]:
+            await self._control.set_numbers([_as_meta_knows(self._hotel)])
         if self._interactive:
             name, number = self._hotel["display_name"], self._hotel["display_phone_number"]
             print(f"You are {self._guest}, writing to {self._style.bold(name)} ({number}).")
@@ -192,8 +201,40 @@ def _hotel(mesh: Running, wanted: str) -> dict[str, Any]:
     for hotel in hotels:
         if wanted in ("", hotel["tenant_id"]):
             return hotel
+    if found := _made_hotel(wanted):
+        return found
     known = ", ".join(hotel["tenant_id"] for hotel in hotels)
-    raise UsageError(f"there is no hotel {wanted}; there are {known}")
+    raise UsageError(f"there is no hotel {wanted} with a number; there are {known}")
+
+
+def _as_meta_knows(hotel: dict[str, Any]) -> dict[str, str]:
+    return {
+        "phone_number_id": hotel["phone_number_id"],
+        "waba_id": hotel["whatsapp_business_account_id"],
+        "display_phone_number": hotel["display_phone_number"],
+    }
+
+
+def _made_hotel(tenant_id: str) -> dict[str, Any] | None:
+    """A hotel that somebody has made, with its first number; None when there is no such."""
+    target = places.target("tenant")
+    if not target:
+        return None
+    with open_channel(target) as channel:
+        try:
+            request = GetTenantRequest(tenant_id=tenant_id)
+            tenant = TenantServiceStub(channel).GetTenant(request, timeout=SECONDS).tenant
+        except grpc.RpcError:
+            return None
+    for number in tenant.numbers:
+        return {
+            "tenant_id": tenant_id,
+            "display_name": tenant.display_name,
+            "phone_number_id": number.phone_number_id,
+            "whatsapp_business_account_id": number.whatsapp_business_account_id,
+            "display_phone_number": number.display_phone_number,
+        }
+    return None
 
 
 def _read_lines(lines: "asyncio.Queue[str | None]") -> None:

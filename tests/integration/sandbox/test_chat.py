@@ -159,7 +159,10 @@ async def test_messages_of_other_guests_are_not_shown(hotel: Hotel, tmp_path: Pa
 
 async def test_mistakes_are_one_sentence(hotel: Hotel, tmp_path: Path) -> None:
     code, _, err = await piped(tmp_path, "", "--hotel", "hotel-mirage")
-    assert (code, err) == (2, "conserje: there is no hotel hotel-mirage; there are hotel-mirador\n")
+    assert (code, err) == (
+        2,
+        "conserje: there is no hotel hotel-mirage with a number; there are hotel-mirador\n",
+    )
     code, _, err = await piped(tmp_path, "", "--as", "Ana")
     assert (code, err) == (
         2,
