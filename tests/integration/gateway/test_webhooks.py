@@ -99,6 +99,33 @@ async def test_the_same_post_fifty_times_at_once(gateway: Gateway) -> None:
     assert len(gateway.messaging.stored) == 20
 
 
+async def test_what_comes_while_others_commit_goes_on_together(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(webhook, "CONFIRM_SECONDS", 30.0)
+    gateway.messaging.open.clear()
+    posts = [asyncio.create_task(gateway.post_signed(body_of(seed))) for seed in range(61, 93)]
+    async with asyncio.timeout(20):
+        while taken_in(gateway) < 32:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    gateway.messaging.open.set()
+    assert await asyncio.gather(*posts) == [200] * 32
+    assert sum(gateway.messaging.batches) == 32
+    # Two were under way; all the others left as soon as one of these was back.
+    assert len(gateway.messaging.batches) <= 4
+
+
+def taken_in(gateway: Gateway) -> float:
+    """Items that are under way or wait for a batch."""
+    names = ("coalescer_waiting_items", "coalescer_batch_items_sum")
+    return sum(gateway.count(name, coalescer="ingest") for name in names)
+
+
+def body_of(seed: int) -> bytes:
+    """A body with one item."""
+    return bodies.compose(seed, 1).data
+
+
 async def test_what_was_refused_for_good_is_kept_raw(gateway: Gateway) -> None:
     """INVALID_ARGUMENT will be the answer every time, so the item goes as it came."""
     composed = bodies.compose(31, 30)

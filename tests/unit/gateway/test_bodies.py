@@ -5,12 +5,23 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from conserje.messaging.v1 import event_pb2 as pb
 
 from gateway.payload import translate
 from tests import bodies
 from tests.bodies import Body, Item
 from tests.unit.gateway.expectations import NOW, check_envelope, check_kind, payload_of
 
+FIELDS = """
+account_alerts account_review_update account_update automatic_events
+business_capability_update business_username_updates calls flows group_lifecycle_update
+group_participants_update group_settings_update group_status_update history
+message_template_components_update message_template_quality_update
+message_template_status_update partner_solutions payment_configuration_update
+phone_number_name_update phone_number_quality_update security smb_app_state_sync
+smb_message_echoes template_category_update user_id_update user_preferences
+"""
+"""What Meta posts to the address of a webhook beside messages."""
 OURS = [body for body in bodies.load() if body.events is not None]
 
 
@@ -29,6 +40,20 @@ def test_each_event_tells_what_the_file_says(body: Body) -> None:
     assert body.events is not None
     told = [payload_of(event) for event in translate(body.data, NOW)]
     assert told == list(body.events)
+
+
+def test_there_is_a_body_for_every_kind_of_item() -> None:
+    events = [event for body in bodies.load() for event in translate(body.data, NOW)]
+    kinds = {event.message.WhichOneof("content") for event in events if event.HasField("message")}
+    content = pb.InboundMessage.DESCRIPTOR.oneofs_by_name["content"]
+    # None: a kind that is not known, kept raw.
+    assert kinds == {field.name for field in content.fields} | {None}
+    media = {event.message.media.kind for event in events if event.message.HasField("media")}
+    assert media == set(pb.MediaKind.values()) - {pb.MEDIA_KIND_UNSPECIFIED}
+    states = {event.status.state for event in events if event.HasField("status")}
+    assert states == set(pb.DeliveryState.values())
+    fields = {event.field_update.field for event in events if event.HasField("field_update")}
+    assert set(FIELDS.split()) - fields == set()
 
 
 def test_the_keys_of_all_items_differ() -> None:
