@@ -24,9 +24,10 @@ load: ## Hundreds of guests at ten hotels: SECONDS (300), STAGES=steady or spike
 	@scripts/env.sh dev
 	@$(BIN)/python -m tests.load --seconds $(or $(SECONDS),300) --stages $(or $(STAGES),steady) $(if $(ERRORS_ONLY),--errors-only)
 
-soak: ## The long tests at full size
+soak: ## The long tests at full size, to docs/soak.md; ONLY='crowd or fight' for some of them
 	@scripts/env.sh dev
-	@$(BIN)/pytest -m soak
+	@$(BIN)/pytest -m soak -o junit_logging=system-out --junitxml=build/soak.xml $(if $(ONLY),-k '$(ONLY)'); code=$$?; \
+	  $(BIN)/python scripts/soak.py && exit $$code
 
 lint: ## Formatting, lint, types, import rules, contracts
 	@scripts/env.sh dev
