@@ -23,11 +23,13 @@ UNWATCHED = {
     "booking": {
         *("schema_migration", "reservation_transition", "request_answer"),
         *("lock_audit", "reservation_event"),  # logs themselves
+        "pms_elsewhere",  # what a hotel's own system tells
     },
     "messaging": {
         *("schema_migration", "seen", "mailbox", "mailbox_alias"),
         *("conversation", "effect", "delivery_status", "number_pause"),
         *("template_account", "field_work", "reservation_news"),  # written by programs alone
+        *("usage_work", "usage_month"),
     },
 }
 TABLES = """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -268,6 +269,20 @@ async def test_a_lapsed_lock_is_not_taken_again_where_nobody_can_make_room(
             )
         assert refused.value.reason == "LOCK_EXPIRED"
     await assert_consistent(sql)
+
+
+async def test_a_lapsed_lock_of_this_very_room_is_taken_again_where_others_can_move(
+    store: BookingStore, small: Hotel
+) -> None:
+    wanted = replace(small.request("double", small.stay(10, 1)), room_id="double-1")
+    (this_room,) = await store.acquire([wanted])
+    assert isinstance(this_room, Lock)
+    await small.lapse(this_room.lock_id)
+    other = await book(store, small, 10, 1)
+    booked = await confirm(store, small, this_room)
+    assert [room.room_number for room in booked.rooms] == ["1"]
+    moved = await store.reservation(*_key(other))
+    assert [room.room_number for room in moved.rooms] == ["2"]
 
 
 async def test_shut_twice_opened_twice_and_unknown(

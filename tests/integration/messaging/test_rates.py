@@ -69,20 +69,21 @@ async def test_each_number_sends_at_its_own_tier_and_with_its_own_graph_version(
     await mesh.say(stub, *(text(phone=f"34{n}") for n in range(8)))
     await mesh.say(stub, *(text(phone=f"35{n}", number="999") for n in range(12)))
     await mesh.until_answered(20)
-    # The other number's limit is the installation's: one message, and the next in 1,000 s.
+    # The other number's limit is the installation's: one message, and the next in 1,000 s; one
+    # more is its local share, should Redis have been too slow for the first.
     await mesh.start("send", number_messages_per_second=0.001)
-    await mesh.until("SELECT count(*) FROM outbox WHERE state = 'SENT'", value=13)
+    sent = "SELECT count(*) FROM outbox WHERE state = 'SENT' AND phone_number_id = $1"
+    await mesh.until(sent, "999", value=12)
     put_off = "state = 'PENDING' AND due_time > now() + interval '100 s'"
-    await mesh.until(f"SELECT count(*) FROM outbox WHERE {put_off}", value=7)
-    left = "SELECT phone_number_id, count(*) FROM outbox WHERE state = 'SENT' GROUP BY 1"
-    assert {row[0]: row[1] for row in await mesh.admin.fetch(left)} == {NUMBER: 1, "999": 12}
+    await mesh.until(f"SELECT count(*) >= 6 FROM outbox WHERE {put_off}")
+    assert await mesh.admin.fetchval(sent, NUMBER) in (1, 2)
     assert mesh.graph.versions == {NUMBER: {"v26.0"}, "999": {"v24.0"}}
     # What Meta changes is told, and holds for what leaves from then on.
     mesh.tenants.add("999", "hotel-other", graph_version="v25.0")
     mesh.tenants.add(NUMBER, "hotel-mirador", tier=THROUGHPUT_TIER_HIGH)
     await mesh.until_told()
     await mesh.say(stub, text(phone="359", number="999"))
-    await mesh.accepted(14)
+    await mesh.until(sent, "999", value=13)
     assert mesh.graph.versions == {NUMBER: {"v26.0"}, "999": {"v24.0", "v25.0"}}
 
 

@@ -149,6 +149,11 @@ def test_a_routing_record_is_small_on_the_wire() -> None:
     assert record(999_999, version=10**12).ByteSize() <= BYTES_OF_A_RECORD
 
 
+def _traced() -> int:
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+
 @pytest.mark.parametrize("count", [20_000])
 async def test_a_routing_record_is_small_in_memory_and_its_bytes_are_told(count: int) -> None:
     messages = whole(1, [record(number) for number in range(count)])
@@ -157,8 +162,12 @@ async def test_a_routing_record_is_small_in_memory_and_its_bytes_are_told(count:
     try:
         async with following(Tenants(messages)) as (directory, _, registry):
             messages.clear()
-            gc.collect()
-            taken, _ = tracemalloc.get_traced_memory()
+            taken = _traced()
+            # The reader lets go of the last part when it asks for the next one.
+            async with asyncio.timeout(10):
+                while taken / count > BYTES_OF_A_RECORD:
+                    await asyncio.sleep(0.01)
+                    taken = _traced()
             assert directory.find(record(count - 1).phone_number_id) is not None
             told = registry.get_sample_value("tenant_directory_copy_bytes")
     finally:
@@ -166,7 +175,6 @@ async def test_a_routing_record_is_small_in_memory_and_its_bytes_are_told(count:
     assert told is not None
     # Told is what it takes at most: what the numbers of a hotel share is taken once.
     assert taken <= told
-    assert taken / count <= BYTES_OF_A_RECORD
 
 
 @given(
