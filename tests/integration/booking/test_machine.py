@@ -21,13 +21,18 @@ from sandbox.databases import DatabaseUrls
 from tests.integration.booking.hotel import assert_consistent
 from tests.integration.booking.machine import BookingMachine
 
+SEED = 39032796
+SHORT = (200, 50)
+
 
 @pytest.mark.parametrize(
     ("examples", "steps"),
-    [(200, 50), pytest.param(20_000, 50, marks=pytest.mark.soak)],
+    [SHORT, pytest.param(20_000, 50, marks=pytest.mark.soak)],
 )
 def test_the_hotel_is_its_model(database: DatabaseUrls, examples: int, steps: int) -> None:
-    number = int(os.environ.get("CONSERJE_TEST_SEED") or random.randrange(2**32))
+    # The soak looks elsewhere each time; what runs before a change lands does not change by itself.
+    chosen = random.randrange(2**32) if examples > SHORT[0] else SEED
+    number = int(os.environ.get("CONSERJE_TEST_SEED") or chosen)
     print(f"CONSERJE_TEST_SEED={number}")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         BookingMachine.runner = runner
