@@ -19,9 +19,9 @@ LARGEST_NUMBER_DIGITS = 18
 """More would not fit a bigint."""
 
 
-def page_size(asked: int) -> int:
+def page_size(asked: int, default: int = DEFAULT_SIZE, largest: int = LARGEST_SIZE) -> int:
     """How many rows a page has; 0 leaves it to us."""
-    return min(asked or DEFAULT_SIZE, LARGEST_SIZE)
+    return min(asked or default, largest)
 
 
 def to_token(*place: object) -> str:
@@ -38,6 +38,11 @@ def from_token(token: str, parts: int) -> list[str]:
     if not isinstance(place, list) or len(place) != parts or any("\0" in str(one) for one in place):
         raise bad_token()
     return [str(one) for one in place]
+
+
+def text_from_token(token: str) -> str:
+    """What a list by one name ended with; "" before the first page."""
+    return from_token(token, 1)[0] if token else ""
 
 
 def number_from_token(token: str) -> int:

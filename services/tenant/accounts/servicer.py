@@ -23,8 +23,8 @@ from conserje.tenant.v1.credential_service_pb2 import (
 )
 from conserje.tenant.v1.credential_service_pb2_grpc import CredentialServiceServicer
 
+from meshkit import pages
 from services.tenant.accounts.store import Account, AccountStore, Portfolio
-from services.tenant.credentials import wire
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -53,12 +53,12 @@ class AccountServicer(CredentialServiceServicer):
         self, request: ListPortfoliosRequest, context: Context
     ) -> ListPortfoliosResponse:
         """A page of portfolios."""
-        size = wire.page_size(request.page_size)
-        after = wire.from_page_token(request.page_token)
+        size = pages.page_size(request.page_size)
+        after = pages.text_from_token(request.page_token)
         found = await self._accounts.portfolios(after, size + 1)
         response = ListPortfoliosResponse(portfolios=map(_portfolio, found[:size]))
         if len(found) > size:
-            response.next_page_token = wire.to_page_token(found[size - 1].portfolio_id)
+            response.next_page_token = pages.to_token(found[size - 1].portfolio_id)
         return response
 
     async def SetBusinessAccount(
@@ -81,12 +81,12 @@ class AccountServicer(CredentialServiceServicer):
         self, request: ListBusinessAccountsRequest, context: Context
     ) -> ListBusinessAccountsResponse:
         """A page of accounts."""
-        size = wire.page_size(request.page_size)
-        after = wire.from_page_token(request.page_token)
+        size = pages.page_size(request.page_size)
+        after = pages.text_from_token(request.page_token)
         found = await self._accounts.accounts(after, size + 1)
         response = ListBusinessAccountsResponse(accounts=map(_account, found[:size]))
         if len(found) > size:
-            response.next_page_token = wire.to_page_token(found[size - 1].account_id)
+            response.next_page_token = pages.to_token(found[size - 1].account_id)
         return response
 
 

@@ -33,6 +33,7 @@ from conserje.tenant.v1.credential_service_pb2 import (
     WatchCredentialsResponse,
 )
 
+from meshkit import pages
 from meshkit.watch import NOTHING
 from services.tenant.accounts.servicer import AccountServicer
 from services.tenant.accounts.store import AccountStore
@@ -78,16 +79,16 @@ class CredentialServicer(AccountServicer):
         self, request: ListCredentialsRequest, context: Context
     ) -> ListCredentialsResponse:
         """A page; one more is read, to know whether there is another."""
-        size = wire.page_size(request.page_size)
+        size = pages.page_size(request.page_size)
         found = await self._store.page(
-            wire.id_from_page_token(request.page_token),
+            pages.number_from_token(request.page_token),
             size + 1,
             tenant_id=request.tenant_id,
             app_name=request.app_name,
         )
         response = ListCredentialsResponse(credentials=map(wire.from_stored, found[:size]))
         if len(found) > size:
-            response.next_page_token = wire.to_page_token(str(found[size - 1].credential_id))
+            response.next_page_token = pages.to_token(found[size - 1].credential_id)
         return response
 
     async def SetApp(self, request: SetAppRequest, context: Context) -> SetAppResponse:
@@ -101,11 +102,11 @@ class CredentialServicer(AccountServicer):
 
     async def ListApps(self, request: ListAppsRequest, context: Context) -> ListAppsResponse:
         """A page of apps."""
-        size = wire.page_size(request.page_size)
-        found = await self._store.apps(wire.from_page_token(request.page_token), size + 1)
+        size = pages.page_size(request.page_size)
+        found = await self._store.apps(pages.text_from_token(request.page_token), size + 1)
         response = ListAppsResponse(apps=map(wire.from_app, found[:size]))
         if len(found) > size:
-            response.next_page_token = wire.to_page_token(found[size - 1].app_name)
+            response.next_page_token = pages.to_token(found[size - 1].app_name)
         return response
 
     async def ReadAppCredentials(
@@ -115,12 +116,12 @@ class CredentialServicer(AccountServicer):
         if request.app_names:
             named = await self._vault.named_apps(request.app_names)
             return ReadAppCredentialsResponse(apps=map(wire.from_secrets, named))
-        size = wire.page_size(request.page_size)
-        found = await self._store.apps(wire.from_page_token(request.page_token), size + 1)
+        size = pages.page_size(request.page_size)
+        found = await self._store.apps(pages.text_from_token(request.page_token), size + 1)
         secrets = await self._vault.of_apps(found[:size])
         response = ReadAppCredentialsResponse(apps=map(wire.from_secrets, secrets))
         if len(found) > size:
-            response.next_page_token = wire.to_page_token(found[size - 1].app_name)
+            response.next_page_token = pages.to_token(found[size - 1].app_name)
         return response
 
     async def ReadAccessToken(
@@ -149,22 +150,22 @@ class CredentialServicer(AccountServicer):
 
     async def ListKeys(self, request: ListKeysRequest, context: Context) -> ListKeysResponse:
         """A page of keys; there are few."""
-        size = wire.page_size(request.page_size, default=wire.LARGEST_PAGE)
-        after = wire.from_page_token(request.page_token)
+        size = pages.page_size(request.page_size, default=pages.LARGEST_SIZE)
+        after = pages.text_from_token(request.page_token)
         keys = [key for key in await self._vault.keys() if key.key_id > after]
         response = ListKeysResponse(keys=map(wire.from_key, keys[:size]))
         if len(keys) > size:
-            response.next_page_token = wire.to_page_token(keys[size - 1].key_id)
+            response.next_page_token = pages.to_token(keys[size - 1].key_id)
         return response
 
     async def RotateKeys(self, request: RotateKeysRequest, context: Context) -> RotateKeysResponse:
         """A page of secrets under the newest key."""
-        size = wire.page_size(request.page_size, default=ROTATED, largest=MOST_ROTATED)
-        after = wire.id_from_page_token(request.page_token)
+        size = pages.page_size(request.page_size, default=ROTATED, largest=MOST_ROTATED)
+        after = pages.number_from_token(request.page_token)
         done = await self._vault.renew(after, size)
         response = RotateKeysResponse(
             renewed_count=done.renewed, failed_count=done.failed, newest_key_id=done.newest
         )
         if done.next_after is not None:
-            response.next_page_token = wire.to_page_token(str(done.next_after))
+            response.next_page_token = pages.to_token(done.next_after)
         return response

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-
 from conserje.tenant.v1.credential_pb2 import (
     AppCredentials,
     CredentialChange,
@@ -19,12 +16,10 @@ from conserje.tenant.v1.credential_service_pb2 import (
     WatchCredentialsResponse,
 )
 
-from meshkit.errors import InvalidArgument
 from meshkit.watch import Part
 from services.tenant.credentials.domain import App, AppSecrets, Key, Kind, Ref, Stored
 
 PREFIX = "CREDENTIAL_KIND_"
-DEFAULT_PAGE, LARGEST_PAGE = 50, 200
 
 
 def to_ref(request: SetCredentialRequest | RemoveCredentialRequest) -> Ref:
@@ -86,35 +81,6 @@ def from_part(part: Part[Ref]) -> WatchCredentialsResponse:
     return WatchCredentialsResponse(
         version=part.version, after_version=part.after_version, whole=part.whole, changes=changes
     )
-
-
-def page_size(asked: int, default: int = DEFAULT_PAGE, largest: int = LARGEST_PAGE) -> int:
-    """How many a page has."""
-    return min(asked or default, largest)
-
-
-def to_page_token(last: str) -> str:
-    """The place after `last`; opaque to whoever carries it."""
-    return base64.urlsafe_b64encode(last.encode()).decode()
-
-
-def from_page_token(token: str) -> str:
-    """What a page ended with; "" for the first page."""
-    try:
-        last = base64.b64decode(token.encode(), altchars=b"-_", validate=True).decode("ascii")
-    except (ValueError, binascii.Error):
-        last = "\0"
-    if not last.isprintable():
-        raise InvalidArgument.field("page_token", "is not one that was given out for this list")
-    return last
-
-
-def id_from_page_token(token: str) -> int:
-    """The number that a page ended with; 0 for the first page."""
-    last = from_page_token(token) or "0"
-    if not (last.isdigit() and len(last) < 19):
-        raise InvalidArgument.field("page_token", "is not one that was given out for this list")
-    return int(last)
 
 
 def _kind(ref: Ref) -> CredentialKind.ValueType:

@@ -91,7 +91,7 @@ class HotelServicer(IdentifierServicer):
     ) -> ListTenantsResponse:
         """A page of hotels; one more is read, to know whether there is another page."""
         size = pages.page_size(request.page_size)
-        after = pages.from_token(request.page_token, 1)[0] if request.page_token else ""
+        after = pages.text_from_token(request.page_token)
         found = await self._hotels.list(after, size + 1)
         response = ListTenantsResponse(tenants=wire.page(found, size))
         if len(found) > len(response.tenants):
