@@ -24,7 +24,7 @@ from services.booking.inventory.book import Page
 from services.booking.locks.pricing import price_columns, priced, refuse_dearer
 from services.booking.locks.rows import SELECT_WITH_PARTS, locks_of_rows
 from services.booking.reservations.store import INVENTORY_MOVED, ReservationStore
-from services.booking.rooms.placing import LOCK, UNDECIDED, claim_key, settle
+from services.booking.rooms.placing import LOCK, UNDECIDED, claim_key, particular_room, settle
 
 if TYPE_CHECKING:
     from meshkit.postgres import Connection
@@ -48,9 +48,6 @@ ORDER BY item
 SELECT lock_room_types(array_fill($1::text, ARRAY[cardinality($2::text[])]), $2)
 """
     KNOWN_ANSWER = "SELECT reason, metadata, subject_id FROM known_answer($1, $2, $3)"
-    SELECT_PARTICULAR = """
-SELECT room_key FROM room WHERE tenant_id = $1 AND room_type_id = $2 AND room_id = $3
-"""
     PIN_LOCK = """
 WITH pinned AS (
     UPDATE room_lock SET pinned = true, room_key = $3 WHERE tenant_id = $1 AND lock_id = $2
@@ -163,11 +160,7 @@ VALUES ($1, 'REFUSED', $4, $2, $5, $6, $7, $8, clock_timestamp())
 
     async def _pin(self, connection: Connection, part: LockRequest, lock: Lock) -> int:
         """Makes it a lock of this very room."""
-        room: int | None = await connection.fetchval(
-            self.SELECT_PARTICULAR, part.tenant_id, part.room_type_id, part.room_id
-        )
-        if room is None:
-            raise refusal("ROOM_UNKNOWN")
+        room = await particular_room(connection, part.tenant_id, part.room_type_id, part.room_id)
         await connection.execute(self.PIN_LOCK, part.tenant_id, lock.lock_id, room)
         return room
 

@@ -47,10 +47,6 @@ class ReservationStore(DecidingStore):
     CONFIRM_RESERVATION = """
 SELECT reason, metadata, subject_id FROM confirm_reservation($1, $2, $3, $4, $5, $6, $7, $8)
 """
-    SELECT_ROOMS_ASKED_FOR = """
-SELECT part_number, room_key FROM lock_with_parts($1, $2)
-WHERE pinned AND room_key IS NOT NULL
-"""
     COPY_QUOTES = """
 UPDATE stay s SET quote = l.quote FROM lock_with_parts($1, $3) l
 WHERE s.tenant_id = $1 AND s.reservation_id = $2 AND s.stay_number = l.part_number
@@ -130,21 +126,14 @@ WHERE p.tenant_id = $1
         booked = await self._read(connection, order.tenant_id, row["subject_id"])
         if booked.version:
             return await self._as_of(connection, booked, version=1)
-        booked = await self._settled(connection, booked, lock[0])
+        booked = await self._settled(connection, booked)
         return await self._open(connection, order, booked, Origin.LOCKED)
 
-    async def _settled(
-        self, connection: Connection, booked: Reservation, lock_id: UUID
-    ) -> Reservation:
-        """The reservation once everybody near rooms that are shut has a room.
-
-        Who took a room of the lock when that had run out makes way, where there is another.
-        """
+    async def _settled(self, connection: Connection, booked: Reservation) -> Reservation:
+        """The reservation once everybody near rooms that are shut has a room."""
         key = (booked.tenant_id, booked.reservation_id)
         numbers = [room.stay_number for room in booked.rooms]
-        asked = await connection.fetch(self.SELECT_ROOMS_ASKED_FOR, booked.tenant_id, lock_id)
-        bound = {row["part_number"]: row["room_key"] for row in asked}
-        moved = await settle_reservation(connection, *key, numbers, bound)
+        moved = await settle_reservation(connection, *key, numbers)
         return await self._read(connection, *key) if moved else booked
 
     async def _open(

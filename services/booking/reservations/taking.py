@@ -33,7 +33,7 @@ from services.booking.inventory.catalogue import STANDARD
 from services.booking.reservations.domain import Facts, Order
 from services.booking.reservations.store import ReservationStore
 from services.booking.reservations.transitions import Action, Origin, rule_for
-from services.booking.rooms.placing import UNDECIDED, settle_reservation
+from services.booking.rooms.placing import UNDECIDED, particular_room, settle_reservation
 
 if TYPE_CHECKING:
     from meshkit.postgres import Connection
@@ -242,15 +242,14 @@ SELECT reason, metadata FROM take_quoted_room($1, $2, $3, $4, $5, $6, $7, $8, $9
                 raise refusal(row["reason"], orjson.loads(row["metadata"]))
             room_key = taking.pinned(number, room)
             if room.room_id:
-                room_key = await self._particular(connection, key[0], room)
+                room_key = await particular_room(
+                    connection, key[0], room.room_type_id, room.room_id
+                )
             if room_key is not None:
                 bound[number] = room_key
                 await connection.execute(self.PIN_STAY, *key, number)
         await settle_reservation(connection, *key, range(1, len(rooms) + 1), bound)
 
-    SELECT_PARTICULAR = """
-SELECT room_key FROM room WHERE tenant_id = $1 AND room_type_id = $2 AND room_id = $3
-"""
     PIN_STAY = """
 WITH pinned AS (
     UPDATE stay SET pinned = true
@@ -259,14 +258,6 @@ WITH pinned AS (
 )
 SELECT pin_type(tenant_id, room_type_id, departure) FROM pinned
 """
-
-    async def _particular(self, connection: Connection, tenant_id: str, room: Wish) -> int:
-        found: int | None = await connection.fetchval(
-            self.SELECT_PARTICULAR, tenant_id, room.room_type_id, room.room_id
-        )
-        if found is None:
-            raise refusal("ROOM_UNKNOWN")
-        return found
 
 
 @dataclass(frozen=True, slots=True)

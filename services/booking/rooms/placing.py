@@ -56,7 +56,16 @@ WHERE tenant_id = $1 AND room_type_id = $2 AND state = 'LIVE' AND check_out > $3
     AND expire_time > clock_timestamp()
 ORDER BY kind, name, first, id, number
 """
+SELECT_PARTICULAR = """
+SELECT room_key FROM room WHERE tenant_id = $1 AND room_type_id = $2 AND room_id = $3
+"""
 MOVE = "SELECT move_into_rooms($1, $2, $3, $4, $5, $6)"
+# The rooms that a reservation's lock was for, by stay number.
+SELECT_ASKED_FOR = """
+SELECT l.part_number, l.room_key
+FROM reservation r CROSS JOIN lock_with_parts(r.tenant_id, r.lock_id) l
+WHERE r.tenant_id = $1 AND r.reservation_id = $2 AND l.pinned AND l.room_key IS NOT NULL
+"""
 SELECT_PINNED_TYPES = """
 SELECT DISTINCT s.room_type_id FROM stay s
 WHERE s.tenant_id = $1 AND s.reservation_id = $2 AND is_pinned(s.tenant_id, s.room_type_id)
@@ -176,6 +185,18 @@ async def load(connection: Connection, tenant_id: str, room_type_id: str) -> Pla
     return plan
 
 
+async def particular_room(
+    connection: Connection, tenant_id: str, room_type_id: str, room_id: str
+) -> int:
+    """The key of this very room; refuses with `ROOM_UNKNOWN` when the type has none of that id."""
+    found: int | None = await connection.fetchval(
+        SELECT_PARTICULAR, tenant_id, room_type_id, room_id
+    )
+    if found is None:
+        raise refusal("ROOM_UNKNOWN")
+    return found
+
+
 async def write(connection: Connection, plan: Plan, placed: Mapping[str, int]) -> None:
     """Everybody into the room that was found."""
     moves = plan.moves(placed)
@@ -221,15 +242,21 @@ async def settle_reservation(
     tenant_id: str,
     reservation_id: UUID,
     stay_numbers: Iterable[int],
-    bound: Mapping[int, int] = MappingProxyType({}),
+    bound: Mapping[int, int] | None = None,
 ) -> bool:
     """`settle` for each type of a reservation that has just taken its rooms; whether any was.
 
-    `bound` names the rooms, by stay number, that are sold as this very room.
+    `bound` names the rooms, by stay number, that are sold as this very room; None: those that
+    its lock was for, whose takers make way when it had run out and there is another room.
     """
+    pinned = await connection.fetch(SELECT_PINNED_TYPES, tenant_id, reservation_id)
+    if not pinned:
+        return False
+    if bound is None:
+        asked = await connection.fetch(SELECT_ASKED_FOR, tenant_id, reservation_id)
+        bound = {row["part_number"]: row["room_key"] for row in asked}
     fresh = [claim_key(STAY, reservation_id, number) for number in stay_numbers]
     rooms = {claim_key(STAY, reservation_id, number): room for number, room in bound.items()}
-    pinned = await connection.fetch(SELECT_PINNED_TYPES, tenant_id, reservation_id)
     for row in pinned:
         await settle(connection, tenant_id, row["room_type_id"], fresh, rooms)
-    return bool(pinned)
+    return True
