@@ -7,7 +7,6 @@ everything takes its time. The same seed and the same order of requests give the
 import asyncio
 import random
 from dataclasses import dataclass, field
-from typing import Any
 
 from sandbox.graph.errors import KINDS as CODES
 from sandbox.graph.faults import KINDS, Fault
@@ -66,19 +65,11 @@ class Chaos:
         return self._chance.random() < self.mood.duplicate
 
     def batch(self, ready: int, most: int) -> list[int]:
-        """Which of the items that are ready go into the next webhook, the last place first."""
+        """Which of the items that are ready go into the next webhook, in its order."""
         size = min(ready, most)
         if not self.mood.shuffle:
-            return list(reversed(range(size)))
-        places = self._chance.sample(range(ready), self._chance.randint(1, size))
-        return sorted(places, reverse=True)
-
-    def order(self, batch: list[Any]) -> None:
-        """Puts the items of a webhook into their order."""
-        if self.mood.shuffle:
-            self._chance.shuffle(batch)
-        else:
-            batch.reverse()
+            return list(range(size))
+        return self._chance.sample(range(ready), self._chance.randint(1, size))
 
     async def take_time(self) -> None:
         """An answer or a webhook is on its way."""

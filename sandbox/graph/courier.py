@@ -85,11 +85,10 @@ class Courier:
         while not self._ready:
             self._wake.clear()
             await self._wake.wait()
-        batch = []
-        for place in self._chaos.batch(len(self._ready), self._settings.batch_items):
-            batch.append(self._ready[place])
+        places = self._chaos.batch(len(self._ready), self._settings.batch_items)
+        batch = [self._ready[place] for place in places]
+        for place in sorted(places, reverse=True):
             del self._ready[place]
-        self._chaos.order(batch)
         return batch
 
     async def _deliver(self, session: aiohttp.ClientSession, batch: list[Item]) -> None:
