@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -12,8 +10,7 @@ import pytest
 from cli import hotel_file
 from cli.__main__ import main
 from cli.user import user
-from sandbox.databases import DatabaseUrls
-from tests.integration.tenant.test_process import ports_of, start
+from tests.integration.tenant.conftest import Conserje
 
 HOTEL = """\
 tenant_id: casa-azul
@@ -27,29 +24,6 @@ numbers:
     whatsapp_business_account_id: 77
     display_phone_number: +52 55 1234 5678
 """
-Conserje = Callable[..., Awaitable[tuple[int, str, str]]]
-
-
-@pytest.fixture
-async def conserje(
-    urls: DatabaseUrls, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> AsyncIterator[Conserje]:
-    """Runs the command: exit code, output, errors."""
-
-    async def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = await asyncio.to_thread(main, arguments)
-        return (code, *capsys.readouterr())
-
-    # A process of its own: what it logs is not what the command prints.
-    service = await start(urls)
-    try:
-        ports = await ports_of(service)
-        monkeypatch.setenv("CONSERJE_TARGET_TENANT", f"127.0.0.1:{ports['grpc']}")
-        yield run
-    finally:
-        service.terminate()
-        await service.communicate()
 
 
 @pytest.fixture

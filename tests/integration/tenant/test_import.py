@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,13 @@ from conserje.tenant.v1.tenant_pb2 import Tenant
 from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 
 from cli import hotel_file
-from cli.__main__ import main
 from meshkit.errors import AlreadyExists, InvalidArgument
 from meshkit.postgres import Postgres
 from sandbox.databases import DatabaseUrls
 from services.tenant.hotels import wire
 from services.tenant.hotels.import_store import ImportStore
 from services.tenant.hotels.imports import Wanted
+from tests.integration.tenant.conftest import Conserje
 from tests.integration.tenant.test_hotels import (
     EVERYTHING,
     LUNA,
@@ -254,30 +254,6 @@ async def test_the_store_gives_an_import_nothing_that_is_another_hotels(
         await ImportStore(postgres).write(uuid.uuid4(), [Wanted(draft, "")], validate_only=False)
     assert "mirador" not in str((caught.value, caught.value.metadata))
     assert await admin.fetchrow(EVERYTHING) == before
-
-
-Conserje = Callable[..., Awaitable[tuple[int, str, str]]]
-
-
-@pytest.fixture
-async def conserje(
-    urls: DatabaseUrls, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> AsyncIterator[Conserje]:
-    """Runs the command: exit code, output, errors."""
-
-    async def run(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        code = await asyncio.to_thread(main, arguments)
-        return (code, *capsys.readouterr())
-
-    service = await start(urls)
-    try:
-        ports = await ports_of(service)
-        monkeypatch.setenv("CONSERJE_TARGET_TENANT", f"127.0.0.1:{ports['grpc']}")
-        yield run
-    finally:
-        service.terminate()
-        await service.communicate()
 
 
 @pytest.mark.parametrize("count", [40, pytest.param(HOTELS, marks=pytest.mark.soak)])
