@@ -6,7 +6,7 @@ refusing: a caller that is refused ends the run.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -108,18 +108,7 @@ ORDER BY tenant_id, room_type_id, n
 @asynccontextmanager
 async def start() -> AsyncIterator[Mapping[str, Run]]:
     """An echo server, the booking service with its hotels, and callers of both."""
-    async with AsyncExitStack() as stack:
-        mesh, endpoint = await stack.enter_async_context(meshes.running("booking"))
-        await _make_hotels(mesh)
-        server, said = await stack.enter_async_context(program("echo_server"))
-        target = f"127.0.0.1:{said['port']}"
-        caller, _ = await stack.enter_async_context(program("echo_caller", target))
-        echo_meter = CpuMeter(lambda: {"caller": caller.pid, "server": server.pid})
-        runs = {ECHO.name: run_of(caller, echo_meter)}
-        for name, way in WAYS.items():
-            arguments = (way, mesh.wiring.target("booking"), endpoint)
-            locker, _ = await stack.enter_async_context(program("lock_caller", *arguments))
-            runs[name] = run_of(locker, meshes.meter(mesh, ("booking",), caller=locker.pid))
+    async with booking_runs(_make_hotels, "lock_caller", WAYS) as runs:
         yield runs
 
 
@@ -133,6 +122,26 @@ async def _make_hotels(mesh: Mesh) -> None:
         await connection.execute("VACUUM ANALYZE")
     finally:
         await connection.close()
+
+
+@asynccontextmanager
+async def booking_runs(
+    make_hotels: Callable[[Mesh], Awaitable[None]], caller_name: str, ways: Mapping[str, str]
+) -> AsyncIterator[Mapping[str, Run]]:
+    """The bare echo, and a program that calls the booking service in each of its ways."""
+    async with AsyncExitStack() as stack:
+        mesh, endpoint = await stack.enter_async_context(meshes.running("booking"))
+        await make_hotels(mesh)
+        server, said = await stack.enter_async_context(program("echo_server"))
+        target = f"127.0.0.1:{said['port']}"
+        caller, _ = await stack.enter_async_context(program("echo_caller", target))
+        echo_meter = CpuMeter(lambda: {"caller": caller.pid, "server": server.pid})
+        runs = {ECHO.name: run_of(caller, echo_meter)}
+        for name, way in ways.items():
+            arguments = (way, mesh.wiring.target("booking"), endpoint)
+            asker, _ = await stack.enter_async_context(program(caller_name, *arguments))
+            runs[name] = run_of(asker, meshes.meter(mesh, ("booking",), caller=asker.pid))
+        yield runs
 
 
 def run_of(caller: Program, meter: CpuMeter) -> Run:

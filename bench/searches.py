@@ -8,14 +8,12 @@ have lines, deposits, reasons and nearest dates in them.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
 import asyncpg
 
-from bench import mesh as meshes
-from bench.locks import run_of
+from bench.locks import booking_runs
 from bench.measuring import Entry, Group, Run
-from bench.processes import CpuMeter, program
 from bench.resolves import ECHO
 from sandbox.mesh import Mesh
 
@@ -70,18 +68,7 @@ WHERE tenant_id LIKE 'bench-%' ORDER BY tenant_id, room_type_id, n
 @asynccontextmanager
 async def start() -> AsyncIterator[Mapping[str, Run]]:
     """An echo server, the booking service with its hotels, and callers of both."""
-    async with AsyncExitStack() as stack:
-        mesh, endpoint = await stack.enter_async_context(meshes.running("booking"))
-        await _make_hotels(mesh)
-        server, said = await stack.enter_async_context(program("echo_server"))
-        target = f"127.0.0.1:{said['port']}"
-        caller, _ = await stack.enter_async_context(program("echo_caller", target))
-        echo_meter = CpuMeter(lambda: {"caller": caller.pid, "server": server.pid})
-        runs = {ECHO.name: run_of(caller, echo_meter)}
-        for name, way in WAYS.items():
-            arguments = (way, mesh.wiring.target("booking"), endpoint)
-            searcher, _ = await stack.enter_async_context(program("search_caller", *arguments))
-            runs[name] = run_of(searcher, meshes.meter(mesh, ("booking",), caller=searcher.pid))
+    async with booking_runs(_make_hotels, "search_caller", WAYS) as runs:
         yield runs
 
 
