@@ -39,9 +39,13 @@ class Streams:
     async def send(self, messages: AsyncIterator[Any], context: Any) -> None:
         """Write all `messages`, as long as the stream may live.
 
+        The initial metadata goes first and alone: with it, a first message that is cut off
+        on its way would leave grpcio unable to send the status, and the reader would wait.
+
         Raises `Unavailable` STREAM_OVER when it may not any more or READER_TOO_SLOW, and
         `ResourceExhausted` TOO_MANY_STREAMS.
         """
+        await context.send_initial_metadata(())
         try:
             async with asyncio.timeout(self._max_age_seconds * random.uniform(*AGE_SHARE)) as scope:
                 with self._counted(scope):

@@ -63,6 +63,19 @@ async def test_a_drain_sends_the_readers_elsewhere_and_takes_no_new_ones() -> No
             await anext(mesh.open(0))
 
 
+async def test_a_drain_while_the_first_message_is_on_its_way_tells_the_reader() -> None:
+    async def left_meanwhile(_version: int) -> AsyncIterator[Part[int]]:
+        # The drain has its turn when the write has begun and cannot have ended.
+        asyncio.get_running_loop().call_soon(mesh.server._streams.end)
+        yield Part(1, 0, [1])
+        await asyncio.Event().wait()
+
+    async with watched(left_meanwhile) as mesh:
+        with pytest.raises(errors.Unavailable) as caught:
+            await to_the_end(mesh.open(0))
+        assert caught.value.reason == "STREAM_OVER"
+
+
 async def test_a_stream_ends_before_its_connection_does() -> None:
     numbers = Numbers()
     async with watched(numbers.watch, transport=Transport(max_age_seconds=0.3)) as mesh:
