@@ -36,9 +36,10 @@ def test_the_hotel_is_its_model(database: DatabaseUrls, examples: int, steps: in
     print(f"CONSERJE_TEST_SEED={number}")
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         BookingMachine.runner = runner
-        BookingMachine.sql = runner.run(asyncpg.connect(database.owner_url))
         # Nothing is lost here when Postgres dies, and nobody waits for its disk.
-        BookingMachine.pool = runner.run(_pool(database.app_url + "?synchronous_commit=off"))
+        in_a_hurry = "?synchronous_commit=off"
+        BookingMachine.sql = runner.run(asyncpg.connect(database.owner_url + in_a_hurry))
+        BookingMachine.pool = runner.run(_pool(database.app_url + in_a_hurry))
         run_state_machine_as_test(
             seed(number)(BookingMachine),
             settings=settings(
