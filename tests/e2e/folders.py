@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.e2e.logs import private
+
 NO_PAUSE = {"CONSERJE_MESSAGING_BURST_PAUSE_SECONDS": "0"}
 """Each text is answered by itself: most tests type and wait in turns."""
 
@@ -17,8 +19,13 @@ SOON_LOOKED_AT = {"CONSERJE_MESSAGING_SUSPENDED_SECONDS": "0.5"}
 
 @contextmanager
 def mesh_folder() -> Iterator[Path]:
-    """One that the unprivileged account of an embedded Postgres can reach."""
+    """One that the unprivileged account of an embedded Postgres can reach.
+
+    Whatever is done with a mesh, its processes have logged no secret and no phone number.
+    """
     folder = Path(tempfile.mkdtemp(prefix="conserje-mesh-"))
     folder.chmod(0o711)
     yield folder
+    found = private(folder)
     shutil.rmtree(folder, ignore_errors=True)
+    assert found == []
