@@ -8,6 +8,7 @@ import json
 import pytest
 
 from sandbox.mesh import Mesh
+from sandbox.wiring import MODULES
 from tests.e2e.guests import MIRADOR
 from tests.tools import tool
 
@@ -37,5 +38,16 @@ async def test_services_are_listed_described_called_and_asked_for_their_health(m
     request = json.dumps({"phone_number_id": MIRADOR})
     answer = json.loads(await _grpcurl("-d", request, address, f"{SERVICE}/ResolveTenant"))
     assert answer["routing_record"]["tenant_id"] == "hotel-mirador"
+    health = json.loads(await _grpcurl(address, "grpc.health.v1.Health/Check"))
+    assert health == {"status": "SERVING"}
+
+
+@pytest.mark.parametrize("process", sorted(MODULES.keys() - {"graph"}))
+async def test_every_process_describes_itself_and_its_health(process: str, mesh: Mesh) -> None:
+    address = mesh.address(process).grpc
+    listed = (await _grpcurl(address, "list")).split()
+    assert "grpc.health.v1.Health" in listed
+    for service in listed:
+        assert "rpc " in await _grpcurl(address, "describe", service)
     health = json.loads(await _grpcurl(address, "grpc.health.v1.Health/Check"))
     assert health == {"status": "SERVING"}
