@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence, Set
 from contextvars import Context
@@ -16,6 +15,7 @@ from prometheus_client import Counter
 
 from meshkit.clock import Clock
 from meshkit.errors import MeshError, NotFound, Unavailable, Unimplemented
+from meshkit.waiting import jittered
 from meshkit.watch import NOTHING, Copy, Follower, Part, WatchMetrics
 
 if TYPE_CHECKING:
@@ -25,7 +25,6 @@ MOST_KEPT = 8192
 """Beyond, the one that was not used for the longest is read anew."""
 KEEP_SECONDS = 300.0
 """After so long a secret is read anew, whatever was told: what was missed heals by itself."""
-JITTER = 0.1
 AGAIN_SECONDS = 2.0
 """When to ask again for what could not be read; the last known goes on meanwhile."""
 READ_SECONDS = 2.0
@@ -153,7 +152,7 @@ class Secrets:
             self._reads.labels(FAILED).inc()
             return self._last_known(key, error)
         self._reads.labels(result).inc()
-        seconds = KEEP_SECONDS * random.uniform(1 - JITTER, 1 + JITTER)
+        seconds = jittered(KEEP_SECONDS)
         # What was read while something changed may be from before: it serves once.
         self._keep(key, secret, seconds if before == self._changes else 0.0)
         return secret

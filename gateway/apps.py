@@ -19,7 +19,7 @@ from prometheus_client import CollectorRegistry, Gauge
 from copies.credentials import follow
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
-from meshkit.waiting import first_of
+from meshkit.waiting import first_of, jittered
 from meshkit.watch import WatchMetrics
 
 if TYPE_CHECKING:
@@ -29,7 +29,6 @@ PAGE_SIZE = MOST_NAMED = 20
 """Apps in one answer, each with up to 10,000 accounts: below the bound of a message."""
 RELOAD_SECONDS = 300.0
 """All is read anew so often, whatever was told: what was missed heals by itself."""
-JITTER = 0.1
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0
 
 log = structlog.get_logger("gateway")
@@ -123,8 +122,7 @@ class StoredApps:
                 pause = min(2 * pause, LONGEST_PAUSE)
                 continue
             pause = FIRST_PAUSE
-            seconds = RELOAD_SECONDS * random.uniform(1 - JITTER, 1 + JITTER)
-            await first_of(stopping, self._told, seconds=seconds)
+            await first_of(stopping, self._told, seconds=jittered(RELOAD_SECONDS))
             self._all_due |= not self._told.is_set()
 
     async def _read_due(self) -> None:

@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import random
+
+JITTER = 0.1
+
+
+def jittered(seconds: float) -> float:
+    """About so long: processes that were started together do not do all things together."""
+    return seconds * random.uniform(1 - JITTER, 1 + JITTER)
 
 
 async def set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -9,6 +9,7 @@ not known any more. Both sides speak in `Part`s; the service maps them to its ow
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -21,7 +22,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from meshkit.clock import Clock
 from meshkit.errors import MeshError, Unavailable
-from meshkit.waiting import set_within
+from meshkit.waiting import jittered, set_within
 
 HEARTBEAT_SECONDS = 2.0
 """How often a watcher hears the newest version when nothing changes."""
@@ -30,8 +31,12 @@ SILENCE_SECONDS = 6.0
 PART_ITEMS = 250
 """Items of a part at most: some 50 kB, and about a millisecond of the reader's loop."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
+RELOAD_AGAIN_SECONDS = 10.0
+"""When to try once more what was due to be read anew and did not come whole."""
 NOTHING = -1
 """The version of a reader who has none."""
+RELOAD = "reload"
+"""Why a stream is left that is well."""
 
 ItemT = TypeVar("ItemT")
 ItemT_contra = TypeVar("ItemT_contra", contravariant=True)
@@ -188,13 +193,13 @@ class WatchMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self.reconnects = Counter(
             "watch_reconnects",
-            "Watches that ended and were opened again, by cause: ended, silent, gap.",
+            "Watches that ended and were opened again, by cause: ended, silent, gap, reload.",
             ["what", "cause"],
             registry=registry,
         )
         self.whole_copies = Counter(
             "watch_whole_copies",
-            "Times everything was read anew, because the own version was not known any more.",
+            "Times everything was read anew: its version was not known any more, or it was time.",
             ["what"],
             registry=registry,
         )
@@ -221,15 +226,22 @@ class Follower(Generic[ItemT]):
         clock: Clock,
         metrics: WatchMetrics,
         silence_seconds: float = SILENCE_SECONDS,
+        reload_seconds: float = math.inf,
     ) -> None:
-        """`opened` starts a watch after a version; `what` names the copy in logs and metrics."""
+        """`opened` starts a watch after a version; `what` names the copy in logs and metrics.
+
+        After about `reload_seconds` everything is read anew whatever was told, while the copy
+        serves as it is: what was missed, or went wrong in it, heals by itself.
+        """
         self._what = what
         self._opened = opened
         self._copy = copy
         self._clock = clock
         self._metrics = metrics
         self._silence_seconds = silence_seconds
-        self._version = NOTHING
+        self._reload_seconds = reload_seconds
+        self._reload_at = math.inf
+        self._version = self._asked = NOTHING
         self._heard: float | None = None
         self._collected: list[ItemT] = []
         self._pause = FIRST_PAUSE
@@ -268,18 +280,23 @@ class Follower(Generic[ItemT]):
             await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _follow_always(self) -> None:
+        cause = ""
         while True:
-            cause = await self._follow()
+            cause = await self._follow(NOTHING if cause == RELOAD else self._version)
             self._metrics.reconnects.labels(self._what, cause).inc()
+            if cause == RELOAD:
+                self._reload_at = self._clock.monotonic() + RELOAD_AGAIN_SECONDS
+                continue
             # Without jitter all readers of a replica that stops would come back at once.
             await asyncio.sleep(self._pause * random.uniform(0.5, 1.5))
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
-    async def _follow(self) -> str:
+    async def _follow(self, after_version: int) -> str:
         """Follow one stream to its end, and tell why it ended."""
+        self._asked = after_version
         self._collected = []
         try:
-            await self._read(self._opened(self._version))
+            return await self._read(self._opened(after_version))
         except TimeoutError:
             return "silent"
         except _GapError:
@@ -290,14 +307,16 @@ class Follower(Generic[ItemT]):
             level("watch ended", what=self._what, version=self._version, reason=error.reason)
         return "ended"
 
-    async def _read(self, parts: AsyncIterator[Part[ItemT]]) -> None:
+    async def _read(self, parts: AsyncIterator[Part[ItemT]]) -> str:
         async with aclosing(_closable(parts)) as stream:
             while True:
                 async with asyncio.timeout(self._silence_seconds):
                     part = await anext(stream, None)
                 if part is None:
-                    return
+                    return "ended"
                 await self._take(part)
+                if not part.more and self._clock.monotonic() >= self._reload_at:
+                    return RELOAD
 
     async def _take(self, part: Part[ItemT]) -> None:
         self._pause = FIRST_PAUSE
@@ -314,9 +333,13 @@ class Follower(Generic[ItemT]):
     async def _collect(self, part: Part[ItemT]) -> None:
         self._collected.extend(part.items)
         if not part.more:
+            if self._asked == NOTHING and part.version < self._version:
+                # Of a replica that is behind: the copy does not go back, but asks for what is next.
+                raise _GapError
             collected, self._collected = self._collected, []
             await self._copy.replace(part.version, collected)
             self._metrics.whole_copies.labels(self._what).inc()
+            self._reload_at = self._clock.monotonic() + jittered(self._reload_seconds)
             self._advance(part.version)
 
     def _advance(self, version: int) -> None:

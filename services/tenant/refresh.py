@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 
 import structlog
@@ -11,14 +10,11 @@ import structlog
 from meshkit.clock import Clock
 from meshkit.errors import Unavailable
 from meshkit.memory import collector_at_rest, let_go
-from meshkit.waiting import first_of
+from meshkit.waiting import first_of, jittered
 from services.tenant.changes import Changes
 from services.tenant.domain import Directory, Snapshot
 from services.tenant.metrics import TenantMetrics
 from services.tenant.store import TenantStore
-
-JITTER = 0.1
-"""So that replicas started together do not read together."""
 
 MOST_AT_ONCE = 5_000
 """Changed identifiers taken into the directory between two ticks of the loop, in about 2 ms."""
@@ -66,7 +62,7 @@ class Refresher:
             # Before the look: what is told during it is looked at afterwards.
             self._told.clear()
             await self.refresh()
-            await first_of(stopping, self._told, seconds=_jittered(self._poll_seconds))
+            await first_of(stopping, self._told, seconds=jittered(self._poll_seconds))
 
     async def refresh(self) -> None:
         """Refresh once; without the database the last snapshot goes on serving."""
@@ -117,11 +113,7 @@ class Refresher:
         if snapshot.version != self._directory.version:
             log.info("directory loaded", version=snapshot.version, numbers=len(snapshot.numbers))
         await self._changes.publish(snapshot)
-        self._reload_at = self._clock.monotonic() + _jittered(self._reload_seconds)
+        self._reload_at = self._clock.monotonic() + jittered(self._reload_seconds)
         if old is not None:
             for table in (old.numbers, old.identifiers, old.past):
                 await let_go(table)
-
-
-def _jittered(seconds: float) -> float:
-    return seconds * random.uniform(1 - JITTER, 1 + JITTER)

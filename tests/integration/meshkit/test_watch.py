@@ -138,6 +138,20 @@ async def test_a_copy_follows_and_catches_up_over_a_restart_without_a_whole_copy
         assert (copy.replaced, numbers.whole_copies, follower.version) == (1, 1, 52)
 
 
+async def test_a_copy_is_read_anew_over_one_stream_after_the_other() -> None:
+    numbers, copy = Numbers(), NumbersCopy()
+    numbers.add()
+    async with watched(numbers.watch) as mesh:
+        async with in_background(mesh.follower(copy, reload_seconds=0.2).run):
+            await eventually(lambda: copy.numbers == [1], 20)
+            copy.numbers.clear()
+            await eventually(lambda: copy.numbers == [1], 20)
+            assert numbers.whole_copies >= 2
+            await eventually(lambda: mesh.streams("server") == mesh.streams("client") == 1, 20)
+        await eventually(lambda: mesh.streams("server") == 0, 20)
+        assert mesh.counted("client", "CANCELLED") == numbers.whole_copies
+
+
 async def test_new_connections_under_a_follower_lose_nothing() -> None:
     numbers, copy = Numbers(), NumbersCopy()
     transport = Transport(age_grace_seconds=0.05)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any, cast
 
 import asyncpg
@@ -217,6 +218,24 @@ async def test_everything_is_read_again_now_and_then(
     clock.advance(RELOAD_SECONDS * 0.4)
     await refresher.refresh()
     assert name_of(directory) == "Renamed"
+
+
+async def test_replicas_that_were_started_together_do_not_read_together(
+    refresher: Refresher, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_times, read = list[float](), TenantStore.read_directory
+
+    async def noted(store: TenantStore, known: Snapshot | None = None) -> Snapshot:
+        read_times.append(clock.monotonic())
+        return await read(store, known)
+
+    monkeypatch.setattr(TenantStore, "read_directory", noted)
+    step = RELOAD_SECONDS / 20
+    while len(read_times) < 14:
+        await refresher.refresh()
+        clock.advance(step)
+    between = [after - before for before, after in pairwise(read_times)]
+    assert 0.9 * RELOAD_SECONDS <= min(between) < max(between) <= 1.1 * RELOAD_SECONDS + step
 
 
 async def test_a_database_set_back_is_followed(

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +24,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
-from copies.directory import Directory, Record
+from copies.directory import RELOAD_SECONDS, Directory, Record, record_of
 from meshkit.clock import FakeClock
 from meshkit.errors import Unavailable
 from meshkit.watch import PART_ITEMS, WatchMetrics
@@ -57,6 +57,11 @@ class Tenants:
     def __init__(self, *streams: Sequence[WatchTenantsResponse]) -> None:
         self.asked: list[WatchTenantsRequest] = []
         self._streams = list(streams)
+        self._count = len(streams)
+
+    def all_said(self) -> bool:
+        """Whether all was read."""
+        return len(self.asked) > self._count
 
     async def WatchTenants(
         self, request: WatchTenantsRequest
@@ -83,6 +88,13 @@ def whole(version: int, records: Sequence[RoutingRecord]) -> list[WatchTenantsRe
     ]
 
 
+async def eventually(condition: Callable[[], object]) -> None:
+    """Wait until it holds."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - the condition is a count and no event
+            await asyncio.sleep(0.01)
+
+
 @asynccontextmanager
 async def following(tenants: Any) -> AsyncIterator[tuple[Directory, FakeClock, CollectorRegistry]]:
     """A copy that has read all that `tenants` has to say."""
@@ -90,12 +102,9 @@ async def following(tenants: Any) -> AsyncIterator[tuple[Directory, FakeClock, C
     registry = CollectorRegistry()
     directory = Directory(tenants, clock=clock, registry=registry, watches=WatchMetrics(registry))
     stopping = asyncio.Event()
-    streams = len(tenants._streams)
     task = asyncio.create_task(directory.run(stopping))
     try:
-        async with asyncio.timeout(10):
-            while len(tenants.asked) <= streams:  # noqa: ASYNC110 - the condition is a count
-                await asyncio.sleep(0.01)
+        await eventually(tenants.all_said)
         yield directory, clock, registry
     finally:
         stopping.set()
@@ -146,6 +155,60 @@ async def test_a_copy_whose_changes_do_not_come_goes_on_and_says_its_age() -> No
             "The directory of hotels is a copy 90 s old: its changes do not come."
         )
         assert registry.get_sample_value("watch_age_seconds", {"what": "directory"}) == 90
+
+
+class Reloaded:
+    """Says the same whole copy whenever it is asked, from the second time on in two halves."""
+
+    def __init__(self, records: Sequence[RoutingRecord]) -> None:
+        self.said, self.go_on = False, asyncio.Event()
+        self._first, *self._others = whole(1, records)
+
+    def all_said(self) -> bool:
+        """Whether it was read once."""
+        return self.said
+
+    async def WatchTenants(
+        self, request: WatchTenantsRequest
+    ) -> AsyncIterator[WatchTenantsResponse]:
+        assert not request.HasField("after_version")
+        yield self._first
+        if self.said:
+            await self.go_on.wait()
+        for message in self._others:
+            yield message
+        while True:
+            yield WatchTenantsResponse(version=1, after_version=1)
+            self.said = True
+            await asyncio.sleep(0.01)
+
+
+async def test_a_copy_that_went_wrong_is_right_again_after_the_reload() -> None:
+    records = [record(number) for number in range(2 * PART_ITEMS)]
+    right = {one.phone_number_id: record_of(one) for one in records}
+    tenants = Reloaded(records)
+    async with following(tenants) as (directory, clock, registry):
+        taken = registry.get_sample_value("tenant_directory_copy_bytes")
+        kept, moved, lost = (records[n].phone_number_id for n in (0, 1, 2))
+        shared = directory.find(kept)
+        directory._records[moved].tenant_id = "another-hotel"
+        del directory._records[lost]
+        directory._records["7"] = right[lost]
+        clock.advance(2 * RELOAD_SECONDS)
+        await eventually(lambda: reloads(registry) == 1)
+        # Until the whole copy is there the old one serves.
+        assert not directory.stale
+        assert directory.problem() is None
+        assert directory.find(moved).tenant_id == "another-hotel"  # type: ignore[union-attr]
+        tenants.go_on.set()
+        await eventually(lambda: directory._records == right)
+        assert directory.find(kept) is shared
+        assert registry.get_sample_value("tenant_directory_copy_bytes") == taken
+
+
+def reloads(registry: CollectorRegistry) -> float | None:
+    labels = {"what": "directory", "cause": "reload"}
+    return registry.get_sample_value("watch_reconnects_total", labels)
 
 
 def test_a_routing_record_is_small_on_the_wire() -> None:

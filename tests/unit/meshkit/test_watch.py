@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,7 +13,18 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from meshkit.clock import FakeClock
-from meshkit.watch import PART_ITEMS, Follower, History, Part, WatchMetrics
+from meshkit.watch import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    PART_ITEMS,
+    RELOAD_AGAIN_SECONDS,
+    Follower,
+    History,
+    Part,
+    WatchMetrics,
+)
+
+RELOAD_SECONDS = 300.0
 
 
 class Copy:
@@ -34,16 +45,20 @@ class Copy:
         self.changed.set()
 
 
+Step = Part[int] | Callable[[], None]
+"""What a stream says, or what happens before it says the next."""
+
+
 class Following:
     """A follower of the streams that a test prepared, one for each time it connects."""
 
-    def __init__(self, *streams: Sequence[Part[int]]) -> None:
+    def __init__(self, *streams: Sequence[Step]) -> None:
+        self.streams = list(streams)
         self.asked: list[int] = []
         self.copy = Copy()
         self.clock = FakeClock(datetime(2026, 11, 25, tzinfo=UTC))
         self.registry = CollectorRegistry()
         self.used_up = asyncio.Event()
-        self._streams = list(streams)
         self.follower = Follower(
             "numbers",
             opened=self._open,
@@ -51,6 +66,7 @@ class Following:
             clock=self.clock,
             metrics=WatchMetrics(self.registry),
             silence_seconds=0.05,
+            reload_seconds=RELOAD_SECONDS,
         )
 
     async def to_the_end(self) -> None:
@@ -68,11 +84,18 @@ class Following:
 
     async def _open(self, after_version: int) -> AsyncIterator[Part[int]]:
         self.asked.append(after_version)
-        if not self._streams:
+        if not self.streams:
             self.used_up.set()
             await asyncio.Event().wait()
-        for part in self._streams.pop(0):
-            yield part
+        for step in self.streams.pop(0):
+            if isinstance(step, Part):
+                yield step
+            else:
+                step()
+
+    def later(self, seconds: float) -> Callable[[], None]:
+        """Time goes by."""
+        return lambda: self.clock.advance(seconds)
 
 
 def versions(parts: Any) -> list[int]:
@@ -204,6 +227,108 @@ async def test_a_silent_stream_is_given_up() -> None:
             await asyncio.sleep(0.005)
     stopping.set()
     await asyncio.wait_for(task, 5)
+
+
+async def test_everything_is_read_anew_now_and_then_and_the_old_copy_serves_meanwhile() -> None:
+    following, served = Following(), list[object]()
+    copy, follower = following.copy, following.follower
+
+    def look() -> None:
+        served.append((list(copy.items), follower.version, follower.stale()))
+
+    following.streams += [
+        [
+            Part(3, 3, [1, 2, 3], whole=True),
+            lambda: copy.items.remove(2),
+            following.later(RELOAD_SECONDS * 0.85),
+            Part(3, 3),
+            look,
+            following.later(RELOAD_SECONDS * 0.3),
+            Part(3, 3),
+            look,
+        ],
+        [Part(3, 3, [1, 2], whole=True, more=True), look, Part(3, 3, [3], whole=True), look],
+    ]
+    await following.to_the_end()
+    assert following.asked == [-1, -1, 3]
+    # The second look was never had: the stream was left for one that says all.
+    assert served == [([1, 3], 3, False)] * 2 + [([1, 2, 3], 3, False)]
+    assert following.copy.replaced == 2
+    assert following.reconnects("reload") == 1
+
+
+async def test_a_reload_that_ends_half_way_is_tried_again_after_what_was_missed() -> None:
+    following = Following()
+    following.streams += [
+        [
+            Part(3, 3, [1, 2, 3], whole=True),
+            following.later(2 * RELOAD_SECONDS),
+            Part(3, 3),
+        ],
+        [Part(4, 4, [5], whole=True, more=True)],
+        [Part(4, 3, [4]), following.later(RELOAD_AGAIN_SECONDS), Part(4, 4)],
+        [Part(4, 4, [1, 2, 3, 4], whole=True)],
+    ]
+    await following.to_the_end()
+    assert following.asked == [-1, -1, 3, -1, 4]
+    assert following.copy.items == [1, 2, 3, 4]
+    assert following.copy.replaced == 2
+
+
+async def test_a_copy_does_not_go_back_to_what_a_replica_behind_has() -> None:
+    following = Following()
+    following.streams += [
+        [Part(3, 3, [1, 2, 3], whole=True), following.later(2 * RELOAD_SECONDS), Part(3, 3)],
+        [Part(2, 2, [1, 2], whole=True), Part(3, 2, [3])],
+        # Asked for what comes after 3, it tells that it was set back.
+        [Part(2, 2, [1, 2], whole=True)],
+    ]
+    await following.to_the_end()
+    assert following.asked == [-1, -1, 3, 2]
+    assert following.reconnects("gap") == 1
+    assert following.copy.items == [1, 2]
+
+
+async def test_a_copy_cut_off_for_long_catches_up_by_version_before_all_is_read_anew() -> None:
+    following = Following([Part(1, 1, [1], whole=True)])
+    following.streams += [
+        [following.later(2 * RELOAD_SECONDS), Part(2, 1, [2])],
+        [Part(2, 2, [1, 2], whole=True)],
+    ]
+    await following.to_the_end()
+    assert following.asked == [-1, 1, -1, 2]
+
+
+async def test_copies_made_together_are_not_read_anew_together() -> None:
+    all_following = [Following() for _ in range(40)]
+    for one in all_following:
+        one.streams += [
+            [Part(1, 1, [1], whole=True), one.later(RELOAD_SECONDS), Part(1, 1)],
+            [Part(1, 1, [1], whole=True)],
+        ]
+    await asyncio.gather(*(one.to_the_end() for one in all_following))
+    reloaded = {one.reconnects("reload") for one in all_following}
+    assert reloaded == {None, 1.0}
+
+
+async def test_readers_cut_off_together_do_not_come_back_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slept, tries = list[float](), 8
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        slept.append(seconds)
+        await sleep(0)
+
+    monkeypatch.setattr("meshkit.watch.asyncio.sleep", noted)
+    for _ in range(2):
+        await Following(*([] for _ in range(tries))).to_the_end()
+    first, second = slept[:tries], slept[tries:]
+    assert all(one != other for one, other in zip(first, second, strict=True))
+    for number, (one, other) in enumerate(zip(first, second, strict=True)):
+        full = min(FIRST_PAUSE * 2**number, LONGEST_PAUSE)
+        assert 0.5 * full <= min(one, other) <= max(one, other) <= 1.5 * full
 
 
 class _Reader:
