@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 import structlog
 
-from meshkit import operators
+from meshkit import operators, tenancy
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -76,6 +76,7 @@ ALTER DEFAULT PRIVILEGES IN SCHEMA public
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE ON SEQUENCES TO {role};
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT EXECUTE ON ROUTINES TO {role}
 """
+QUOTED = "SELECT quote_ident($1)"
 
 log = structlog.get_logger()
 
@@ -232,14 +233,28 @@ async def _create_history(connection: AnyConnection) -> bool:
     async with _transaction(connection):
         await connection.execute(CREATE_HISTORY)
         await connection.execute(operators.SCHEMA)
+        await connection.execute(tenancy.SCHEMA)
     return True
 
 
 async def _grant(connection: AnyConnection, app_role: str) -> bool:
     async with _transaction(connection):
-        role = await connection.fetchval("SELECT quote_ident($1)", app_role)
+        if await connection.fetchval(tenancy.FINDER_MISSING, app_role):
+            raise MigrationError(_without_finder(app_role))
+        role = await connection.fetchval(QUOTED, app_role)
+        finder = await connection.fetchval(QUOTED, tenancy.finder_of(app_role))
         await connection.execute(GRANTS.format(role=role))
+        await connection.execute(operators.GRANTS.format(role=role))
+        await connection.execute(tenancy.GRANTS.format(role=role, finder=finder))
     return True
+
+
+def _without_finder(app_role: str) -> str:
+    finder = tenancy.finder_of(app_role)
+    return (
+        f"{app_role} may not act as {finder}, which finds its work; as an administrator say "
+        f"`ALTER ROLE {app_role} NOINHERIT; CREATE ROLE {finder}; GRANT {finder} TO {app_role}`."
+    )
 
 
 async def _apply_transactional(connection: AnyConnection, migration: Migration) -> bool:

@@ -20,7 +20,6 @@ _ODD = re.compile(r"[^\w.@+ -]")
 
 SCHEMA = """
 CREATE SCHEMA IF NOT EXISTS audit;
-GRANT USAGE ON SCHEMA audit TO PUBLIC;
 CREATE TABLE IF NOT EXISTS audit.operator_change (
   change_number bigint GENERATED ALWAYS AS IDENTITY
     CONSTRAINT operator_change_number PRIMARY KEY,
@@ -36,7 +35,6 @@ CREATE TABLE IF NOT EXISTS audit.operator_change (
 );
 CREATE INDEX IF NOT EXISTS operator_change_by_tenant
   ON audit.operator_change (tenant_id, change_number);
-GRANT SELECT ON audit.operator_change TO PUBLIC;
 
 -- The owner's rights: the role of the service has none to write here.
 CREATE OR REPLACE FUNCTION audit.record() RETURNS trigger
@@ -67,6 +65,12 @@ BEGIN
 END
 $$;
 REVOKE ALL ON FUNCTION audit.record(), audit.watch(text, text[]) FROM PUBLIC;
+"""
+GRANTS = """
+REVOKE ALL ON SCHEMA audit FROM PUBLIC;
+REVOKE ALL ON audit.operator_change FROM PUBLIC;
+GRANT USAGE ON SCHEMA audit TO {role};
+GRANT SELECT ON audit.operator_change TO {role}
 """
 TELL = "SELECT set_config('app.operator', $1, true), set_config('app.method', $2, true)"
 

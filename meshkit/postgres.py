@@ -12,8 +12,15 @@ import asyncio
 import random
 import select
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+)
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -21,7 +28,7 @@ import asyncpg
 import structlog
 from prometheus_client import CollectorRegistry, Gauge, Histogram
 
-from meshkit import deadlines, operators
+from meshkit import deadlines, operators, tenancy
 from meshkit.clock import Clock, SystemClock
 from meshkit.errors import Unavailable
 
@@ -43,6 +50,8 @@ LIFE_SECONDS = 30 * 60.0
 """A connection is replaced at this age ± 10 %, so that not all go at once."""
 PING_AFTER_SECONDS = 30.0
 """Firewalls forget silent connections; one idle for longer is tried before it is lent."""
+FINDERS = 2
+"""Connections of the finder that stay open, and how many more under pressure."""
 WAIT_SECONDS = 5.0
 """The longest wait for a connection, whatever the caller's deadline."""
 COMMAND_SECONDS = 15.0
@@ -79,6 +88,7 @@ AWAY = (
     OSError,
 )
 
+OnConnect: TypeAlias = Callable[[Any], Coroutine[Any, Any, None]]
 ReadyCheck: TypeAlias = "Callable[[Connection], Awaitable[str | None]]"
 """Asked every two seconds; None when all is well, else a sentence."""
 
@@ -165,8 +175,12 @@ async def _leave_as_is(_connection: object) -> None:
     """Replace asyncpg's reset, a round trip for each release.
 
     Our connections carry no state beyond a transaction, and asyncpg ends that
-    without being asked.
+    without being asked. The finder's stay the finder's.
     """
+
+
+async def _become_finder(connection: _Connection) -> None:
+    await connection.execute(tenancy.BECOME_FINDER)
 
 
 @asynccontextmanager
@@ -185,25 +199,66 @@ async def _ping(connection: Connection) -> None:
     await connection.execute("SELECT 1")
 
 
-class Postgres:
-    """`KEPT` connections and up to `OVERFLOW` more; waiting is bounded by the deadline.
+class Statements:
+    """Single statements, each on a connection that is lent for it."""
 
-    `ready_check` says what must hold before the process may serve, such as
-    the version of the schema; it is asked again and again.
-    """
+    def acquire(self) -> AbstractAsyncContextManager[Connection]:
+        """Lend a connection."""
+        raise NotImplementedError
+
+    async def fetch(self, sql: str, *args: object) -> list[asyncpg.Record]:
+        """All rows of one statement."""
+        async with self.acquire() as connection:
+            return await connection.fetch(sql, *args)
+
+    async def fetchrow(self, sql: str, *args: object) -> asyncpg.Record | None:
+        """The first row of one statement, None without rows."""
+        async with self.acquire() as connection:
+            return await connection.fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: object) -> Any:
+        """The first column of the first row, None without rows."""
+        async with self.acquire() as connection:
+            return await connection.fetchval(sql, *args)
+
+    async def execute(self, sql: str, *args: object) -> str:
+        """Run one statement; returns its command tag, such as `UPDATE 3`."""
+        async with self.acquire() as connection:
+            return await connection.execute(sql, *args)
+
+
+class Named(Statements):
+    """Statements in the name of hotels, see `meshkit.tenancy`."""
+
+    def __init__(self, pool: Pool, tenants: tuple[str, ...]) -> None:
+        self._pool = pool
+        self._tenants = tenants
+
+    @asynccontextmanager
+    async def acquire(self) -> AsyncIterator[Connection]:
+        """Lend a connection inside a transaction, with which the names end."""
+        async with self._pool.transaction() as connection:
+            await tenancy.act_for(connection, *self._tenants)
+            yield connection
+
+
+class Pool(Statements):
+    """Connections that are kept and some more; waiting is bounded by the deadline."""
 
     def __init__(
         self,
         url: str,
         *,
-        registry: CollectorRegistry | None = None,
-        ready_check: ReadyCheck = _ping,
-        application_name: str = "conserje",
-        kept: int = KEPT,
-        overflow: int = OVERFLOW,
-        clock: Clock | None = None,
+        registry: CollectorRegistry | None,
+        ready_check: ReadyCheck,
+        application_name: str,
+        kept: int,
+        overflow: int,
+        clock: Clock | None,
+        on_connect: OnConnect | None = None,
     ) -> None:
         self._url = url
+        self._on_connect = on_connect
         self._ready_check = ready_check
         self._application_name = application_name
         self._clock = clock or SystemClock()
@@ -225,8 +280,6 @@ class Postgres:
         await self._kept
         await self._overflow
         await self._check()
-        if self._problem is None:
-            await self._warn_when_crowded()
         self._watch = asyncio.create_task(self._keep_checking(), name="postgres-check")
 
     async def close(self, seconds: float = 5.0) -> None:
@@ -244,6 +297,11 @@ class Postgres:
     def problem(self) -> str | None:
         """Why the process cannot serve, as a sentence; None when it can."""
         return self._problem
+
+    @property
+    def size(self) -> int:
+        """Connections it has at most."""
+        return self._size
 
     @property
     def in_use(self) -> int:
@@ -275,11 +333,6 @@ class Postgres:
         async with self.acquire(timeout) as connection, connection.transaction():
             yield connection
 
-    async def fetch(self, sql: str, *args: object) -> list[asyncpg.Record]:
-        """All rows of one statement."""
-        async with self.acquire() as connection:
-            return await connection.fetch(sql, *args)
-
     async def slices(
         self, sql: str, *args: object, rows: int
     ) -> AsyncGenerator[list[asyncpg.Record], None]:
@@ -293,21 +346,6 @@ class Postgres:
             while found := await cursor.fetch(rows):
                 yield found
 
-    async def fetchrow(self, sql: str, *args: object) -> asyncpg.Record | None:
-        """The first row of one statement, None without rows."""
-        async with self.acquire() as connection:
-            return await connection.fetchrow(sql, *args)
-
-    async def fetchval(self, sql: str, *args: object) -> Any:
-        """The first column of the first row, None without rows."""
-        async with self.acquire() as connection:
-            return await connection.fetchval(sql, *args)
-
-    async def execute(self, sql: str, *args: object) -> str:
-        """Run one statement; returns its command tag, such as `UPDATE 3`."""
-        async with self.acquire() as connection:
-            return await connection.execute(sql, *args)
-
     def _pool(self, size: int, idle_seconds: float) -> _Pool:
         return asyncpg.create_pool(
             self._url,
@@ -316,6 +354,7 @@ class Postgres:
             max_inactive_connection_lifetime=idle_seconds,
             max_queries=2**63,
             connection_class=_PooledConnection,
+            init=self._on_connect,
             reset=_leave_as_is,
             command_timeout=COMMAND_SECONDS,
             server_settings={"application_name": self._application_name},
@@ -418,10 +457,70 @@ class Postgres:
         except asyncpg.PostgresError as error:
             self._problem = f"The database refused to be looked at: {type(error).__name__}."
 
+
+class Postgres(Pool):
+    """The service's own pool, and the finder's beside it.
+
+    `ready_check` says what must hold before the process may serve, such as
+    the version of the schema; it is asked again and again.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        registry: CollectorRegistry | None = None,
+        ready_check: ReadyCheck = _ping,
+        application_name: str = "conserje",
+        kept: int = KEPT,
+        overflow: int = OVERFLOW,
+        clock: Clock | None = None,
+    ) -> None:
+        super().__init__(
+            url,
+            registry=registry,
+            ready_check=ready_check,
+            application_name=application_name,
+            kept=kept,
+            overflow=overflow,
+            clock=clock,
+        )
+        self.finder = Pool(
+            url,
+            registry=None,
+            ready_check=_ping,
+            application_name=f"{application_name}-finder",
+            kept=FINDERS,
+            overflow=FINDERS,
+            clock=clock,
+            on_connect=_become_finder,
+        )
+        """Executes the functions of the schema `finder`, and may do nothing else."""
+
+    async def start(self) -> None:
+        """Look at the database once, and from then on in the background; never fails."""
+        await super().start()
+        await self.finder.start()
+        if self.problem() is None:
+            await self._warn_when_crowded()
+
+    async def close(self, seconds: float = 5.0) -> None:
+        """Close once lent connections are back, after `seconds` whether they are or not."""
+        await asyncio.gather(super().close(seconds), self.finder.close(seconds))
+
+    def problem(self) -> str | None:
+        """Why the process cannot serve, as a sentence; None when it can."""
+        return super().problem() or self.finder.problem()
+
+    def of(self, *tenants: str) -> Named:
+        """Statements that see the rows of these hotels."""
+        return Named(self, tenants)
+
     async def _warn_when_crowded(self) -> None:
         try:
             free = await self.fetchval(FREE_CONNECTIONS)
         except (Unavailable, asyncpg.PostgresError):
             return
-        if free < self._size:
-            log.warning("database connections scarce", free=free, pool=self._size)
+        wanted = self.size + self.finder.size
+        if free < wanted:
+            log.warning("database connections scarce", free=free, pool=wanted)

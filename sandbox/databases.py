@@ -10,6 +10,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
+from meshkit.tenancy import finder_of
+
 SERVICE_NAME = re.compile(r"[a-z][a-z0-9_]{0,40}")
 
 # One advisory lock for whoever creates roles or databases: CREATE DATABASE
@@ -32,6 +34,16 @@ LIMIT_APP_ROLE = (
     "ALTER ROLE {role} SET lock_timeout = '5s'",
     "ALTER ROLE {role} SET idle_in_transaction_session_timeout = '15s'",
 )
+
+# Finds work over all hotels; the app role becomes it where it says so, and nowhere else.
+CREATE_FINDER = """
+DO $$ BEGIN
+  CREATE ROLE {finder};
+EXCEPTION WHEN duplicate_object OR unique_violation THEN
+  NULL;
+END $$
+"""
+GRANT_FINDER = ("ALTER ROLE {role} NOINHERIT", "GRANT {finder} TO {role}")
 
 CREATE_DATABASE = "CREATE DATABASE {database} OWNER {owner} TEMPLATE {template}"
 
@@ -71,14 +83,15 @@ def url_for(admin_url: str, database: str, role: str, password: str) -> str:
 
 
 async def create_roles(admin: asyncpg.Connection, admin_url: str, service: str) -> None:
-    """Create the owner and the app role of `service`, or set their passwords again."""
+    """Create the owner, the app role and the finder of `service`, or set passwords again."""
     if not SERVICE_NAME.fullmatch(service):
         raise ValueError(f"not a service name: {service!r}")
     for name in (f"conserje_{service}_owner", f"conserje_{service}"):
         role = _role(admin_url, name)
         await admin.execute(CREATE_ROLE.format(role=role.name, password=role.password))
-    for statement in LIMIT_APP_ROLE:
-        await admin.execute(statement.format(role=f"conserje_{service}"))
+    app = f"conserje_{service}"
+    for statement in (*LIMIT_APP_ROLE, CREATE_FINDER, *GRANT_FINDER):
+        await admin.execute(statement.format(role=app, finder=finder_of(app)))
 
 
 async def create_service_database(

@@ -25,6 +25,7 @@ from tests.conftest import PostgresServer
 END_IDLE = """
 SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'idle'
+  AND application_name NOT LIKE '%-finder'
 """
 END_ALL_OTHERS = """
 import asyncio, sys, asyncpg
