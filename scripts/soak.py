@@ -1,4 +1,7 @@
-"""Writes docs/soak.md from build/soak.xml: the long tests that ran, how long, with which seeds."""
+"""Writes what build/soak.xml tells into docs/soak.md: each long test's last run and its seed.
+
+Together they take hours, so they may run on different days: a row stays until its test runs again.
+"""
 
 from __future__ import annotations
 
@@ -13,12 +16,13 @@ REPORT = ROOT / "docs" / "soak.md"
 SEED = re.compile(r"seed\D{0,3}(\d+)", re.IGNORECASE)
 HEAD = """# The last soak
 
-Written by `make soak`, which runs the long tests at full size; `make test` holds a short edition of
-each. A test's seed makes the same run again: `CONSERJE_TEST_SEED=… make soak`.
+Written by `make soak`, which runs the long tests at full size on two cores; `make test` holds a
+short edition of each. A test's seed makes the same run again: `CONSERJE_TEST_SEED=… make soak`.
 
-| test | outcome | took | seed |
-|---|---|---|---|
+| test | outcome | took | seed | begun |
+|---|---|---|---|---|
 """
+ROW = re.compile(r"^\| (`tests/.*?`) \|.*$", re.MULTILINE)
 
 
 def main() -> int:
@@ -26,23 +30,28 @@ def main() -> int:
     if not RESULTS.exists():
         print("soak: build/soak.xml is not there; run `make soak` first")
         return 1
-    suite = next(ElementTree.parse(RESULTS).iter("testsuite"))
-    when = suite.get("timestamp", "")[:16].replace("T", " ")
-    rows = "".join(f"{row(case)}\n" for case in suite.iter("testcase"))
-    REPORT.write_text(f"{HEAD}{rows}\nBegun {when}, on two cores.\n")
+    rows = {match[1]: match[0] for match in ROW.finditer(_last_report())}
+    for suite in ElementTree.parse(RESULTS).iter("testsuite"):
+        begun = suite.get("timestamp", "")[:16].replace("T", " ")
+        rows |= dict(row(case, begun) for case in suite.iter("testcase"))
+    REPORT.write_text(HEAD + "\n".join(rows[name] for name in sorted(rows)) + "\n")
     print(REPORT.read_text())
     return 0
 
 
-def row(case: ElementTree.Element) -> str:
-    """One test on one line."""
+def _last_report() -> str:
+    return REPORT.read_text() if REPORT.exists() else ""
+
+
+def row(case: ElementTree.Element, begun: str) -> tuple[str, str]:
+    """A test, and the line about it."""
     outcome = next(
         (kind for kind in ("failure", "error", "skipped") if case.find(kind) is not None), "passed"
     )
     seeds = ", ".join(dict.fromkeys(SEED.findall(case.findtext("system-out") or ""))) or "—"
-    file = case.get("classname", "").replace(".", "/") + ".py"
+    name = f"`{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}`"
     took = float(case.get("time", 0))
-    return f"| `{file}::{case.get('name')}` | {outcome} | {took:.0f} s | {seeds} |"
+    return name, f"| {name} | {outcome} | {took:.0f} s | {seeds} | {begun} |"
 
 
 if __name__ == "__main__":
