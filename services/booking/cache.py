@@ -53,6 +53,7 @@ MOST_READ = 4096
 MOST_WRITING = 64
 """So many batches are written back at once; what is more is not written."""
 
+_Command = tuple[str | bytes | int, ...]
 Load = Callable[[Sequence[Asked]], Awaitable[Sequence[Counters | MeshError]]]
 
 
@@ -170,13 +171,9 @@ class AvailabilityCache:
         places: dict[str, list[int]] = {}
         for place, (tenant_id, _) in enumerate(asked):
             places.setdefault(tenant_id, []).append(place)
-        read = await asyncio.gather(
-            *(
-                self._redis.mget(
-                    version_key(tenant_id), *(entry_key(tenant_id, asked[one][1]) for one in own)
-                )
-                for tenant_id, own in places.items()
-            )
+        read = await self._at_once(
+            ("MGET", version_key(tenant_id), *(entry_key(tenant_id, asked[one][1]) for one in own))
+            for tenant_id, own in places.items()
         )
         seen = {}
         for (tenant_id, own), (version, *entries) in zip(places.items(), read, strict=True):
@@ -209,26 +206,38 @@ class AvailabilityCache:
         task.add_done_callback(self._writing.discard)
 
     async def _keep(self, fresh: Sequence[tuple[Asked, Counters, str]]) -> None:
-        await self._guarded(asyncio.gather(*(self._keep_one(*one) for one in fresh)))
+        entries = [entry for one in fresh if (entry := self._entry(*one)) is not None]
+        if entries:
+            await self._guarded(self._at_once(entries))
 
-    async def _keep_one(self, asked: Asked, counters: Counters, version: str) -> None:
+    def _entry(self, asked: Asked, counters: Counters, version: str) -> _Command | None:
+        """The command that keeps the counters; None when they end too soon."""
         tenant_id, stay = asked
         seconds = self._seconds
         if counters.first_expiry is not None:
             seconds = min(seconds, (counters.first_expiry - counters.as_of).total_seconds())
-        if seconds >= 0.001:
-            entry = {"tenant": tenant_id, "version": version, "counters": _to_json(counters)}
-            await self._redis.set(
-                entry_key(tenant_id, stay), orjson.dumps(entry), px=int(seconds * 1000)
-            )
+        if seconds < 0.001:
+            return None
+        entry = {"tenant": tenant_id, "version": version, "counters": _to_json(counters)}
+        key = entry_key(tenant_id, stay)
+        return ("SET", key, orjson.dumps(entry), "PX", int(seconds * 1000))
 
     async def _replace_versions(self, tenant_ids: list[str]) -> None:
-        await asyncio.gather(
-            *(
-                self._redis.set(version_key(one), secrets.token_hex(8), ex=VERSION_SECONDS)
-                for one in tenant_ids
-            )
+        await self._at_once(
+            ("SET", version_key(one), secrets.token_hex(8), "EX", VERSION_SECONDS)
+            for one in tenant_ids
         )
+
+    async def _at_once(self, commands: Iterable[_Command]) -> list[Any]:
+        """The answers to commands that are about one hotel each, sent without waiting in between.
+
+        No transaction: where Redis is a cluster, its client deals them out to the nodes.
+        """
+        pipeline = self._redis.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        answers: list[Any] = await pipeline.execute()
+        return answers
 
 
 def _close(work: Awaitable[Any]) -> None:
