@@ -7,8 +7,9 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any
 
 PROGRAM = "tests.integration.meshkit.program"
@@ -65,8 +66,13 @@ class Process:
 
 
 @asynccontextmanager
-async def running(*arguments: str, **settings: object) -> AsyncIterator[Process]:
-    """A process with `CONSERJE_TENANT_<SETTING>` set; killed at the end if it still runs."""
+async def running(
+    *arguments: str, common: Mapping[str, str] = MappingProxyType({}), **settings: object
+) -> AsyncIterator[Process]:
+    """A process with `CONSERJE_TENANT_<SETTING>` set; killed at the end if it still runs.
+
+    `common` are variables that every process of the mesh has.
+    """
     own = {f"CONSERJE_TENANT_{name.upper()}": str(value) for name, value in settings.items()}
     environ = {key: value for key, value in os.environ.items() if not key.startswith("CONSERJE_")}
     process = Process(
@@ -75,7 +81,7 @@ async def running(*arguments: str, **settings: object) -> AsyncIterator[Process]
             "-m",
             PROGRAM,
             *arguments,
-            env=environ | own,
+            env={**environ, **common, **own},
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )

@@ -55,6 +55,18 @@ async def test_a_process_serves_probes_health_and_reflection() -> None:
             assert {SERVICE, "grpc.health.v1.Health"} <= names
 
 
+async def test_without_reflection_a_process_does_not_describe_itself() -> None:
+    async with running(common={"CONSERJE_REFLECTION": "false"}) as process:
+        ports = await process.line("listening")
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{ports['grpc']}") as channel:
+            reflection: Any = reflection_pb2_grpc.ServerReflectionStub(cast(Any, channel))
+            asked = cast(Any, reflection_pb2).ServerReflectionRequest(list_services="")
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                async for _ in reflection.ServerReflectionInfo(iter([asked])):
+                    pass
+            assert caught.value.code() == grpc.StatusCode.UNIMPLEMENTED
+
+
 async def test_a_stop_finishes_what_was_begun_in_the_order_that_loses_nothing() -> None:
     async with running(answer_seconds=1.0, notice_seconds=0.3) as process:
         ports = await process.line("listening")
@@ -114,7 +126,8 @@ async def test_a_taken_port_is_one_sentence(setting: str) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        async with running(**{setting: address}) as process:
+        told_where: dict[str, Any] = {setting: address}
+        async with running(**told_where) as process:
             code, told = await process.end()
     assert code == 1
     assert f"could not start: cannot listen on {address}" in told
@@ -166,7 +179,7 @@ class Load:
 
 
 async def test_no_idempotent_call_fails_while_two_replicas_are_restarted() -> None:
-    settings = {"answer_seconds": 0.02, "notice_seconds": 0.1}
+    settings: dict[str, Any] = {"answer_seconds": 0.02, "notice_seconds": 0.1}
     ports = [free_port(), free_port()]
     addresses = [f"127.0.0.1:{port}" for port in ports]
     async with (

@@ -1,0 +1,114 @@
+"""What an installation for guests has beside its pods."""
+
+from __future__ import annotations
+
+from tests.chart.render import RELEASE, Object, environment, matches, scenario
+
+SERVICES = ("booking", "messaging", "tenant")
+
+
+def _all(kind: str, name: str = "production") -> list[Object]:
+    return [one for one in scenario(name) if one["kind"] == kind]
+
+
+def _one(kind: str, name: str = "production") -> Object:
+    (found,) = _all(kind, name)
+    return found
+
+
+def test_the_webhook_and_nothing_else_is_reached_from_outside() -> None:
+    spec = _one("Ingress")["spec"]
+    assert spec["ingressClassName"] == "nginx"
+    assert spec["tls"] == [
+        {"hosts": ["whatsapp.example.com"], "secretName": "whatsapp-example-com"}
+    ]
+    (rule,) = spec["rules"]
+    assert rule["host"] == "whatsapp.example.com"
+    for path in rule["http"]["paths"]:
+        assert path["path"] != "/"
+        assert path["backend"]["service"]["name"] == f"{RELEASE}-gateway"
+    assert not _all("Ingress", "minimal")
+
+
+def test_calls_are_spread_over_every_pod_of_a_service() -> None:
+    """Headless: the name resolves to all pods, and clients take turns."""
+    headless = {
+        one["metadata"]["name"] for one in _all("Service") if one["spec"].get("clusterIP") == "None"
+    }
+    assert {f"{RELEASE}-{service}" for service in SERVICES} <= headless
+    for one in _all("Deployment"):
+        own = environment(one["spec"]["template"]["spec"]["containers"][0])
+        for name, target in own.items():
+            if name.startswith("CONSERJE_TARGET_"):
+                assert target.startswith("dns:///"), (one["metadata"]["name"], name)
+
+
+def test_databases_are_migrated_after_an_install_and_before_an_upgrade() -> None:
+    jobs = {one["metadata"]["name"]: one for one in _all("Job")}
+    for service in SERVICES:
+        job = jobs[f"{RELEASE}-{service}-migrate"]
+        hooks = job["metadata"]["annotations"]["helm.sh/hook"]
+        assert hooks == "post-install,pre-upgrade"
+        (container,) = job["spec"]["template"]["spec"]["containers"]
+        assert container["args"] == ["-m", f"services.{service}", "migrate"]
+
+
+def test_workers_scale_by_the_inbox_and_by_what_they_compute() -> None:
+    scaled = {one["spec"]["scaleTargetRef"]["name"]: one for one in _all("HorizontalPodAutoscaler")}
+    assert scaled.keys() == {f"{RELEASE}-gateway", f"{RELEASE}-messaging-steps"}
+    steps = scaled[f"{RELEASE}-messaging-steps"]["spec"]["metrics"]
+    assert [one["type"] for one in steps] == ["Resource", "External"]
+    assert steps[1]["external"]["metric"]["name"] == "inbox_pending"
+
+
+def test_every_process_is_scraped_and_told_where_the_collector_is() -> None:
+    monitor = _one("ServiceMonitor")["spec"]
+    assert monitor["endpoints"] == [{"port": "ops", "interval": "15s"}]
+    services = [one for one in _all("Service") if matches(monitor["selector"], _labels(one))]
+    for one in _all("Deployment"):
+        template = one["spec"]["template"]
+        selected = [
+            service
+            for service in services
+            if service["spec"]["selector"].items() <= template["metadata"]["labels"].items()
+            and "ops" in {port["name"] for port in service["spec"]["ports"]}
+        ]
+        assert selected, one["metadata"]["name"]
+        own = environment(template["spec"]["containers"][0])
+        assert own["CONSERJE_OTLP_ENDPOINT"] == "http://collector.telemetry:4318"
+
+
+def _labels(one: Object) -> dict[str, str]:
+    labels: dict[str, str] = one["metadata"]["labels"]
+    return labels
+
+
+def test_certificates_come_from_cert_manager_or_from_an_authority_that_is_kept() -> None:
+    issued = {one["metadata"]["name"] for one in _all("Certificate")}
+    assert {f"{RELEASE}-{service}" for service in (*SERVICES, "gateway", "reader")} <= issued
+    # Nothing of the Job's is Helm's own, so an upgrade or a rollback leaves its secrets alone.
+    assert not [one for one in _all("Secret", "mtls") if "tls" in one["metadata"]["name"]]
+    jobs = {one["metadata"]["name"]: one for one in _all("Job", "mtls")}
+    hooks = jobs[f"{RELEASE}-certificates"]["metadata"]["annotations"]["helm.sh/hook"]
+    assert hooks == "pre-install,pre-upgrade"
+
+
+def test_reflection_can_be_turned_off() -> None:
+    for one in _all("Deployment"):
+        (container,) = one["spec"]["template"]["spec"]["containers"]
+        own = environment(container)
+        assert own["CONSERJE_REFLECTION"] == "false"
+
+
+def test_a_trial_brings_a_postgres_a_redis_and_a_whatsapp_of_its_own() -> None:
+    images = {
+        container["name"]
+        for one in _all("Deployment", "dev")
+        for container in one["spec"]["template"]["spec"]["containers"]
+    }
+    assert {"postgres", "redis", "graph"} <= images
+    assert not {"postgres", "redis", "graph"} & {
+        container["name"]
+        for one in _all("Deployment")
+        for container in one["spec"]["template"]["spec"]["containers"]
+    }
