@@ -249,6 +249,7 @@ class Mesh:
             redis_url=self.servers.redis_url,
             credentials=Credentials.kept_in(self.folder.credentials),
             keys=keep_key(self.folder.keys),
+            media=self.folder.media,
             numbers=self._numbers,
             base=self._env,
         )

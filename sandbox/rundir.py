@@ -37,6 +37,11 @@ class RunDir:
         return self.path / "keys"
 
     @property
+    def media(self) -> Path:
+        """The folder of the files that guests have sent."""
+        return self.path / "media"
+
+    @property
     def journal(self) -> Path:
         """The journal of the fake Graph API."""
         return self.path / "graph.jsonl"

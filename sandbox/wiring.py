@@ -91,6 +91,8 @@ class Wiring:
     credentials: Credentials
     keys: Path
     """The folder of the tenant service's keys."""
+    media: Path
+    """The folder of guests' files."""
     numbers: Sequence[Number]
     base: Mapping[str, str]
     """The environment that all of them start from."""
@@ -147,6 +149,7 @@ class Wiring:
 
     def _particular(self, service: str) -> dict[str, str]:
         known = self.credentials
+        graph = f"http://{self.addresses['graph'].http}"
         return {
             "gateway": {
                 "CONSERJE_GATEWAY_APP_SECRETS": known.app_secret,
@@ -154,7 +157,9 @@ class Wiring:
             },
             "tenant": {"CONSERJE_TENANT_KEYS_FOLDER": str(self.keys)},
             "messaging": {
-                "CONSERJE_MESSAGING_GRAPH_BASE_URL": f"http://{self.addresses['graph'].http}",
+                "CONSERJE_MESSAGING_GRAPH_BASE_URL": graph,
+                "CONSERJE_MESSAGING_MEDIA_ORIGINS": graph,
+                "CONSERJE_MESSAGING_MEDIA_FOLDER": str(self.media),
                 "CONSERJE_MESSAGING_GRAPH_ACCESS_TOKEN": known.access_token,
             },
             "graph": {

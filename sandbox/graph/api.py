@@ -38,6 +38,15 @@ def routes() -> list[web.RouteDef]:
 
 
 @web.middleware
+async def peers(request: web.Request, handler: Any) -> web.StreamResponse:
+    """Notes what each request came over: whoever pools connections opens few."""
+    if request.transport is not None:
+        request.app[WORLD].peers.add(request.transport.get_extra_info("peername"))
+    response: web.StreamResponse = await handler(request)
+    return response
+
+
+@web.middleware
 async def errors(request: web.Request, handler: Any) -> web.StreamResponse:
     """Every refusal in Meta's shape."""
     try:

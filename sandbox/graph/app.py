@@ -33,7 +33,7 @@ async def serving(
 
 
 def _application(world: World) -> web.Application:
-    application = web.Application(middlewares=[api.errors], client_max_size=api.MAX_BODY)
+    application = web.Application(middlewares=[api.peers, api.errors], client_max_size=api.MAX_BODY)
     application[accounts.WORLD] = world
     application.add_routes([*api.routes(), *control.routes()])
     return application

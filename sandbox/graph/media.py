@@ -45,6 +45,9 @@ class MediaStore:
         self._files: OrderedDict[str, Media] = OrderedDict()
         self._links: OrderedDict[str, tuple[str, float]] = OrderedDict()
         self.held_bytes = 0
+        self.described = 0
+        """Addresses that were given out."""
+        self.downloaded = 0
 
     def add(self, phone_number_id: str, mime_type: str, content: bytes) -> Media:
         """Keeps a file that is within Meta's limits."""
@@ -69,6 +72,7 @@ class MediaStore:
 
     def link(self, media: Media) -> str:
         """A name under which the file can be fetched for five minutes."""
+        self.described += 1
         name = secrets.token_urlsafe(24)
         self._links[name] = (media.media_id, time.monotonic() + URL_SECONDS)
         while len(self._links) > 10_000:
@@ -78,7 +82,9 @@ class MediaStore:
     def open(self, name: str) -> Media | None:
         """The file behind a link that is still valid."""
         media_id, until = self._links.get(name, ("", 0.0))
-        return self._files.get(media_id) if time.monotonic() < until else None
+        media = self._files.get(media_id) if time.monotonic() < until else None
+        self.downloaded += media is not None
+        return media
 
 
 def _check_size(mime_type: str, size: int) -> None:

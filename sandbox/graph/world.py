@@ -36,6 +36,8 @@ class World:
         self.faults = Faults()
         self.pairs = PairLimit(enabled=settings.pair_limit)
         self.media = MediaStore(settings.keep_media_bytes)
+        self.peers: set[Any] = set()
+        """Addresses and ports that were heard from: one for each connection, 65,536 of a host."""
         self.templates = Templates()
         self.unsubscribed: set[str] = set()
         self._resume(past)
@@ -109,7 +111,10 @@ class World:
             "webhook_items_dropped": self.courier.dropped,
             "webhook_posts_refused": self.courier.refused_posts,
             "webhook_last_refusal": self.courier.last_refusal,
+            "connections": len(self.peers),
             "media_bytes": self.media.held_bytes,
+            "media_described": self.media.described,
+            "media_downloaded": self.media.downloaded,
             "pair_limit": self.pairs.enabled,
             "faults_pending": sum(fault.count for fault in self.faults.pending()),
             "numbers": sorted(self.numbers),

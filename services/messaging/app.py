@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -36,7 +38,11 @@ from services.messaging.effects import EffectWorker
 from services.messaging.fields import FieldWorker
 from services.messaging.inbox import Ingest
 from services.messaging.media.audio_cache import AudioCache, AudioCacheMetrics
+from services.messaging.media.fetching import Fetcher
+from services.messaging.media.metrics import MediaMetrics
 from services.messaging.media.servicer import MediaServicer
+from services.messaging.media.shelf import Folder
+from services.messaging.media.worker import MediaWorker
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.news import ReservationNews
 from services.messaging.numbers.servicer import NumberServicer
@@ -53,6 +59,7 @@ from services.messaging.store.aside import AsideStore
 from services.messaging.store.effects import EffectStore
 from services.messaging.store.fields import FieldStore
 from services.messaging.store.inbox import InboxStore
+from services.messaging.store.media import MediaStore
 from services.messaging.store.merges import MergeStore
 from services.messaging.store.news import NewsStore
 from services.messaging.store.numbers import NumberStore
@@ -87,11 +94,11 @@ TEMPLATES = "conserje.messaging.v1.TemplateService"
 USAGE = "conserje.messaging.v1.UsageService"
 MEDIA = "conserje.messaging.v1.MediaService"
 NUMBERS = "conserje.messaging.v1.NumberService"
-SERVE, STEPS, SEND = MODES = ("serve", "steps", "send")
+SERVE, STEPS, SEND, FETCH = MODES = ("serve", "steps", "send", "media")
 
 
 async def build(kit: Kit, settings: MessagingSettings) -> None:
-    """Serve, lead conversations, send: all of it, or what `--only` names."""
+    """Serve, lead conversations, send, fetch files: all of it, or what `--only` names."""
     metrics = MessagingMetrics(kit.registry)
     postgres = await kit.postgres(settings.database_url)
     wakes = Wakes(arrived=Wake(), commands=Wake(), messages=Wake())
@@ -113,9 +120,12 @@ async def build(kit: Kit, settings: MessagingSettings) -> None:
         verifier = Verifier(reader, tokens, NumberStore(postgres), kit.clock)
         numbers = NumberServicer(verifier, directory)
         kit.grpc(add_NumberServiceServicer_to_server, numbers, NUMBERS)
+    owners = Owners(directory, tenants)
+    if FETCH in kit.modes:
+        _fetch(kit, settings, postgres, metrics, tokens, directory, owners)
     if STEPS in kit.modes:
         profiles = Profiles(tenants, ProfileMetrics(kit.registry))
-        turns = Turns(directory, Owners(directory, tenants))
+        turns = Turns(directory, owners)
         _lead(kit, settings, postgres, metrics, wakes, turns, profiles)
         _read(kit, settings, postgres, metrics, catalogue, directory)
     if kit.modes & {SERVE, SEND}:
@@ -200,6 +210,51 @@ def _serve_media(kit: Kit, settings: MessagingSettings, redis: Redis) -> None:
         metrics=AudioCacheMetrics(kit.registry),
     )
     kit.grpc(add_MediaServiceServicer_to_server, MediaServicer(cache), MEDIA)
+
+
+def _fetch(
+    kit: Kit,
+    settings: MessagingSettings,
+    postgres: Postgres,
+    metrics: MessagingMetrics,
+    tokens: Tokens,
+    directory: Directory,
+    owners: Owners,
+) -> None:
+    """Its sessions are its own: nothing that is sent waits for a connection behind a download."""
+
+    counts = MediaMetrics(kit.registry)
+
+    def session(to: str, seconds: float) -> aiohttp.ClientSession:
+        return kit.http_session(
+            limit_per_host=settings.media_concurrency,
+            total_seconds=seconds,
+            read_seconds=settings.graph_timeout_seconds,
+            trace_configs=[counts.counting(to)],
+        )
+
+    graph = session("graph", settings.graph_timeout_seconds)
+    files = partial(session, "files", settings.media_timeout_seconds)
+    worker = MediaWorker(
+        store=MediaStore(postgres),
+        shelf=Folder(Path(settings.media_folder)),
+        fetcher=Fetcher(
+            GraphReader(graph, base_url=settings.graph_base_url, version=settings.graph_version),
+            {origin: files() for origin in settings.media_origins},
+            most_bytes=settings.media_bytes,
+        ),
+        owners=owners,
+        directory=directory,
+        tokens=tokens,
+        clock=kit.clock,
+        metrics=counts,
+        service_metrics=metrics,
+        settings=settings,
+    )
+    kit.worker("media", worker.run)
+    kit.worker("media-leases", worker.renew)
+    kit.worker("media-sweep", worker.sweep)
+    kit.degraded("media", worker.problem)
 
 
 def _read(

@@ -15,6 +15,7 @@ from conserje.messaging.v1.event_pb2 import (
     DELIVERY_STATE_READ,
     DELIVERY_STATE_SENT,
     InboundMessage,
+    MediaContent,
     MessageStatus,
 )
 from conserje.messaging.v1.messaging_service_pb2 import (
@@ -116,7 +117,9 @@ def append(columns: IngestColumns, item: IngestEventRequest, now: float) -> None
     columns.kind.append(kind)
     columns.event.append(event.SerializeToString())
     columns.trace.append(item.traceparent)
-    _append_sender(columns, event.message if kind == "message" else None)
+    message = event.message if kind == "message" else None
+    columns.media.append(_media(message) if message is not None else None)
+    _append_sender(columns, message)
     _append_status(columns, event.status if kind == "status" else None)
 
 
@@ -141,6 +144,21 @@ def _append_sender(columns: IngestColumns, message: InboundMessage | None) -> No
     columns.written.append(_written(message) if message is not None and names.phone else None)
     # What WhatsApp says of a guest is nothing that the guest did.
     columns.opens.append(message is not None and message.WhichOneof("content") != "system")
+
+
+def _media(message: InboundMessage) -> bytes | None:
+    """What a file is fetched by, without the guest's words; None where there is no file."""
+    if message.WhichOneof("content") != "media" or not message.media.media_id:
+        return None
+    told = message.media
+    return MediaContent(
+        kind=told.kind,
+        media_id=told.media_id,
+        mime_type=told.mime_type,
+        sha256=told.sha256,
+        voice=told.voice,
+        url=told.url,
+    ).SerializeToString()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,9 @@
 """What the messaging service can be told."""
 
-from pydantic import Field, SecretStr
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+from yarl import URL
 
 from meshkit.config import (
     BookingTarget,
@@ -9,6 +12,17 @@ from meshkit.config import (
     Settings,
     TenantTarget,
 )
+
+
+def _check_origin(value: str) -> str:
+    url = URL(value)
+    if url.scheme not in ("http", "https") or not url.host or URL(value) != url.origin():
+        raise ValueError("must be scheme and host, such as https://lookaside.fbsbx.com")
+    return value.rstrip("/")
+
+
+Origin = Annotated[str, AfterValidator(_check_origin)]
+"""A scheme, a host and perhaps a port."""
 
 
 class MessagingSettings(DatabaseSettings, RedisSettings, TenantTarget, BookingTarget, Settings):
@@ -38,7 +52,10 @@ class MessagingSettings(DatabaseSettings, RedisSettings, TenantTarget, BookingTa
         0.2, gt=0, le=60, description="How often to look for work that others left, with jitter."
     )
     lease_seconds: float = Field(
-        15.0, gt=0, le=600, description="How long a conversation is leased; renewed at a third."
+        15.0,
+        gt=0,
+        le=600,
+        description="How long a conversation or a file is leased; renewed at a third.",
     )
     step_concurrency: int = Field(
         64, ge=1, le=1024, description="Conversations that one process works on at once."
@@ -124,6 +141,44 @@ class MessagingSettings(DatabaseSettings, RedisSettings, TenantTarget, BookingTa
         description=(
             "How much of these is kept for each hotel; beyond, what was used longest ago goes."
         ),
+    )
+    media_folder: str = Field(
+        "/var/lib/conserje/media",
+        min_length=1,
+        description=(
+            "Where guests' files are kept, readable by this user alone and not encrypted;"
+            " replicas that fetch share it."
+        ),
+    )
+    media_origins: tuple[Origin, ...] = Field(
+        ("https://lookaside.fbsbx.com",),
+        min_length=1,
+        description=(
+            "Scheme and host that files are fetched from and that see the access token, separated"
+            " by commas; nothing else is asked, whatever WhatsApp's answers name."
+        ),
+    )
+    media_bytes: int = Field(
+        100 << 20,
+        ge=1 << 10,
+        le=1 << 30,
+        description="The largest file that is kept; WhatsApp's own limit is 100 MB.",
+    )
+    media_concurrency: int = Field(
+        16,
+        ge=1,
+        le=256,
+        description="Files that one process fetches at once, and its connections to each origin.",
+    )
+    media_share: int = Field(8, ge=1, le=256, description="Of these, those of one number at most.")
+    media_timeout_seconds: float = Field(
+        120.0, gt=0, le=1800, description="Time for one download of a file."
+    )
+    media_keep_seconds: float = Field(
+        30 * 86400.0,
+        ge=1,
+        le=3650 * 86400.0,
+        description="How long a guest's file is kept, from its arrival; then it is removed.",
     )
     pause_seconds: float = Field(
         60.0, gt=0, description="How long a number rests whose credentials or quality are refused."

@@ -51,6 +51,16 @@ messagingSend:
   database: messaging
   graph: true
   outside: true
+messagingMedia:
+  process: messaging
+  redis: true
+  args: ["-m", "services.messaging", "--only=media"]
+  identity: messaging
+  calls: [tenant]
+  database: messaging
+  graph: true
+  outside: true
+  media: true
 {{- end }}
 
 {{/* The objects' names: conserje-messaging-steps for messagingSteps. */}}
@@ -170,13 +180,18 @@ capabilities: {drop: [ALL]}
 {{- if .fact.keys }}
 - {name: {{ $own }}KEYS_FOLDER, value: /var/run/conserje/keys}
 {{- end }}
+{{- if .fact.media }}
+- {name: {{ $own }}MEDIA_FOLDER, value: /var/lib/conserje/media}
+{{- end }}
 {{- if .fact.redis }}
 {{ include "conserje.secretVariable" (dict "name" "CONSERJE_REDIS_URL" "secret" (include "conserje.secretName" (dict "root" $root "kind" "redis")) "key" "url") }}
 {{- end }}
 {{- if .fact.graph }}
 {{ include "conserje.secretVariable" (dict "name" "CONSERJE_MESSAGING_GRAPH_ACCESS_TOKEN" "secret" (include "conserje.secretName" (dict "root" $root "kind" "graph")) "key" "accessToken") }}
 {{- if $root.Values.dev.enabled }}
-- {name: CONSERJE_MESSAGING_GRAPH_BASE_URL, value: {{ printf "http://%s:8085" (include "conserje.name" (dict "root" $root "workload" "graph")) | quote }}}
+{{- $graph := printf "http://%s:8085" (include "conserje.name" (dict "root" $root "workload" "graph")) }}
+- {name: CONSERJE_MESSAGING_GRAPH_BASE_URL, value: {{ $graph | quote }}}
+- {name: CONSERJE_MESSAGING_MEDIA_ORIGINS, value: {{ $graph | quote }}}
 {{- end }}
 {{- end }}
 {{- if $root.Values.telemetry.otlpEndpoint }}

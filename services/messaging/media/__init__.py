@@ -1,1 +1,1 @@
-"""What is kept of media. Nobody speaks or listens yet: the cache is there for those who will."""
+"""Files that guests send, and what is kept of speech. Nobody speaks or listens yet."""

@@ -328,7 +328,7 @@ def _environment(settings: MessagingSettings) -> dict[str, str]:
     for name, value in settings.model_dump(exclude_none=True).items():
         plain = value.get_secret_value() if isinstance(value, SecretStr) else value
         prefix = "CONSERJE_" if name in shared else "CONSERJE_MESSAGING_"
-        environ[prefix + name.upper()] = str(plain)
+        environ[prefix + name.upper()] = ",".join(plain) if isinstance(plain, tuple) else str(plain)
     return environ | {"CONSERJE_LOG_LEVEL": "INFO"}
 
 
@@ -471,6 +471,8 @@ def settings_for(urls: DatabaseUrls, **values: Any) -> MessagingSettings:
         "db_pool_size": 4,
         "db_pool_overflow": 4,
         "drain_seconds": 5.0,
+        # Nobody may write there: what fetches files says where.
+        "media_folder": "/proc/media",
         "log_level": "ERROR",
     }
     return MessagingSettings.model_validate(defaults | values)

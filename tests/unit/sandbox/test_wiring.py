@@ -39,7 +39,9 @@ def wiring() -> Wiring:
     ports.release()
     databases = {name: DatabaseUrls(f"pg://owner-{name}", f"pg://{name}") for name in SERVICES}
     numbers = (Number("1", "2", "+34 910 000 001"),)
-    return Wiring(addresses, databases, "redis://r", KNOWN, Path("/keys"), numbers, BASE)
+    return Wiring(
+        addresses, databases, "redis://r", KNOWN, Path("/keys"), Path("/media"), numbers, BASE
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
