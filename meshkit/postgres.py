@@ -88,6 +88,9 @@ AWAY = (
     OSError,
 )
 
+BEHIND = (asyncpg.SyntaxOrAccessError, asyncpg.InvalidSchemaNameError)
+"""What a statement meets in a schema that lacks a migration, or in one that it may not use."""
+
 OnConnect: TypeAlias = Callable[[Any], Coroutine[Any, Any, None]]
 ReadyCheck: TypeAlias = "Callable[[Connection], Awaitable[str | None]]"
 """Asked every two seconds; None when all is well, else a sentence."""

@@ -10,60 +10,16 @@ from datetime import datetime
 import asyncpg
 
 from meshkit.errors import Unavailable
-from meshkit.postgres import Postgres
+from meshkit.postgres import BEHIND, Postgres
 from services.tenant.domain import Difference, Holdings, Number, Snapshot, TenantState, until
 from services.tenant.identifiers.domain import Identifier, Kind
 
-# One statement, so that hotels, what they are found by and the version are of
-# one moment: those that have changed after a version, or all. The joins keep
-# the one row of `directory` when there is no hotel, and a hotel that is found
-# by nothing. A number that is the hotel's has no `until_time`; other identifiers
-# have a `kind`. It is looked up hotel by hotel, so a few that have changed cost
-# a few lookups, whatever the planner believes. Versions are raised under a lock,
-# so none is committed after a higher one.
+# One statement of all hotels, so of one moment; `0040_asked_of_all_hotels.sql` says what is in it.
 SELECT_DIRECTORY = """
-SELECT directory.version AS directory_version,
-       statement_timestamp() AS read_time,
-       (SELECT count(*) FROM tenant AS any_tenant WHERE any_tenant.state = 'ACTIVE')
-         AS active_tenant_count,
-       tenant.tenant_id,
-       tenant.state,
-       tenant.display_name,
-       tenant.time_zone,
-       tenant.default_language_code,
-       tenant.language_codes,
-       tenant.currency_code,
-       tenant.version,
-       found.kind,
-       found.value,
-       found.whatsapp_business_account_id,
-       found.shared,
-       found.since_time,
-       found.until_time,
-       found.throughput_tier,
-       found.graph_version
-FROM directory
-LEFT JOIN tenant ON tenant.version > $1
-LEFT JOIN LATERAL (
-  SELECT NULL AS kind, phone_number_id AS value, whatsapp_business_account_id, shared,
-         (SELECT max(past.until_time) FROM past_number AS past
-          WHERE past.phone_number_id = whatsapp_number.phone_number_id) AS since_time,
-         NULL::timestamptz AS until_time, throughput_tier, graph_version
-  FROM whatsapp_number
-  WHERE whatsapp_number.tenant_id = tenant.tenant_id
-  UNION ALL
-  SELECT NULL, phone_number_id, whatsapp_business_account_id, shared,
-         (SELECT max(earlier.until_time) FROM past_number AS earlier
-          WHERE earlier.phone_number_id = past_number.phone_number_id
-            AND earlier.until_time < past_number.until_time),
-         until_time, '', ''
-  FROM past_number
-  WHERE past_number.tenant_id = tenant.tenant_id
-  UNION ALL
-  SELECT kind, value, '', false, NULL, NULL, '', ''
-  FROM identifier
-  WHERE identifier.tenant_id = tenant.tenant_id
-) AS found ON true
+SELECT directory_version, read_time, active_tenant_count, tenant_id, state, display_name,
+       time_zone, default_language_code, language_codes, currency_code, version, kind, value,
+       whatsapp_business_account_id, shared, since_time, until_time, throughput_tier, graph_version
+FROM finder.directory_after($1)
 """
 
 SELECT_VERSION = "SELECT version FROM directory"
@@ -101,12 +57,12 @@ class TenantStore:
         return building.difference()
 
     async def _read(self, building: _Building, version: int) -> None:
-        slices = self._postgres.slices(SELECT_DIRECTORY, version, rows=SLICE_ROWS)
+        slices = self._postgres.finder.slices(SELECT_DIRECTORY, version, rows=SLICE_ROWS)
         try:
             async with aclosing(slices):
                 async for rows in slices:
                     building.add(rows)
-        except asyncpg.SyntaxOrAccessError as error:
+        except BEHIND as error:
             raise Unavailable("SCHEMA_BEHIND", "The directory cannot be read as it is.") from error
 
     async def read_version(self) -> int:

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from meshkit import tenancy
 from meshkit.errors import FailedPrecondition, InvalidArgument, NotFound, Unavailable
 from meshkit.keyring import Sealed
-from meshkit.postgres import Postgres
+from meshkit.postgres import BEHIND, Postgres
+from meshkit.tenancy import UNRESOLVED
 from services.tenant.credentials.domain import (
     MOST_APP_SECRETS,
     MOST_OF_HOTEL,
@@ -80,6 +82,11 @@ ORDER BY credential_id LIMIT $4
 """
 )
 
+# Of all hotels and apps: the last one is the key that is of no interest.
+SELECT_IDS = "SELECT credential_id, tenant_id FROM finder.credential_ids_after($1, $2, $3)"
+
+SELECT_THESE = _SELECT + "AND credential_id = ANY ($1::bigint[]) ORDER BY credential_id"
+
 # The most particular one first: the number's, its account's, the hotel's.
 SELECT_FOR_NUMBER = """
 SELECT credential.credential_id, credential.tenant_id, '' AS app_name, credential.kind,
@@ -114,13 +121,7 @@ WHERE app_name = ANY ($1::text[]) ORDER BY app_name
 
 SELECT_OF_APPS = _SELECT + "AND app_name = ANY ($1::text[]) ORDER BY credential_id"
 
-COUNT_BY_KEY = """
-SELECT key_id, count(*) FROM credential WHERE key_id IS NOT NULL GROUP BY key_id
-"""
-
-SELECT_STALE = (
-    _SELECT + "AND key_id <> $1 AND credential_id > $2 ORDER BY credential_id LIMIT $3 FOR UPDATE"
-)
+COUNT_BY_KEY = "SELECT key_id, secret_count FROM finder.credentials_by_key()"
 
 # Without `set_time`: it is the same secret as before.
 RENEW = """
@@ -130,14 +131,7 @@ WHERE credential.credential_id = renewed.credential_id
 """
 
 SELECT_CHANGES = """
-SELECT credential_version.version AS newest, change.version,
-       coalesce(tenant_id, '') AS tenant_id, coalesce(app_name, '') AS app_name, kind, name
-FROM credential_version LEFT JOIN (
-  SELECT version, tenant_id, app_name, kind, name FROM credential WHERE version > $1
-  UNION ALL
-  SELECT version, NULL, app_name, 'APP_SECRET', '' FROM meta_app WHERE version > $1
-) AS change ON true
-ORDER BY change.version LIMIT $2
+SELECT newest, version, tenant_id, app_name, kind, name FROM finder.credential_changes_after($1, $2)
 """
 
 
@@ -169,7 +163,7 @@ class CredentialStore:
         Raises `NotFound` TENANT_UNKNOWN and APP_UNKNOWN, `InvalidArgument` for a
         token's name that is nothing of the hotel's, `FailedPrecondition` TOO_MANY_SECRETS.
         """
-        async with self._changing() as connection:
+        async with self._changing(ref.tenant_id) as connection:
             await _check_owner(connection, ref)
             most = MOST_APP_SECRETS if ref.app_name else MOST_OF_HOTEL
             if await connection.fetchval(COUNT_OTHERS, *_key(ref)) >= most:
@@ -179,7 +173,7 @@ class CredentialStore:
 
     async def remove(self, ref: Ref) -> Stored:
         """Erase it and tell what it was; raises `NotFound` CREDENTIAL_UNKNOWN."""
-        async with self._changing() as connection:
+        async with self._changing(ref.tenant_id) as connection:
             row = _known(await connection.fetchrow(SELECT_THIS, *_key(ref)))
             await connection.execute(ERASE_THIS, *_key(ref))
             return _stored(row)
@@ -188,19 +182,24 @@ class CredentialStore:
         self, after: int, count: int, *, tenant_id: str = "", app_name: str = ""
     ) -> list[Stored]:
         """Up to `count` after the one with the id `after`, of all or of one owner."""
-        rows = await self._postgres.fetch(SELECT_PAGE, after, tenant_id, app_name, count)
+        if tenant_id or app_name:
+            named = self._postgres.of(tenant_id or UNRESOLVED)
+            rows = await named.fetch(SELECT_PAGE, after, tenant_id, app_name, count)
+        else:
+            ids, owners = await self._ids(after, count)
+            rows = await self._postgres.of(*owners).fetch(SELECT_THESE, ids)
         return [_stored(row) for row in rows]
 
     async def token(self, tenant_id: str, phone_number_id: str) -> Row:
         """The token of a number; raises `NotFound` CREDENTIAL_UNKNOWN."""
-        return _row(
-            _known(await self._postgres.fetchrow(SELECT_FOR_NUMBER, tenant_id, phone_number_id))
-        )
+        key = (tenant_id, phone_number_id)
+        row = await self._postgres.of(tenant_id).fetchrow(SELECT_FOR_NUMBER, *key)
+        return _row(_known(row))
 
     async def pms(self, tenant_id: str, name: str) -> Row:
         """A PMS's credential; raises `NotFound` CREDENTIAL_UNKNOWN."""
         key = _key(Ref(Kind.PMS, tenant_id=tenant_id, name=name))
-        return _row(_known(await self._postgres.fetchrow(SELECT_THIS, *key)))
+        return _row(_known(await self._postgres.of(tenant_id).fetchrow(SELECT_THIS, *key)))
 
     async def set_app(self, app_name: str, app_id: str) -> App:
         """Make an app known, or tell another id of it."""
@@ -229,11 +228,12 @@ class CredentialStore:
 
     async def of_apps(self, names: Sequence[str]) -> list[Row]:
         """All secrets of these apps, in the order in which they were first set."""
-        return [_row(one) for one in await self._postgres.fetch(SELECT_OF_APPS, list(names))]
+        named = self._postgres.of(UNRESOLVED)
+        return [_row(one) for one in await named.fetch(SELECT_OF_APPS, list(names))]
 
     async def count_by_key(self) -> dict[str, int]:
         """How many secrets are under each key."""
-        return {row[0]: row[1] for row in await self._postgres.fetch(COUNT_BY_KEY)}
+        return {row[0]: row[1] for row in await self._postgres.finder.fetch(COUNT_BY_KEY)}
 
     @asynccontextmanager
     async def stale(
@@ -241,7 +241,9 @@ class CredentialStore:
     ) -> AsyncIterator[tuple[list[Row], Connection]]:
         """Up to `count` that are under another key than `newest`; nobody else changes them."""
         async with self._changing() as connection:
-            rows = await connection.fetch(SELECT_STALE, newest, after, count)
+            ids, owners = await self._ids(after, count, newest)
+            await tenancy.act_for(connection, *owners)
+            rows = await connection.fetch(SELECT_THESE, ids)
             yield [_row(row) for row in rows], connection
 
     async def renew(
@@ -257,15 +259,20 @@ class CredentialStore:
         Raises `Unavailable` SCHEMA_BEHIND while a migration is missing.
         """
         try:
-            rows = await self._postgres.fetch(SELECT_CHANGES, after, most)
-        except asyncpg.SyntaxOrAccessError as error:
+            rows = await self._postgres.finder.fetch(SELECT_CHANGES, after, most)
+        except BEHIND as error:
             raise Unavailable("SCHEMA_BEHIND", "Secrets cannot be read as they are.") from error
         changed = [Changed(row["version"], _ref(row)) for row in rows if row["version"]]
         return rows[0]["newest"], changed
 
+    async def _ids(self, after: int, count: int, newest: str = "") -> tuple[list[int], list[str]]:
+        """Up to `count` secrets of all after one, not under that key, and whose they are."""
+        rows = await self._postgres.finder.fetch(SELECT_IDS, after, count, newest)
+        return [row["credential_id"] for row in rows], [row["tenant_id"] for row in rows]
+
     @asynccontextmanager
-    async def _changing(self) -> AsyncIterator[Connection]:
-        async with self._postgres.transaction() as connection:
+    async def _changing(self, tenant_id: str = UNRESOLVED) -> AsyncIterator[Connection]:
+        async with self._postgres.of(tenant_id or UNRESOLVED).acquire() as connection:
             await connection.execute(LOCK_VERSION)
             yield connection
 

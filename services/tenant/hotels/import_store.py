@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from meshkit.errors import AlreadyExists
-from meshkit.postgres import Postgres
+from meshkit.postgres import Postgres, Statements
 from services.tenant.domain import TenantState
 from services.tenant.hotels.imports import Action, Plan, Wanted, planned
 from services.tenant.hotels.store import (
@@ -24,17 +24,9 @@ from services.tenant.hotels.store import (
 if TYPE_CHECKING:
     from meshkit.postgres import Connection
 
-TAKEN_NUMBERS = """
-SELECT phone_number_id, tenant_id FROM whatsapp_number WHERE phone_number_id = ANY ($1::text[])
-LIMIT 1
-"""
+TAKEN_NUMBERS = "SELECT phone_number_id, tenant_id FROM finder.number_owners($1) LIMIT 1"
 
-TAKEN_IDENTIFIERS = """
-SELECT identifier.kind, identifier.value, identifier.tenant_id
-FROM unnest($1::text[], $2::text[]) AS wanted (kind, value)
-JOIN identifier USING (kind, value)
-LIMIT 1
-"""
+TAKEN_IDENTIFIERS = "SELECT kind, value, tenant_id FROM finder.identifier_owners($1, $2) LIMIT 1"
 
 
 class ImportStore:
@@ -52,12 +44,12 @@ class ImportStore:
         tell_owner: bool = False,
     ) -> list[Action]:
         """Have the hotels as they are wanted, all or none; raises what `ImportTenants` says."""
-        async with changing(self._postgres) as connection:
-            ids = [one.draft.tenant_id for one in wanted]
+        ids = [one.draft.tenant_id for one in wanted]
+        async with changing(self._postgres, *ids) as connection:
             rows = await connection.fetch(SELECT_NAMED_HOTELS, ids)
             there = {row["tenant_id"]: hotel_of(row) for row in rows}
             plans = planned(wanted, there)
-            await _check_free(connection, plans, tell_owner)
+            await _check_free(self._postgres.finder, plans, tell_owner)
             if not validate_only:
                 states = {tenant_id: hotel.state for tenant_id, hotel in there.items()}
                 await _write(connection, request_id, plans, states)
@@ -95,10 +87,10 @@ async def _write(
     await connection.executemany(INSERT_IDENTIFIER, identifiers)
 
 
-async def _check_free(connection: Connection, plans: Sequence[Plan], tell_owner: bool) -> None:
+async def _check_free(finder: Statements, plans: Sequence[Plan], tell_owner: bool) -> None:
     """Raise `AlreadyExists` for what another hotel has; whoever is in the way waits for us."""
     by_number = {one.phone_number_id: plan for plan in plans for one in plan.numbers}
-    row = await connection.fetchrow(TAKEN_NUMBERS, list(by_number))
+    row = await finder.fetchrow(TAKEN_NUMBERS, list(by_number))
     if row is not None:
         raise AlreadyExists(
             "NUMBER_TAKEN",
@@ -109,7 +101,7 @@ async def _check_free(connection: Connection, plans: Sequence[Plan], tell_owner:
         )
     by_identifier = {(one.kind, one.value): plan for plan in plans for one in plan.identifiers}
     kinds, values = [kind for kind, _ in by_identifier], [value for _, value in by_identifier]
-    row = await connection.fetchrow(TAKEN_IDENTIFIERS, kinds, values)
+    row = await finder.fetchrow(TAKEN_IDENTIFIERS, kinds, values)
     if row is not None:
         raise AlreadyExists(
             "IDENTIFIER_TAKEN",

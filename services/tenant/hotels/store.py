@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import asyncpg
@@ -62,7 +62,7 @@ SELECT_HOTEL = _SELECT + "WHERE tenant.tenant_id = $1"
 
 SELECT_NAMED_HOTELS = _SELECT + "WHERE tenant.tenant_id = ANY ($1::text[])"
 
-SELECT_HOTELS = _SELECT + "WHERE tenant.tenant_id > $1 ORDER BY tenant.tenant_id LIMIT $2"
+SELECT_IDS = "SELECT finder.tenant_ids_after($1, $2) AS tenant_id"
 
 INSERT_HOTEL = """
 INSERT INTO tenant (
@@ -85,7 +85,7 @@ INSERT INTO whatsapp_number (
 ) VALUES ($1, $2, $3, $4, $5, $6, $7)
 """
 
-NUMBER_OWNER = "SELECT tenant_id FROM whatsapp_number WHERE phone_number_id = $1"
+NUMBER_OWNER = "SELECT tenant_id FROM finder.number_owners(ARRAY[$1::text])"
 
 UPDATE_NUMBER = """
 UPDATE whatsapp_number SET display_phone_number = $3, throughput_tier = $4, graph_version = $5
@@ -104,7 +104,9 @@ DELETE_NUMBER = "DELETE FROM whatsapp_number WHERE tenant_id = $1 AND phone_numb
 
 INSERT_IDENTIFIER = "INSERT INTO identifier (tenant_id, kind, value) VALUES ($1, $2, $3)"
 
-IDENTIFIER_OWNER = "SELECT tenant_id FROM identifier WHERE kind = $1 AND value = $2"
+IDENTIFIER_OWNER = (
+    "SELECT tenant_id FROM finder.identifier_owners(ARRAY[$1::text], ARRAY[$2::text])"
+)
 
 Change = Callable[[Hotel], Hotel]
 
@@ -120,30 +122,37 @@ class HotelStore:
 
     async def get(self, tenant_id: str) -> Hotel:
         """One hotel; raises `NotFound` TENANT_UNKNOWN."""
-        return _known(await self._postgres.fetchrow(SELECT_HOTEL, tenant_id), tenant_id)
+        row = await self._postgres.of(tenant_id).fetchrow(SELECT_HOTEL, tenant_id)
+        return _known(row, tenant_id)
 
     async def get_many(self, tenant_ids: Collection[str]) -> dict[str, Hotel]:
         """Those of the hotels that there are, by their ids."""
-        rows = await self._postgres.fetch(SELECT_NAMED_HOTELS, list(tenant_ids))
+        named = self._postgres.of(*tenant_ids)
+        rows = await named.fetch(SELECT_NAMED_HOTELS, list(tenant_ids))
         return {row["tenant_id"]: hotel_of(row) for row in rows}
 
     async def list(self, after: str, count: int) -> list[Hotel]:
         """Up to `count` hotels whose ids come after `after`."""
-        return [hotel_of(row) for row in await self._postgres.fetch(SELECT_HOTELS, after, count)]
+        rows = await self._postgres.finder.fetch(SELECT_IDS, after, count)
+        ids = [row["tenant_id"] for row in rows]
+        found = await self.get_many(ids)
+        return [found[tenant_id] for tenant_id in ids if tenant_id in found]
 
     async def create(self, request_id: UUID, draft: Draft, *, tell_owner: bool = False) -> Hotel:
         """A new hotel with what it is found by, or the one that this request has made before.
 
         Raises `AlreadyExists` TENANT_EXISTS, NUMBER_TAKEN and IDENTIFIER_TAKEN.
         """
-        async with changing(self._postgres) as connection:
+        async with changing(self._postgres, draft.tenant_id) as connection:
             there = await connection.fetchrow(SELECT_HOTEL, draft.tenant_id)
             if there is None:
                 await connection.execute(INSERT_HOTEL, *decided(draft), request_id)
                 for number in draft.numbers:
-                    await _insert_number(connection, draft.tenant_id, number, tell_owner)
+                    await self._refuse_taken(number, tell_owner)
+                    await _insert_number(connection, draft.tenant_id, number)
                 for identifier in draft.identifiers:
-                    await insert_identifier(connection, draft.tenant_id, identifier, tell_owner)
+                    await refuse_taken(self._postgres, identifier, tell_owner)
+                    await insert_identifier(connection, draft.tenant_id, identifier)
             elif there["create_request_id"] != request_id:
                 raise AlreadyExists("TENANT_EXISTS", "There is a hotel with this id.")
             return await read(connection, draft.tenant_id)
@@ -153,7 +162,7 @@ class HotelStore:
 
         What comes back as it was is not written. Raises `NotFound` TENANT_UNKNOWN.
         """
-        async with changing(self._postgres) as connection:
+        async with changing(self._postgres, tenant_id) as connection:
             before = await read(connection, tenant_id)
             after = change(before)
             if after == before:
@@ -169,12 +178,13 @@ class HotelStore:
         Raises `NotFound` TENANT_UNKNOWN, `AlreadyExists` NUMBER_TAKEN and
         `FailedPrecondition` TOO_MANY_NUMBERS.
         """
-        async with changing(self._postgres) as connection:
+        async with changing(self._postgres, tenant_id) as connection:
             before = await read(connection, tenant_id)
             if number in before.draft.numbers:
                 return before
             _need_room(before)
-            await _insert_number(connection, tenant_id, number, tell_owner)
+            await self._refuse_taken(number, tell_owner)
+            await _insert_number(connection, tenant_id, number)
             return await read(connection, tenant_id)
 
     async def change_number(
@@ -188,7 +198,7 @@ class HotelStore:
         What comes back as it was is not written. Raises `NotFound` TENANT_UNKNOWN and
         NUMBER_UNKNOWN.
         """
-        async with changing(self._postgres) as connection:
+        async with changing(self._postgres, tenant_id) as connection:
             hotel = await read(connection, tenant_id)
             before = hotel.number(phone_number_id)
             after = change(hotel, before)
@@ -206,7 +216,7 @@ class HotelStore:
         Raises `NotFound` TENANT_UNKNOWN and NUMBER_UNKNOWN, and `FailedPrecondition`
         TOO_MANY_NUMBERS.
         """
-        async with changing(self._postgres) as connection:
+        async with changing(self._postgres, tenant_id, to_tenant_id) as connection:
             await read(connection, tenant_id)
             before = await read(connection, to_tenant_id)
             if before.has_number(phone_number_id, account_id):
@@ -219,48 +229,58 @@ class HotelStore:
 
     async def remove_number(self, tenant_id: str, phone_number_id: str) -> Hotel:
         """The hotel without the number; raises `NotFound` TENANT_UNKNOWN and NUMBER_UNKNOWN."""
-        async with changing(self._postgres) as connection:
+        async with changing(self._postgres, tenant_id) as connection:
             await read(connection, tenant_id)
             _need_one(await connection.execute(DELETE_NUMBER, tenant_id, phone_number_id))
             return await read(connection, tenant_id)
 
+    async def _refuse_taken(self, number: HotelNumber, tell_owner: bool) -> None:
+        owner = await self._postgres.finder.fetchval(NUMBER_OWNER, number.phone_number_id)
+        if owner is not None:
+            told = {"owner_tenant_id": owner} if tell_owner else {}
+            raise AlreadyExists(
+                "NUMBER_TAKEN",
+                "A hotel has this number already.",
+                phone_number_id=number.phone_number_id,
+                **told,
+            )
+
 
 @asynccontextmanager
-async def changing(postgres: Postgres) -> AsyncIterator[Connection]:
-    """A transaction in which nobody else changes anything that hotels are found by."""
-    async with postgres.transaction() as connection:
+async def changing(postgres: Postgres, *tenant_ids: str) -> AsyncIterator[Connection]:
+    """A transaction of these hotels, in which nobody else changes anything hotels are found by."""
+    async with postgres.of(*tenant_ids).acquire() as connection:
         await connection.execute(LOCK_DIRECTORY)
         yield connection
 
 
-async def insert_identifier(
-    connection: Connection, tenant_id: str, identifier: Identifier, tell_owner: bool
-) -> None:
-    """Give it to a hotel; raises `AlreadyExists` IDENTIFIER_TAKEN."""
-    owner = await connection.fetchval(IDENTIFIER_OWNER, identifier.kind, identifier.value)
+async def owner_of(postgres: Postgres, identifier: Identifier) -> str | None:
+    """Whose it is; within `changing` nobody else gets it meanwhile."""
+    owner: str | None = await postgres.finder.fetchval(
+        IDENTIFIER_OWNER, identifier.kind, identifier.value
+    )
+    return owner
+
+
+async def refuse_taken(postgres: Postgres, identifier: Identifier, tell_owner: bool) -> None:
+    """Raise `AlreadyExists` IDENTIFIER_TAKEN when a hotel has it."""
+    owner = await owner_of(postgres, identifier)
     if owner is not None:
-        told = {"owner_tenant_id": owner} if tell_owner else {}
+        told: dict[str, Any] = {"owner_tenant_id": owner} if tell_owner else {}
         raise AlreadyExists(
             "IDENTIFIER_TAKEN",
             "A hotel has this identifier already.",
             kind=identifier.kind,
             **told,
         )
+
+
+async def insert_identifier(connection: Connection, tenant_id: str, identifier: Identifier) -> None:
+    """Give what is nobody's to a hotel."""
     await connection.execute(INSERT_IDENTIFIER, tenant_id, identifier.kind, identifier.value)
 
 
-async def _insert_number(
-    connection: Connection, tenant_id: str, number: HotelNumber, tell_owner: bool
-) -> None:
-    owner = await connection.fetchval(NUMBER_OWNER, number.phone_number_id)
-    if owner is not None:
-        told = {"owner_tenant_id": owner} if tell_owner else {}
-        raise AlreadyExists(
-            "NUMBER_TAKEN",
-            "A hotel has this number already.",
-            phone_number_id=number.phone_number_id,
-            **told,
-        )
+async def _insert_number(connection: Connection, tenant_id: str, number: HotelNumber) -> None:
     await connection.execute(
         INSERT_NUMBER,
         tenant_id,

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from meshkit.errors import FailedPrecondition, NotFound
 from meshkit.postgres import Postgres
 from services.tenant.hotels.domain import MOST_GUESTS, MOST_IDENTIFIERS, Hotel
-from services.tenant.hotels.store import IDENTIFIER_OWNER, changing, insert_identifier, read
+from services.tenant.hotels.store import (
+    changing,
+    insert_identifier,
+    owner_of,
+    read,
+    refuse_taken,
+)
 from services.tenant.identifiers.domain import Identifier, Kind
 
 if TYPE_CHECKING:
@@ -42,12 +48,13 @@ class IdentifierStore:
         Raises `NotFound` TENANT_UNKNOWN, `AlreadyExists` IDENTIFIER_TAKEN, which says whose it is
         with `tell_owner`, and `FailedPrecondition` TOO_MANY_IDENTIFIERS.
         """
-        async with changing(self._postgres) as connection:
+        async with changing(self._postgres, tenant_id) as connection:
             before = await read(connection, tenant_id)
-            if await _owner(connection, identifier) == tenant_id:
+            if await owner_of(self._postgres, identifier) == tenant_id:
                 return before
             await _need_room(connection, tenant_id, identifier.kind)
-            await insert_identifier(connection, tenant_id, identifier, tell_owner)
+            await refuse_taken(self._postgres, identifier, tell_owner)
+            await insert_identifier(connection, tenant_id, identifier)
             return await read(connection, tenant_id)
 
     async def move(self, tenant_id: str, identifier: Identifier, to_tenant_id: str) -> Hotel:
@@ -56,10 +63,10 @@ class IdentifierStore:
         Raises `NotFound` TENANT_UNKNOWN and IDENTIFIER_UNKNOWN, and `FailedPrecondition`
         TOO_MANY_IDENTIFIERS.
         """
-        async with changing(self._postgres) as connection:
+        async with changing(self._postgres, tenant_id, to_tenant_id) as connection:
             await read(connection, tenant_id)
             before = await read(connection, to_tenant_id)
-            if await _owner(connection, identifier) == to_tenant_id:
+            if await owner_of(self._postgres, identifier) == to_tenant_id:
                 return before
             await _need_room(connection, to_tenant_id, identifier.kind)
             one = (tenant_id, identifier.kind, identifier.value)
@@ -71,7 +78,7 @@ class IdentifierStore:
 
         Raises `NotFound` TENANT_UNKNOWN and IDENTIFIER_UNKNOWN.
         """
-        async with changing(self._postgres) as connection:
+        async with changing(self._postgres, tenant_id) as connection:
             await read(connection, tenant_id)
             one = (tenant_id, identifier.kind, identifier.value)
             _need_one(await connection.execute(DELETE, *one))
@@ -79,15 +86,8 @@ class IdentifierStore:
 
     async def list(self, tenant_id: str, after: tuple[str, str], count: int) -> list[Identifier]:
         """Up to `count` identifiers of a hotel after a kind and value; none of an unknown one."""
-        rows = await self._postgres.fetch(SELECT, tenant_id, *after, count)
+        rows = await self._postgres.of(tenant_id).fetch(SELECT, tenant_id, *after, count)
         return [Identifier(Kind(row["kind"]), row["value"]) for row in rows]
-
-
-async def _owner(connection: Connection, identifier: Identifier) -> str | None:
-    owner: str | None = await connection.fetchval(
-        IDENTIFIER_OWNER, identifier.kind, identifier.value
-    )
-    return owner
 
 
 async def _need_room(connection: Connection, tenant_id: str, kind: Kind) -> None:

@@ -223,9 +223,9 @@ async def test_they_are_read_with_the_numbers_in_one_statement_and_shared(
         " SELECT 'posada-luna', 'GUEST_PHONE', '+34600' || n FROM generate_series(100000, 100999) n"
     )
     store = TenantStore(postgres)
-    before = postgres.statements
+    before = postgres.finder.statements
     snapshot = await store.read_directory()
-    assert postgres.statements - before == 3  # BEGIN, the one, COMMIT
+    assert postgres.finder.statements - before == 3  # BEGIN, the one, COMMIT
     assert len(snapshot.identifiers) == 1000
     assert len({id(one) for one in snapshot.identifiers.values()}) == 1
     guest = domain.Identifier(domain.Kind.GUEST_PHONE, "+34600100500")

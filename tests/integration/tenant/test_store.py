@@ -44,10 +44,10 @@ async def test_one_statement_whatever_the_number_of_hotels(
 ) -> None:
     await admin.execute(ADD_HOTELS, count)
     await admin.execute(ADD_NUMBERS, count)
-    before = postgres.statements
+    before = postgres.finder.statements
     snapshot = await store.read_directory()
     # BEGIN, the one, COMMIT.
-    assert postgres.statements - before == 3
+    assert postgres.finder.statements - before == 3
     assert len(snapshot.numbers) == count + 2
     assert snapshot.active_tenant_count == count + 2
     assert snapshot.version == await store.read_version()
