@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence, Set
 from functools import partial
 
 from aiohttp import web
+from conserje.booking.v1.pms_service_pb2_grpc import PmsServiceStub
 from conserje.messaging.v1.messaging_service_pb2 import (
     BatchIngestEventsRequest,
     IngestEventRequest,
@@ -18,6 +19,8 @@ from copies.directory import Directory
 from gateway import problems
 from gateway.apps import App, StoredApps
 from gateway.metrics import GatewayMetrics
+from gateway.notices import PATH as NOTICES_PATH
+from gateway.notices import NoticeEntrance
 from gateway.settings import APP_NAME, GatewaySettings, as_keys
 from gateway.webhook import MAX_BODY, PATH, Webhook
 from meshkit.coalesce import CoalescerMetrics, Limits, rpc_coalescer
@@ -27,7 +30,10 @@ from meshkit.watch import WatchMetrics
 
 
 async def build(kit: Kit, settings: GatewaySettings) -> None:
-    """The webhook over HTTP, in front of one coalescer for the messaging service."""
+    """The webhook over HTTP, in front of one coalescer for the messaging service.
+
+    Beside it stands the entrance for what hotels' own systems tell.
+    """
     stub = kit.channel("messaging", settings.target_messaging, retries=True).stub(
         MessagingServiceStub
     )
@@ -50,11 +56,12 @@ async def build(kit: Kit, settings: GatewaySettings) -> None:
         limits=Limits(in_flight=2),
     )
     kit.stack.push_async_callback(coalescer.aclose)
+    metrics = GatewayMetrics(kit.registry)
     webhook = partial(
         Webhook,
         ingest=coalescer.submit_all,
         tracing=kit.telemetry,
-        metrics=GatewayMetrics(kit.registry),
+        metrics=metrics,
         clock=kit.clock,
     )
     addresses = Addresses(webhook, settings)
@@ -69,7 +76,12 @@ async def build(kit: Kit, settings: GatewaySettings) -> None:
     kit.worker("app changes", stored.follow)
     kit.degraded("stored_apps", stored.problem)
     _tell_what_is_missing(kit, settings, stored)
-    kit.http(application(addresses), settings.http_listen)
+    notices = NoticeEntrance(
+        kit.channel("booking", settings.target_booking, retries=True).stub(PmsServiceStub),
+        tracing=kit.telemetry,
+        metrics=metrics,
+    )
+    kit.http(application(addresses, notices), settings.http_listen)
 
 
 class Addresses:
@@ -134,8 +146,8 @@ class Addresses:
         return self._unknown_yet if APP_NAME.fullmatch(name) else None
 
 
-def application(addresses: Addresses) -> web.Application:
-    """The HTTP application: an address for each app and nothing else."""
+def application(addresses: Addresses, notices: NoticeEntrance) -> web.Application:
+    """The HTTP application: an address for each app, one for each hotel's own system, no other."""
 
     async def handle_named(request: web.Request) -> web.Response:
         webhook = addresses.find(request.match_info["app"])
@@ -144,6 +156,7 @@ def application(addresses: Addresses) -> web.Application:
     app = web.Application(client_max_size=MAX_BODY)
     app.router.add_route("*", PATH, addresses.unnamed.handle)
     app.router.add_route("*", PATH + "/{app}", handle_named)
+    app.router.add_route("*", NOTICES_PATH, notices.handle)
     app.router.add_route("*", "/{rest:.*}", _nothing)
     return app
 

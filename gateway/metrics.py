@@ -27,6 +27,16 @@ OUTCOMES = (
     "registration_refused",
     "method_not_allowed",
 )
+NOTICES = (
+    "taken",
+    "known",
+    "not_authentic",
+    "not_taken",
+    "not_received",
+    "too_large",
+    "too_many",
+    "method_not_allowed",
+)
 UNREADABLE = ("unreadable_body", "unreadable_shape", "unreadable_number")
 UNKNOWN = ("message_type", "message_content", "status_word", "status_part", *UNREADABLE)
 
@@ -47,6 +57,13 @@ class GatewayMetrics:
             ["outcome"],
             registry=registry,
         )
+        notices = Counter(
+            "gateway_pms_notices",
+            "Requests to the addresses for notices of hotels' own systems (PMS) answered, by what"
+            " became of them.",
+            ["outcome"],
+            registry=registry,
+        )
         items = Counter(
             "gateway_items",
             "Items of authentic webhooks, by kind, each time they arrive.",
@@ -61,6 +78,7 @@ class GatewayMetrics:
         )
         # Looked up once: finding a child by its label costs more than counting.
         self._webhooks = {outcome: webhooks.labels(outcome) for outcome in OUTCOMES}
+        self._notices = {outcome: notices.labels(outcome) for outcome in NOTICES}
         self._items = {kind: items.labels(kind) for kind in KINDS_OF_ITEMS}
         self._unknown = {what: unknown.labels(what) for what in UNKNOWN}
         self.ack_seconds = Histogram(
@@ -79,6 +97,10 @@ class GatewayMetrics:
     def answered(self, outcome: str) -> None:
         """One more request; `outcome` is one of `OUTCOMES`."""
         self._webhooks[outcome].inc()
+
+    def noticed(self, outcome: str) -> None:
+        """One more request to a hotel's address; `outcome` is one of `NOTICES`."""
+        self._notices[outcome].inc()
 
     def translated(self, events: Iterable[pb.InboundEvent]) -> dict[str, int]:
         """Count the items of a body; the answer is how many could not be read, and why."""

@@ -6,6 +6,8 @@ be anybody.
 
 from __future__ import annotations
 
+import math
+
 import orjson
 from aiohttp import web
 
@@ -34,6 +36,42 @@ def method_not_allowed() -> web.Response:
     """The webhook takes GET and POST."""
     detail = "The webhook takes GET for its registration and POST for what happened."
     return problem(405, "Method not allowed", detail, Allow="GET, POST")
+
+
+def notices_are_posted() -> web.Response:
+    """The address of notices takes POST."""
+    return problem(405, "Method not allowed", "Notices are posted.", Allow="POST")
+
+
+def notice_not_authentic() -> web.Response:
+    """The signature is none of the hotel's, or there is no such hotel: nobody learns which."""
+    detail = (
+        "webhook-id, webhook-timestamp or webhook-signature is missing, is not this hotel's"
+        " signature of this body, or is more than five minutes old."
+    )
+    return problem(401, "Not authentic", detail)
+
+
+def notice_known() -> web.Response:
+    """It has come before."""
+    return problem(409, "Known", "It was received before under this id; nothing is done again.")
+
+
+def too_many_notices(retry_after: float | None) -> web.Response:
+    """One system tells more than it may."""
+    seconds = str(math.ceil(retry_after or RETRY_AFTER))
+    return problem(
+        429,
+        "Too many",
+        "Send fewer notices: one tells of any number of changes.",
+        Retry_After=seconds,
+    )
+
+
+def notice_not_taken() -> web.Response:
+    """It was not taken in, or it is not known whether it was: send it again."""
+    detail = "It is not confirmed that this was taken in; send it again."
+    return problem(503, "Not taken", detail, Retry_After=str(RETRY_AFTER))
 
 
 def unreadable_body() -> web.Response:

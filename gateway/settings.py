@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator
 
-from meshkit.config import Listen, MessagingTarget, Settings, TenantTarget
+from meshkit.config import BookingTarget, Listen, MessagingTarget, Settings, TenantTarget
 
 APP_NAME = re.compile(r"^[a-z0-9][a-z0-9-]{0,62}$")
 """The last part of an app's address."""
@@ -34,7 +34,7 @@ class AppSecrets(BaseModel):
     verify_token: SecretStr = SecretStr("")
 
 
-class GatewaySettings(MessagingTarget, TenantTarget, Settings):
+class GatewaySettings(MessagingTarget, TenantTarget, BookingTarget, Settings):
     """The settings of the gateway, read from `CONSERJE_GATEWAY_*`."""
 
     http_listen: Listen = Field(

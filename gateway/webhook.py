@@ -1,4 +1,4 @@
-"""WhatsApp's webhook: the one HTTP handler of the mesh.
+"""WhatsApp's webhook.
 
 Only 200 stops Meta from delivering again, so 200 means: every item of the body
 is committed. Refused are bodies that are not authentic (401) and bigger than

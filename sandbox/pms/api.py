@@ -97,7 +97,7 @@ async def get_property(_: web.Request, hotel: Hotel, __: Fault | None) -> web.Re
     told = {
         "has_holds": False,
         "has_idempotency": hotel.idempotent,
-        "has_webhooks": False,
+        "has_webhooks": bool(hotel.notices_url),
         "may_oversell": False,
         "parallel_writes": True,
         "requests_per_second": hotel.requests_per_second,

@@ -40,6 +40,7 @@ async def serving(
     finally:
         await front.stop()
         await desk.cleanup()
+        await world.teller.close()
 
 
 class _Front:

@@ -9,7 +9,7 @@ PUT    /control/faults       {"share", "kinds", "seconds", "seed"}: at random fr
 DELETE /control/faults       everything works again
 PUT    /control/mode         {"mode": "up" | "down" | "half_down", "qloapps_version"}
 POST   /control/restart      {"seconds"}: refuses connections for so long, and has kept everything
-GET    /control/report       requests by hotel and operation, faults by kind
+GET    /control/report       requests by hotel and operation, faults by kind, notices by answer
 """
 
 from typing import Any
@@ -44,7 +44,8 @@ async def set_properties(request: web.Request) -> web.Response:
         made = [hotel_from(fields) for fields in await request.json()]
     except (TypeError, KeyError) as error:
         raise web.HTTPBadRequest(text=str(error)) from error
-    world.hotels.update({one.property_id: one for one in made})
+    for one in made:
+        world.add(one)
     return web.json_response({})
 
 
@@ -149,7 +150,11 @@ async def report(request: web.Request) -> web.Response:
     calls: dict[str, dict[str, int]] = {}
     for (property_id, operation), count in world.calls.items():
         calls.setdefault(property_id, {})[operation] = count
-    told: dict[str, Any] = {"calls": calls, "faults": dict(world.hit)}
+    told: dict[str, Any] = {
+        "calls": calls,
+        "faults": dict(world.hit),
+        "notices": dict(world.teller.told),
+    }
     return web.json_response(told)
 
 

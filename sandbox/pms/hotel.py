@@ -3,7 +3,7 @@
 import datetime as dt
 import itertools
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -76,6 +76,11 @@ class Hotel:
     past: dict[str, list[tuple[float, int, Booking]]] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     changed: int = 0
+    notices_url: str = ""
+    """Where its changes are told; empty: nowhere."""
+    notices_secret: str = ""
+    """What they are signed with, such as `whsec_…`."""
+    on_change: Callable[[], None] = lambda: None
 
     def bookings(self, ago: float = 0.0) -> list[Booking]:
         """All of them, as they were so many seconds ago."""
@@ -143,6 +148,7 @@ class Hotel:
         self.changed += 1
         versions = self.past.setdefault(booking.booking_id, [])
         versions.append((time.monotonic(), self.changed, booking))
+        self.on_change()
 
     def since(self, cursor: int | None, today: dt.date) -> list[Booking]:
         """What changed after a cursor; without one, what is booked from today on."""

@@ -14,6 +14,7 @@ Where a hotel has a system of its own (`pms/`), that has the last word: a
 reservation is certain once it is there, and what others book there is sold here.
 
 Called by: messaging (searches, the commands of its conversations, and what
-becomes of reservations).
+becomes of reservations), and the gateway, which passes on the notices of hotels'
+own systems.
 Calls: hotels' own systems, and tenant for their secrets.
 """

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from meshkit.access import Access
-from meshkit.identity import MESSAGING, OPERATOR, READER
+from meshkit.identity import GATEWAY, MESSAGING, OPERATOR, READER
 from services.audit import servicer as audit
 
 ACCESS: Access = {
@@ -44,6 +44,7 @@ ACCESS: Access = {
         "DeletePmsConnection": (OPERATOR,),
         "CheckPms": (OPERATOR, READER),
         "ComparePms": (OPERATOR, READER),
+        "ReceivePmsNotice": (GATEWAY,),
     },
     "conserje.booking.v1.InventoryService": {
         "GetInventory": (OPERATOR, READER),

@@ -35,6 +35,7 @@ from services.booking.pms.http import Hosts
 from services.booking.pms.ledger import PmsLedger
 from services.booking.pms.metrics import PmsMetrics
 from services.booking.pms.nights import PmsNights
+from services.booking.pms.notices import Notices, NoticeStore
 from services.booking.pms.overlay import PmsOverlay
 from services.booking.pms.reconcile import Reconciler
 from services.booking.pms.saga import Patience, Saga
@@ -105,7 +106,7 @@ def _pms(
         clock=kit.clock,
         metrics=RateLimitMetrics(kit.registry),
     )
-    stored = _stored_secrets(kit, settings)
+    secrets = PmsSecrets(settings.pms_secrets_folder, _stored_secrets(kit, settings))
     connections = Connections(
         store,
         hosts,
@@ -113,7 +114,7 @@ def _pms(
         limiter=limiter,
         metrics=metrics,
         clock=kit.clock,
-        secrets=PmsSecrets(settings.pms_secrets_folder, stored),
+        secrets=secrets,
     )
     nights = PmsNights(redis, kit.clock, metrics)
     saga = Saga(
@@ -131,9 +132,12 @@ def _pms(
     reconciler = Reconciler(PmsLedger(postgres), connections, nights, cache, metrics, kit.clock)
     kit.worker("pms-reconciling", reconciler.run)
     kit.worker("pms-read-ahead", ReadAhead(connections, nights, kit.clock).run)
-    kit.grpc(
-        add_PmsServiceServicer_to_server, PmsServicer(store, connections, reconciler), PMS_SERVICE
-    )
+    told = NoticeStore(postgres)
+    notices = Notices(told, connections, secrets, limiter, reconciler, metrics)
+    kit.worker("pms-notices", notices.run)
+    kit.worker("sweep-pms-notices", _sweeping(told.sweep, settings.sweep_seconds))
+    servicer = PmsServicer(store, connections, reconciler, notices)
+    kit.grpc(add_PmsServiceServicer_to_server, servicer, PMS_SERVICE)
     return worker, PmsOverlay(connections, nights)
 
 

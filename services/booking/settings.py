@@ -22,7 +22,8 @@ class BookingSettings(DatabaseSettings, RedisSettings, Settings):
     pms_secrets_folder: Path | None = Field(
         None,
         description="Folder with one file for each hotel that has a system of its own (PMS), named"
-        " like the hotel, with the secret its system asks for. A file holds over what is stored.",
+        " like the hotel, with the secret its system asks for; `<hotel>.notices` has those that it"
+        " signs its notices with, one a line. A file holds over what is stored.",
     )
     target_tenant: str = Field(
         "",

@@ -25,7 +25,7 @@ from tests.chart.render import (
     pod_templates,
     scenario,
 )
-from tests.e2e.test_tracing import EDGES
+from tests.e2e.test_tracing import EDGES, NOTICE_EDGES
 
 SETTINGS: dict[str, type[config.Settings]] = {
     "gateway": GatewaySettings,
@@ -213,7 +213,7 @@ def test_all_is_denied_and_every_pod_has_a_policy_of_its_own(name: str) -> None:
 
 @each_scenario
 def test_policies_let_through_who_really_calls_whom(name: str) -> None:
-    """The edges come from the trace of a booking, see tests/e2e/test_tracing.py; and watches."""
+    """The edges come from traces, see tests/e2e/test_tracing.py; and watches."""
     objects = scenario(name)
     pods = {
         one["metadata"]["name"]: (
@@ -228,7 +228,7 @@ def test_policies_let_through_who_really_calls_whom(name: str) -> None:
         for caller_name, (caller, caller_labels) in pods.items()
         if _is_let(objects, caller_labels, callee_labels)
     }
-    assert ways == EDGES | WATCHES
+    assert ways == EDGES | NOTICE_EDGES | WATCHES
 
 
 def _is_let(objects: list[Object], caller: dict[str, str], callee: dict[str, str]) -> bool:
@@ -287,3 +287,12 @@ def test_a_trial_has_the_demo_hotels_numbers() -> None:
     assert [tuple(one.values()) for one in told] == [
         (one.phone_number_id, one.waba_id, one.display_phone_number) for one in NUMBERS
     ]
+
+
+@each_scenario
+def test_the_ingress_lets_in_the_webhooks_of_meta_and_of_hotels_systems_alone(name: str) -> None:
+    for one in scenario(name):
+        if one["kind"] == "Ingress":
+            (rule,) = one["spec"]["rules"]
+            paths = [path["path"] for path in rule["http"]["paths"]]
+            assert paths == ["/webhooks/whatsapp", "/webhooks/pms"]

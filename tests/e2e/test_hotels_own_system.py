@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -15,11 +17,15 @@ from conserje.booking.v1.pms_service_pb2 import (
     SetPmsConnectionRequest,
 )
 from conserje.booking.v1.pms_service_pb2_grpc import PmsServiceStub
+from conserje.tenant.v1.credential_service_pb2_grpc import CredentialServiceStub
 
+from meshkit.redis_pool import make_redis
 from sandbox.mesh import Mesh
 from sandbox.pms.app import serving
 from sandbox.pms.client import PmsControl
+from tests.conftest import RedisServer
 from tests.e2e.guests import Guest, Reply
+from tests.integration.tenant.keys import pms as credential
 
 if TYPE_CHECKING:
     from conserje.booking.v1.pms_service_pb2_grpc import PmsServiceAsyncStub
@@ -27,6 +33,10 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.e2e
 
 HOTEL = "hotel-mirador"
+NOTICES_SECRET = "whsec_" + base64.b64encode(b"of the fake system only!").decode()
+SOLD = """
+SELECT sold FROM night_inventory WHERE tenant_id = $1 AND room_type_id = 'doble' AND night = $2
+"""
 
 
 @pytest.fixture
@@ -38,7 +48,11 @@ async def pms(mesh: Mesh) -> AsyncIterator[PmsControl]:
         grpc.aio.insecure_channel(mesh.address("booking").grpc) as channel,
     ):
         stub = PmsServiceStub(channel)
-        await control.property("h1", {"DBL": 1}, secret="")
+        url = mesh.webhook_url.replace("/whatsapp", f"/pms/{HOTEL}")
+        await control.property(
+            "h1", {"DBL": 1}, secret="", notices_url=url, notices_secret=NOTICES_SECRET
+        )
+        await _keep_secret(mesh)
         connection = PmsConnection(
             tenant_id=HOTEL,
             kind=PMS_KIND_GENERIC,
@@ -75,6 +89,31 @@ async def test_a_guest_hears_that_the_desk_was_faster(mesh: Mesh, pms: PmsContro
     refused = await guest.tap(offer.button("Confirmar"))
     assert "el hotel no ha podido confirmar" in refused.text
     assert len(await pms.bookings("h1")) == 1
+
+
+async def test_what_the_desk_books_is_sold_here_as_soon_as_the_system_tells(
+    mesh: Mesh, pms: PmsControl, redis_server: RedisServer
+) -> None:
+    """The regular look is kept away: its turn is taken already."""
+    redis = make_redis(redis_server.url)
+    await redis.set(f"booking:{{{HOTEL}}}:pms:changes:h1", "1", px=600_000)
+    await redis.aclose()
+    night = date.today() + timedelta(days=60)
+    connection = await asyncpg.connect(mesh.databases["booking"].owner_url)
+    before = await connection.fetchval(SOLD, HOTEL, night)
+    await pms.book("h1", "DBL", check_in=str(night), check_out=str(night + timedelta(days=1)))
+    async with asyncio.timeout(20):
+        while await connection.fetchval(SOLD, HOTEL, night) != before + 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    await connection.close()
+    assert (await pms.report())["notices"] == {"200": 1}
+
+
+async def _keep_secret(mesh: Mesh) -> None:
+    async with grpc.aio.insecure_channel(mesh.address("tenant").grpc) as channel:
+        await CredentialServiceStub(channel).SetCredential(
+            credential(HOTEL, NOTICES_SECRET, "notices")
+        )
 
 
 async def _offer(guest: Guest, days: int) -> Reply:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+import aiohttp
 import pytest
 
 from sandbox.mesh import Mesh
@@ -23,6 +24,8 @@ EDGES = {
     ("messaging", "booking"),
 }
 """Who calls whom in the trace of a booking. Only messaging speaks to the Graph API."""
+NOTICE_EDGES = {("gateway", "booking")}
+"""Who calls whom in the trace of a notice of a hotel's own system."""
 SEND = "messaging.send"
 """The span around the call of the Graph API."""
 
@@ -91,6 +94,27 @@ async def test_a_trace_leads_from_the_webhook_to_the_graph_api(traced: Traced) -
     assert edges == EDGES
     for span in spans:
         assert _root(span, by_id).service == "gateway", f"{span.name} began elsewhere"
+
+
+async def test_a_trace_leads_from_a_notice_to_the_booking_service(traced: Traced) -> None:
+    url = traced.mesh.webhook_url.replace("/whatsapp", "/pms/hotel-mirador")
+    told = {"webhook-id": "n-1", "webhook-timestamp": "1", "webhook-signature": "v1,forged"}
+    async with aiohttp.ClientSession() as session, session.post(url, headers=told) as answer:
+        assert answer.status == 401
+    while True:
+        spans = {one.span_id: one for one in traced.collector.spans}
+        trace = {one.trace_id for one in spans.values() if one.name == "gateway notice"}
+        found = [one for one in spans.values() if one.trace_id in trace]
+        if {one.service for one in found} == {"gateway", "booking"}:
+            break
+        await traced.collector.more(30)
+    assert {
+        (spans[one.parent_id].service, one.service) for one in found if _crosses(one, spans)
+    } == (NOTICE_EDGES)
+
+
+def _crosses(span: Span, spans: dict[str, Span]) -> bool:
+    return span.parent_id in spans and spans[span.parent_id].service != span.service
 
 
 async def test_no_secret_and_no_phone_number_is_logged_or_traced(traced: Traced) -> None:

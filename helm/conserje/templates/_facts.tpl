@@ -7,7 +7,7 @@ gateway:
   process: gateway
   args: ["-m", "gateway"]
   identity: gateway
-  calls: [messaging, tenant]
+  calls: [messaging, tenant, booking]
   http: true
 tenant:
   process: tenant

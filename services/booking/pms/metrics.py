@@ -59,6 +59,13 @@ class PmsMetrics:
             ["kind"],
             registry=registry,
         )
+        self.notices = Counter(
+            "pms_notices",
+            "Notices of hotels' own systems, by what became of them: new, known (received"
+            " before), not_authentic, too_many.",
+            ["outcome"],
+            registry=registry,
+        )
         self.pending = Gauge(
             "pms_bookings_pending",
             "Reservations that hotels' systems have not agreed to yet.",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 NAME = "main"
 """What the secret is called where hotels have one system: `conserje token set HOTEL --pms main`."""
+NOTICES = ("notices", "notices-next")
+"""Those that its system signs its notices with: two of them while one is being changed."""
 
 
 class PmsSecrets:
@@ -40,11 +42,24 @@ class PmsSecrets:
         except Unavailable:
             return ""
 
-    def _in_folder(self, tenant_id: str) -> str:
-        if self._folder is None or "/" in tenant_id or tenant_id.startswith("."):
+    async def of_notices(self, tenant_id: str) -> list[str]:
+        """Those that a hotel's notices may be signed with, each as good as another.
+
+        The folder has them in `<hotel>.notices`, one a line. Raises Unavailable SECRET_UNKNOWN
+        while they were never read and cannot be.
+        """
+        if secrets := self._in_folder(f"{tenant_id}.notices"):
+            return secrets.split()
+        if self._stored is None:
+            return []
+        found = [await self._stored.of((tenant_id, name)) for name in NOTICES]
+        return [one for one in found if one]
+
+    def _in_folder(self, name: str) -> str:
+        if self._folder is None or "/" in name or name.startswith("."):
             return ""
         try:
-            return (self._folder / tenant_id).read_text().strip()
+            return (self._folder / name).read_text().strip()
         except OSError:
             return ""
 

@@ -14,6 +14,8 @@ from conserje.booking.v1.pms_service_pb2 import (
     DeletePmsConnectionResponse,
     GetPmsConnectionRequest,
     GetPmsConnectionResponse,
+    ReceivePmsNoticeRequest,
+    ReceivePmsNoticeResponse,
     SetPmsConnectionRequest,
     SetPmsConnectionResponse,
 )
@@ -23,6 +25,7 @@ from meshkit.errors import FailedPrecondition
 from services.booking.domain import storable
 from services.booking.pms import wire
 from services.booking.pms.connections import Connections
+from services.booking.pms.notices import Notice, Notices
 from services.booking.pms.reconcile import Reconciler
 from services.booking.pms.store import PmsStore
 
@@ -36,10 +39,17 @@ MOST_DIFFERENCES = 1000
 class PmsServicer(PmsServiceServicer):
     """`conserje.booking.v1.PmsService`."""
 
-    def __init__(self, store: PmsStore, connections: Connections, reconciler: Reconciler) -> None:
+    def __init__(
+        self,
+        store: PmsStore,
+        connections: Connections,
+        reconciler: Reconciler,
+        notices: Notices,
+    ) -> None:
         self._reconciler = reconciler
         self._store = store
         self._connections = connections
+        self._notices = notices
 
     async def GetPmsConnection(
         self, request: GetPmsConnectionRequest, context: Context
@@ -96,3 +106,17 @@ class PmsServicer(PmsServiceServicer):
             differences=[wire.from_difference(one) for one in found[:MOST_DIFFERENCES]],
             difference_count=len(found),
         )
+
+    async def ReceivePmsNotice(
+        self, request: ReceivePmsNoticeRequest, context: Context
+    ) -> ReceivePmsNoticeResponse:
+        """Take in that something has changed in a hotel's system."""
+        storable([("tenant_id", request.tenant_id), ("notice_id", request.notice_id)])
+        notice = Notice(
+            tenant_id=request.tenant_id,
+            notice_id=request.notice_id,
+            timestamp=request.timestamp,
+            signature=request.signature,
+            body=request.body,
+        )
+        return ReceivePmsNoticeResponse(duplicate=not await self._notices.receive(notice))

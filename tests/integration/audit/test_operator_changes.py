@@ -23,7 +23,7 @@ UNWATCHED = {
     "booking": {
         *("schema_migration", "reservation_transition", "request_answer"),
         *("lock_audit", "reservation_event"),  # logs themselves
-        "pms_elsewhere",  # what a hotel's own system tells
+        *("pms_elsewhere", "pms_notice"),  # what a hotel's own system tells
     },
     "messaging": {
         *("schema_migration", "seen", "mailbox", "mailbox_alias"),

@@ -188,6 +188,7 @@ async def make_gateway() -> AsyncIterator[MakeGateway]:
                 "http_listen": "127.0.0.1:0",
                 "target_messaging": f"127.0.0.1:{server.port}",
                 "target_tenant": "127.0.0.1:1",
+                "target_booking": "127.0.0.1:1",
             }
             chosen = GatewaySettings(**(defaults | settings))
             tracing = Tracing("gateway", ratio=1.0, exporter=spans)

@@ -24,6 +24,7 @@ ONLY = {
     "/conserje.messaging.v1.MessagingService/BatchIngestEvents": {"gateway"},
     "/conserje.booking.v1.BookingService/AcquireLock": {"messaging", "operator"},
     "/conserje.booking.v1.BookingService/CancelReservation": {"messaging", "operator"},
+    "/conserje.booking.v1.PmsService/ReceivePmsNotice": {"gateway"},
     "/conserje.tenant.v1.TenantService/ResolveTenant": {
         "gateway",
         "messaging",

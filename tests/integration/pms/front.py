@@ -61,17 +61,18 @@ class Front:
         self.store = PmsStore(postgres)
         self.bookings = BookingStore(postgres, metrics)
         self.breakers = Breakers(redis, clock)
+        self.limiter = RateLimiter(
+            redis,
+            name="pms",
+            most_replicas=2,
+            clock=clock,
+            metrics=RateLimitMetrics(CollectorRegistry()),
+        )
         self.connections = Connections(
             self.store,
             self.hosts,
             breakers=self.breakers,
-            limiter=RateLimiter(
-                redis,
-                name="pms",
-                most_replicas=2,
-                clock=clock,
-                metrics=RateLimitMetrics(CollectorRegistry()),
-            ),
+            limiter=self.limiter,
             metrics=self.metrics,
             clock=clock,
             secrets=PmsSecrets(secrets) if isinstance(secrets, Path) else secrets,

@@ -38,24 +38,24 @@ def admin(sql: tuple[Sql, DatabaseUrls]) -> Sql:
 async def test_a_booking_at_the_desk_is_sold_here_until_it_is_cancelled(
     front: Front, admin: Sql, pms: PmsControl, arrival: dt.date
 ) -> None:
-    hotel = await _hotel(front)
+    hotel = await hotel_of(front)
     await front.reconciler.follow(hotel)
-    there = await _desk(pms, "SUI", arrival, 2)
+    there = await book_at_desk(pms, "SUI", arrival, 2)
     await front.reconciler.follow(hotel)
-    assert await _sold(admin, "suite") == {arrival: 1, _day(arrival, 1): 1}
+    assert await sold_of(admin, "suite") == {arrival: 1, _day(arrival, 1): 1}
     await pms.cancel("h1", there)
     await front.reconciler.follow(hotel)
-    assert await _sold(admin, "suite") == {}
+    assert await sold_of(admin, "suite") == {}
 
 
 async def test_what_the_system_has_oversold_is_debt_and_ends_with_it(
     front: Front, admin: Sql, pms: PmsControl, arrival: dt.date
 ) -> None:
-    hotel = await _hotel(front)
+    hotel = await hotel_of(front)
     booked = await front.book("ana", "suite", stay_from(arrival))
     async with Running(front):
         await _settle(front, booked)
-    there = await _desk(pms, "SUI", arrival, 1, force=True)
+    there = await book_at_desk(pms, "SUI", arrival, 1, force=True)
     await front.reconciler.follow(hotel)
     rows = {
         row["night"]: (row["sold"], row["debt"]) for row in await admin.fetch(COUNTERS, "suite")
@@ -80,7 +80,7 @@ async def test_the_counters_are_both_sides_bookings_whatever_happens(
     if kind is not Kind.GENERIC:
         await front.store.set_connection(connection(addresses.url, kind=kind, version=1))
         front.connections.outdate()
-    hotel = await _hotel(front)
+    hotel = await hotel_of(front)
     desk: list[str] = []
     ours: list[Reservation] = []
     async with Running(front):
@@ -88,7 +88,7 @@ async def test_the_counters_are_both_sides_bookings_whatever_happens(
             day = _day(arrival, chance.randrange(5))
             what = chance.random()
             if what < 0.5:
-                desk.append(await _desk(pms, "DBL", day, chance.randrange(1, 4), force=True))
+                desk.append(await book_at_desk(pms, "DBL", day, chance.randrange(1, 4), force=True))
             elif what < 0.7 and desk:
                 await pms.cancel("h1", desk.pop(chance.randrange(len(desk))))
             elif what < 0.8:
@@ -104,7 +104,7 @@ async def test_the_counters_are_both_sides_bookings_whatever_happens(
         if one["rooms"][0]["room_type_id"] == "DBL":
             first, last = (dt.date.fromisoformat(one[d]) for d in ("check_in", "check_out"))
             there.update(_day(first, n) for n in range((last - first).days))
-    assert await _sold(admin, "double") == dict(there)
+    assert await sold_of(admin, "double") == dict(there)
     for row in await admin.fetch(COUNTERS, "double"):
         assert row["debt"] == max(row["sold"] - 5, 0)
     assert not [one for one in await front.reconciler.compare(hotel) if one.reservation_id]
@@ -114,22 +114,22 @@ async def test_two_replicas_count_a_change_once(
     fronts: Callable[..., Awaitable[Front]], admin: Sql, pms: PmsControl, arrival: dt.date
 ) -> None:
     replicas = [await fronts(), await fronts()]
-    hotel = await _hotel(replicas[0])
-    await _desk(pms, "DBL", arrival, 1)
+    hotel = await hotel_of(replicas[0])
+    await book_at_desk(pms, "DBL", arrival, 1)
     told = await asyncio.gather(
         *(one.reconciler.follow(hotel) for one in replicas for _ in range(4)),
         return_exceptions=True,
     )
     assert all(one is None or isinstance(one, Aborted) for one in told)
-    assert await _sold(admin, "double") == {arrival: 1}
+    assert await sold_of(admin, "double") == {arrival: 1}
 
 
 async def test_nights_that_come_on_sale_later_know_what_is_booked(
     front: Front, admin: Sql, pms: PmsControl, arrival: dt.date
 ) -> None:
-    hotel = await _hotel(front)
+    hotel = await hotel_of(front)
     late = _day(arrival, NIGHTS)
-    await _desk(pms, "DBL", late, 1)
+    await book_at_desk(pms, "DBL", late, 1)
     await front.reconciler.follow(hotel)
     await admin.execute(
         "INSERT INTO night_inventory (tenant_id, room_type_id, night, sellable, price)"
@@ -138,27 +138,27 @@ async def test_nights_that_come_on_sale_later_know_what_is_booked(
         PRICE,
     )
     await front.reconciler.follow(hotel)
-    assert await _sold(admin, "double") == {late: 1}
+    assert await sold_of(admin, "double") == {late: 1}
 
 
 async def test_a_booking_of_ours_that_should_not_be_there_is_cancelled(
     front: Front, pms: PmsControl, arrival: dt.date
 ) -> None:
-    hotel = await _hotel(front)
+    hotel = await hotel_of(front)
     booked = await front.book("ana", "double", stay_from(arrival))
     async with Running(front):
         await _settle(front, booked)
         await front.bookings.cancel("mirador", uuid4(), b"x", booked.reservation_id)
         await until(lambda: _nothing_open(front))
         # It turns up again, long after everything was settled.
-        await _desk(pms, "DBL", arrival, 1, key=f"cj:{booked.reservation_id}")
+        await book_at_desk(pms, "DBL", arrival, 1, key=f"cj:{booked.reservation_id}")
         await front.reconciler.follow(hotel)
         await until(lambda: _nothing_open(front))
     assert await pms.bookings("h1") == []
 
 
 async def test_every_difference_is_named(front: Front, pms: PmsControl, arrival: dt.date) -> None:
-    hotel = await _hotel(front)
+    hotel = await hotel_of(front)
     names = ("missing", "twice", "moved", "swapped", "gone", "fine")
     booked = {
         name: await front.book(name, "double" if n < 5 else "single", stay_from(arrival))
@@ -172,10 +172,10 @@ async def test_every_difference_is_named(front: Front, pms: PmsControl, arrival:
     key = {name: f"cj:{one.reservation_id}" for name, one in booked.items()}
     for name in ("missing", "moved", "swapped"):
         await pms.cancel("h1", there[key[name]])
-    await _desk(pms, "DBL", _day(arrival, 3), 1, key=key["moved"])
-    await _desk(pms, "SGL", arrival, 1, key=key["swapped"])
-    await _desk(pms, "DBL", arrival, 1, key=key["twice"])
-    await _desk(pms, "DBL", _day(arrival, 5), 1, key=f"cj:{uuid4()}")
+    await book_at_desk(pms, "DBL", _day(arrival, 3), 1, key=key["moved"])
+    await book_at_desk(pms, "SGL", arrival, 1, key=key["swapped"])
+    await book_at_desk(pms, "DBL", arrival, 1, key=key["twice"])
+    await book_at_desk(pms, "DBL", _day(arrival, 5), 1, key=f"cj:{uuid4()}")
     await front.bookings.cancel("mirador", uuid4(), b"x", booked["gone"].reservation_id)
     await front.store._postgres.execute("UPDATE pms_booking SET step = 'NONE'")
     found = await front.reconciler.compare(hotel)
@@ -192,19 +192,21 @@ async def test_every_difference_is_named(front: Front, pms: PmsControl, arrival:
     assert missing.here.startswith(f"CONFIRMED {arrival} to ")
 
 
-async def _hotel(front: Front) -> Connected:
+async def hotel_of(front: Front) -> Connected:
     found = await front.connections.of("mirador")
     assert found is not None
     return found
 
 
-async def _desk(pms: PmsControl, kind: str, day: dt.date, nights: int, **more: object) -> str:
+async def book_at_desk(
+    pms: PmsControl, kind: str, day: dt.date, nights: int, **more: object
+) -> str:
     dates = {"check_in": str(day), "check_out": str(_day(day, nights))}
     made = await pms.book("h1", kind, **dates, **more)
     return str(made["booking_id"])
 
 
-async def _sold(sql: Sql, room_type: str) -> dict[dt.date, int]:
+async def sold_of(sql: Sql, room_type: str) -> dict[dt.date, int]:
     return {
         row["night"]: row["sold"] for row in await sql.fetch(COUNTERS, room_type) if row["sold"]
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry
 
-from gateway.metrics import KINDS_OF_ITEMS, OUTCOMES, UNKNOWN, GatewayMetrics
+from gateway.metrics import KINDS_OF_ITEMS, NOTICES, OUTCOMES, UNKNOWN, GatewayMetrics
 from gateway.payload import translate
 from tests import bodies
 from tests.unit.gateway.expectations import NOW
@@ -69,4 +69,4 @@ def test_no_body_adds_a_label() -> None:
         metrics.translated(translate(body.data, NOW))
     for junk in (b"", b"{}", b'{"object":"whatsapp_business_account","entry":[1]}'):
         metrics.translated(translate(junk, NOW))
-    assert labels_of(registry) == before == {*OUTCOMES, *KINDS_OF_ITEMS, *UNKNOWN}
+    assert labels_of(registry) == before == {*OUTCOMES, *NOTICES, *KINDS_OF_ITEMS, *UNKNOWN}

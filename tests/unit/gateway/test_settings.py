@@ -15,6 +15,7 @@ from meshkit.config import ConfigError, load
 
 TARGET = {
     "CONSERJE_TARGET_MESSAGING": "127.0.0.1:7000",
+    "CONSERJE_TARGET_BOOKING": "127.0.0.1:7002",
     "CONSERJE_TARGET_TENANT": "127.0.0.1:7001",
 }
 

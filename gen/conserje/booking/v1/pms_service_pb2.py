@@ -26,7 +26,7 @@ from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 from conserje.booking.v1 import pms_pb2 as conserje_dot_booking_dot_v1_dot_pms__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%conserje/booking/v1/pms_service.proto\x12\x13\x63onserje.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63onserje/booking/v1/pms.proto\"7\n\x17GetPmsConnectionRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"R\n\x18GetPmsConnectionResponse\x12\x36\n\nconnection\x18\x01 \x01(\x0b\x32\".conserje.booking.v1.PmsConnection\"w\n\x17SetPmsConnectionRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12>\n\nconnection\x18\x02 \x01(\x0b\x32\".conserje.booking.v1.PmsConnectionB\x06\xbaH\x03\xc8\x01\x01\"R\n\x18SetPmsConnectionResponse\x12\x36\n\nconnection\x18\x01 \x01(\x0b\x32\".conserje.booking.v1.PmsConnection\":\n\x1a\x44\x65letePmsConnectionRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x1d\n\x1b\x44\x65letePmsConnectionResponse\"/\n\x0f\x43heckPmsRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\xdc\x01\n\x10\x43heckPmsResponse\x12\x36\n\nconnection\x18\x01 \x01(\x0b\x32\".conserje.booking.v1.PmsConnection\x12:\n\x0c\x63\x61pabilities\x18\x02 \x01(\x0b\x32$.conserje.booking.v1.PmsCapabilities\x12\x34\n\nroom_types\x18\x03 \x03(\x0b\x32 .conserje.booking.v1.PmsRoomType\x12\x1e\n\x16unmapped_room_type_ids\x18\x04 \x03(\t\"1\n\x11\x43omparePmsRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"g\n\x12\x43omparePmsResponse\x12\x37\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32\".conserje.booking.v1.PmsDifference\x12\x18\n\x10\x64ifference_count\x18\x02 \x01(\x05\x32\xb9\x04\n\nPmsService\x12t\n\x10GetPmsConnection\x12,.conserje.booking.v1.GetPmsConnectionRequest\x1a-.conserje.booking.v1.GetPmsConnectionResponse\"\x03\x90\x02\x01\x12t\n\x10SetPmsConnection\x12,.conserje.booking.v1.SetPmsConnectionRequest\x1a-.conserje.booking.v1.SetPmsConnectionResponse\"\x03\x90\x02\x02\x12}\n\x13\x44\x65letePmsConnection\x12/.conserje.booking.v1.DeletePmsConnectionRequest\x1a\x30.conserje.booking.v1.DeletePmsConnectionResponse\"\x03\x90\x02\x02\x12\\\n\x08\x43heckPms\x12$.conserje.booking.v1.CheckPmsRequest\x1a%.conserje.booking.v1.CheckPmsResponse\"\x03\x90\x02\x01\x12\x62\n\nComparePms\x12&.conserje.booking.v1.ComparePmsRequest\x1a\'.conserje.booking.v1.ComparePmsResponse\"\x03\x90\x02\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%conserje/booking/v1/pms_service.proto\x12\x13\x63onserje.booking.v1\x1a\x1b\x62uf/validate/validate.proto\x1a\x1d\x63onserje/booking/v1/pms.proto\"7\n\x17GetPmsConnectionRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"R\n\x18GetPmsConnectionResponse\x12\x36\n\nconnection\x18\x01 \x01(\x0b\x32\".conserje.booking.v1.PmsConnection\"w\n\x17SetPmsConnectionRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12>\n\nconnection\x18\x02 \x01(\x0b\x32\".conserje.booking.v1.PmsConnectionB\x06\xbaH\x03\xc8\x01\x01\"R\n\x18SetPmsConnectionResponse\x12\x36\n\nconnection\x18\x01 \x01(\x0b\x32\".conserje.booking.v1.PmsConnection\":\n\x1a\x44\x65letePmsConnectionRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\x1d\n\x1b\x44\x65letePmsConnectionResponse\"/\n\x0f\x43heckPmsRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"\xdc\x01\n\x10\x43heckPmsResponse\x12\x36\n\nconnection\x18\x01 \x01(\x0b\x32\".conserje.booking.v1.PmsConnection\x12:\n\x0c\x63\x61pabilities\x18\x02 \x01(\x0b\x32$.conserje.booking.v1.PmsCapabilities\x12\x34\n\nroom_types\x18\x03 \x03(\x0b\x32 .conserje.booking.v1.PmsRoomType\x12\x1e\n\x16unmapped_room_type_ids\x18\x04 \x03(\t\"1\n\x11\x43omparePmsRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"g\n\x12\x43omparePmsResponse\x12\x37\n\x0b\x64ifferences\x18\x01 \x03(\x0b\x32\".conserje.booking.v1.PmsDifference\x12\x18\n\x10\x64ifference_count\x18\x02 \x01(\x05\"\xba\x01\n\x17ReceivePmsNoticeRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1d\n\tnotice_id\x18\x02 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01\x12\'\n\ttimestamp\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{1,12}$\x12 \n\tsignature\x18\x04 \x01(\tB\r\x80\x01\x01\xbaH\x07r\x05\x10\x01\x18\x80\x08\x12\x17\n\x04\x62ody\x18\x05 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04\"-\n\x18ReceivePmsNoticeResponse\x12\x11\n\tduplicate\x18\x01 \x01(\x08\x32\xaf\x05\n\nPmsService\x12t\n\x10GetPmsConnection\x12,.conserje.booking.v1.GetPmsConnectionRequest\x1a-.conserje.booking.v1.GetPmsConnectionResponse\"\x03\x90\x02\x01\x12t\n\x10SetPmsConnection\x12,.conserje.booking.v1.SetPmsConnectionRequest\x1a-.conserje.booking.v1.SetPmsConnectionResponse\"\x03\x90\x02\x02\x12}\n\x13\x44\x65letePmsConnection\x12/.conserje.booking.v1.DeletePmsConnectionRequest\x1a\x30.conserje.booking.v1.DeletePmsConnectionResponse\"\x03\x90\x02\x02\x12\\\n\x08\x43heckPms\x12$.conserje.booking.v1.CheckPmsRequest\x1a%.conserje.booking.v1.CheckPmsResponse\"\x03\x90\x02\x01\x12\x62\n\nComparePms\x12&.conserje.booking.v1.ComparePmsRequest\x1a\'.conserje.booking.v1.ComparePmsResponse\"\x03\x90\x02\x01\x12t\n\x10ReceivePmsNotice\x12,.conserje.booking.v1.ReceivePmsNoticeRequest\x1a-.conserje.booking.v1.ReceivePmsNoticeResponse\"\x03\x90\x02\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -45,6 +45,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHECKPMSREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_COMPAREPMSREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_COMPAREPMSREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_RECEIVEPMSNOTICEREQUEST'].fields_by_name['tenant_id']._loaded_options = None
+  _globals['_RECEIVEPMSNOTICEREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_RECEIVEPMSNOTICEREQUEST'].fields_by_name['notice_id']._loaded_options = None
+  _globals['_RECEIVEPMSNOTICEREQUEST'].fields_by_name['notice_id']._serialized_options = b'\272H\007r\005\020\001\030\200\001'
+  _globals['_RECEIVEPMSNOTICEREQUEST'].fields_by_name['timestamp']._loaded_options = None
+  _globals['_RECEIVEPMSNOTICEREQUEST'].fields_by_name['timestamp']._serialized_options = b'\272H\021r\0172\r^[0-9]{1,12}$'
+  _globals['_RECEIVEPMSNOTICEREQUEST'].fields_by_name['signature']._loaded_options = None
+  _globals['_RECEIVEPMSNOTICEREQUEST'].fields_by_name['signature']._serialized_options = b'\200\001\001\272H\007r\005\020\001\030\200\010'
+  _globals['_RECEIVEPMSNOTICEREQUEST'].fields_by_name['body']._loaded_options = None
+  _globals['_RECEIVEPMSNOTICEREQUEST'].fields_by_name['body']._serialized_options = b'\272H\006z\004\030\200\200\004'
   _globals['_PMSSERVICE'].methods_by_name['GetPmsConnection']._loaded_options = None
   _globals['_PMSSERVICE'].methods_by_name['GetPmsConnection']._serialized_options = b'\220\002\001'
   _globals['_PMSSERVICE'].methods_by_name['SetPmsConnection']._loaded_options = None
@@ -55,6 +65,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PMSSERVICE'].methods_by_name['CheckPms']._serialized_options = b'\220\002\001'
   _globals['_PMSSERVICE'].methods_by_name['ComparePms']._loaded_options = None
   _globals['_PMSSERVICE'].methods_by_name['ComparePms']._serialized_options = b'\220\002\001'
+  _globals['_PMSSERVICE'].methods_by_name['ReceivePmsNotice']._loaded_options = None
+  _globals['_PMSSERVICE'].methods_by_name['ReceivePmsNotice']._serialized_options = b'\220\002\002'
   _globals['_GETPMSCONNECTIONREQUEST']._serialized_start=122
   _globals['_GETPMSCONNECTIONREQUEST']._serialized_end=177
   _globals['_GETPMSCONNECTIONRESPONSE']._serialized_start=179
@@ -75,6 +87,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_COMPAREPMSREQUEST']._serialized_end=880
   _globals['_COMPAREPMSRESPONSE']._serialized_start=882
   _globals['_COMPAREPMSRESPONSE']._serialized_end=985
-  _globals['_PMSSERVICE']._serialized_start=988
-  _globals['_PMSSERVICE']._serialized_end=1557
+  _globals['_RECEIVEPMSNOTICEREQUEST']._serialized_start=988
+  _globals['_RECEIVEPMSNOTICEREQUEST']._serialized_end=1174
+  _globals['_RECEIVEPMSNOTICERESPONSE']._serialized_start=1176
+  _globals['_RECEIVEPMSNOTICERESPONSE']._serialized_end=1221
+  _globals['_PMSSERVICE']._serialized_start=1224
+  _globals['_PMSSERVICE']._serialized_end=1911
 # @@protoc_insertion_point(module_scope)

@@ -269,3 +269,65 @@ class ComparePmsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ComparePmsResponse: _TypeAlias = ComparePmsResponse  # noqa: Y015
+
+@_typing.final
+class ReceivePmsNoticeRequest(_message.Message):
+    """A notice as it came over HTTP."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    NOTICE_ID_FIELD_NUMBER: _builtins.int
+    TIMESTAMP_FIELD_NUMBER: _builtins.int
+    SIGNATURE_FIELD_NUMBER: _builtins.int
+    BODY_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel, by the address that it was sent to."""
+    notice_id: _builtins.str
+    """The header `webhook-id`: the same for every attempt to send it."""
+    timestamp: _builtins.str
+    """The header `webhook-timestamp`: when it was sent, in seconds since 1970."""
+    signature: _builtins.str
+    """The header `webhook-signature`: one or several signatures, with blanks
+    between them.
+    """
+    body: _builtins.bytes
+    """The raw bytes of the body, which the signature is over."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        notice_id: _builtins.str = ...,
+        timestamp: _builtins.str = ...,
+        signature: _builtins.str = ...,
+        body: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["body", b"body", "notice_id", b"notice_id", "signature", b"signature", "tenant_id", b"tenant_id", "timestamp", b"timestamp"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReceivePmsNoticeRequest: _TypeAlias = ReceivePmsNoticeRequest  # noqa: Y015
+
+@_typing.final
+class ReceivePmsNoticeResponse(_message.Message):
+    """It was authentic."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DUPLICATE_FIELD_NUMBER: _builtins.int
+    duplicate: _builtins.bool
+    """It was received before, and nothing was done."""
+    def __init__(
+        self,
+        *,
+        duplicate: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["duplicate", b"duplicate"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReceivePmsNoticeResponse: _TypeAlias = ReceivePmsNoticeResponse  # noqa: Y015

@@ -64,6 +64,11 @@ class PmsServiceStub:
                 request_serializer=conserje_dot_booking_dot_v1_dot_pms__service__pb2.ComparePmsRequest.SerializeToString,
                 response_deserializer=conserje_dot_booking_dot_v1_dot_pms__service__pb2.ComparePmsResponse.FromString,
                 _registered_method=True)
+        self.ReceivePmsNotice = channel.unary_unary(
+                '/conserje.booking.v1.PmsService/ReceivePmsNotice',
+                request_serializer=conserje_dot_booking_dot_v1_dot_pms__service__pb2.ReceivePmsNoticeRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_pms__service__pb2.ReceivePmsNoticeResponse.FromString,
+                _registered_method=True)
 
 
 class PmsServiceServicer:
@@ -133,6 +138,23 @@ class PmsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReceivePmsNotice(self, request, context):
+        """A hotel's system tells that something has changed there, in the words of
+        `webhooks` in `services/booking/pms/generic/openapi.yaml`. It is a hint: the
+        system is asked for its changes soon, and what that says counts. A notice
+        that was received already changes nothing.
+
+        Errors:
+        - UNAUTHENTICATED `NOTICE_NOT_AUTHENTIC`: no secret of the hotel's made the
+        signature, or it is older than five minutes, or the hotel has no system
+        or no such secret. Nothing is stored.
+        - RESOURCE_EXHAUSTED `TOO_MANY_NOTICES`: more than a hotel may send.
+        - UNAVAILABLE `SECRET_UNKNOWN`: the hotel's secret cannot be read now.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_PmsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -160,6 +182,11 @@ def add_PmsServiceServicer_to_server(servicer, server):
                     servicer.ComparePms,
                     request_deserializer=conserje_dot_booking_dot_v1_dot_pms__service__pb2.ComparePmsRequest.FromString,
                     response_serializer=conserje_dot_booking_dot_v1_dot_pms__service__pb2.ComparePmsResponse.SerializeToString,
+            ),
+            'ReceivePmsNotice': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReceivePmsNotice,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_pms__service__pb2.ReceivePmsNoticeRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_pms__service__pb2.ReceivePmsNoticeResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -302,6 +329,33 @@ class PmsService:
             '/conserje.booking.v1.PmsService/ComparePms',
             conserje_dot_booking_dot_v1_dot_pms__service__pb2.ComparePmsRequest.SerializeToString,
             conserje_dot_booking_dot_v1_dot_pms__service__pb2.ComparePmsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReceivePmsNotice(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.PmsService/ReceivePmsNotice',
+            conserje_dot_booking_dot_v1_dot_pms__service__pb2.ReceivePmsNoticeRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_pms__service__pb2.ReceivePmsNoticeResponse.FromString,
             options,
             channel_credentials,
             insecure,

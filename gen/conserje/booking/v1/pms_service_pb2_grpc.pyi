@@ -77,6 +77,19 @@ class PmsServiceStub:
 
     Errors: those of `CheckPms`.
     """
+    ReceivePmsNotice: _grpc.UnaryUnaryMultiCallable[_pms_service_pb2.ReceivePmsNoticeRequest, _pms_service_pb2.ReceivePmsNoticeResponse]
+    """A hotel's system tells that something has changed there, in the words of
+    `webhooks` in `services/booking/pms/generic/openapi.yaml`. It is a hint: the
+    system is asked for its changes soon, and what that says counts. A notice
+    that was received already changes nothing.
+
+    Errors:
+    - UNAUTHENTICATED `NOTICE_NOT_AUTHENTIC`: no secret of the hotel's made the
+      signature, or it is older than five minutes, or the hotel has no system
+      or no such secret. Nothing is stored.
+    - RESOURCE_EXHAUSTED `TOO_MANY_NOTICES`: more than a hotel may send.
+    - UNAVAILABLE `SECRET_UNKNOWN`: the hotel's secret cannot be read now.
+    """
 
 @_typing.type_check_only
 class PmsServiceAsyncStub(PmsServiceStub):
@@ -126,6 +139,19 @@ class PmsServiceAsyncStub(PmsServiceStub):
     from today on; what is still under way is no difference. Changes nothing.
 
     Errors: those of `CheckPms`.
+    """
+    ReceivePmsNotice: _aio.UnaryUnaryMultiCallable[_pms_service_pb2.ReceivePmsNoticeRequest, _pms_service_pb2.ReceivePmsNoticeResponse]  # type: ignore[assignment]
+    """A hotel's system tells that something has changed there, in the words of
+    `webhooks` in `services/booking/pms/generic/openapi.yaml`. It is a hint: the
+    system is asked for its changes soon, and what that says counts. A notice
+    that was received already changes nothing.
+
+    Errors:
+    - UNAUTHENTICATED `NOTICE_NOT_AUTHENTIC`: no secret of the hotel's made the
+      signature, or it is older than five minutes, or the hotel has no system
+      or no such secret. Nothing is stored.
+    - RESOURCE_EXHAUSTED `TOO_MANY_NOTICES`: more than a hotel may send.
+    - UNAVAILABLE `SECRET_UNKNOWN`: the hotel's secret cannot be read now.
     """
 
 class PmsServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -203,6 +229,25 @@ class PmsServiceServicer(metaclass=_abc_1.ABCMeta):
         from today on; what is still under way is no difference. Changes nothing.
 
         Errors: those of `CheckPms`.
+        """
+
+    @_abc_1.abstractmethod
+    def ReceivePmsNotice(
+        self,
+        request: _pms_service_pb2.ReceivePmsNoticeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_pms_service_pb2.ReceivePmsNoticeResponse, _abc.Awaitable[_pms_service_pb2.ReceivePmsNoticeResponse]]:
+        """A hotel's system tells that something has changed there, in the words of
+        `webhooks` in `services/booking/pms/generic/openapi.yaml`. It is a hint: the
+        system is asked for its changes soon, and what that says counts. A notice
+        that was received already changes nothing.
+
+        Errors:
+        - UNAUTHENTICATED `NOTICE_NOT_AUTHENTIC`: no secret of the hotel's made the
+          signature, or it is older than five minutes, or the hotel has no system
+          or no such secret. Nothing is stored.
+        - RESOURCE_EXHAUSTED `TOO_MANY_NOTICES`: more than a hotel may send.
+        - UNAVAILABLE `SECRET_UNKNOWN`: the hotel's secret cannot be read now.
         """
 
 def add_PmsServiceServicer_to_server(servicer: PmsServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
