@@ -7,7 +7,8 @@ key encrypts, every key decrypts; a key is removed once nothing is under it.
 
 Every value is bound to associated data, such as whose it is and what it is
 called: moved to another row, it does not open. Nonces are random, so one key
-may encrypt 2^32 values (NIST SP 800-38D, 8.3).
+may encrypt 2^32 values (NIST SP 800-38D, 8.3); what would come near that is
+spread over keys that are derived from it, with HKDF (RFC 5869).
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from meshkit.errors import FailedPrecondition, Internal, Unavailable
 
@@ -52,6 +55,7 @@ class KeyRing:
                 raise _unusable("A key's id is 1 to 64 letters, digits, dots, dashes.")
             if len(key) != KEY_BYTES:
                 raise _unusable(f"Key {key_id} has {len(key)} bytes instead of {KEY_BYTES}.")
+        self._keys = dict(keys)
         self._ciphers = {key_id: AESGCM(key) for key_id, key in keys.items()}
         self._newest = max(keys)
 
@@ -77,6 +81,14 @@ class KeyRing:
     def key_ids(self) -> tuple[str, ...]:
         """All ids, the oldest first."""
         return tuple(sorted(self._ciphers))
+
+    def holds_the_same_as(self, other: KeyRing) -> bool:
+        """Whether both are the same keys under the same ids."""
+        return self._keys == other._keys
+
+    def derived(self, purpose: bytes) -> KeyRing:
+        """Keys of their own for one purpose, under the same ids: the same whenever asked for."""
+        return KeyRing({key_id: _derived(key, purpose) for key_id, key in self._keys.items()})
 
     def __repr__(self) -> str:
         return f"KeyRing({', '.join(self.key_ids)})"
@@ -121,10 +133,14 @@ class KeyRing:
         return self.encrypt(self.decrypt(sealed, associated_data), associated_data)
 
 
-def bind(*parts: str) -> bytes:
+def bind(*parts: str | bytes) -> bytes:
     """Associated data made of `parts`, so that no two lists of parts give the same bytes."""
-    encoded = [part.encode() for part in parts]
+    encoded = [part.encode() if isinstance(part, str) else part for part in parts]
     return b"".join(len(part).to_bytes(4, "big") + part for part in encoded)
+
+
+def _derived(key: bytes, purpose: bytes) -> bytes:
+    return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose).derive(key)
 
 
 def _need(associated_data: bytes) -> None:

@@ -32,6 +32,7 @@ from sandbox.processes import SandboxError
 from sandbox.rundir import RunDir
 from sandbox.servers import Given, Servers
 from sandbox.wiring import (
+    ENCRYPTING,
     MODULES,
     SERVICES,
     Address,
@@ -248,7 +249,7 @@ class Mesh:
             databases=self.servers.databases,
             redis_url=self.servers.redis_url,
             credentials=Credentials.kept_in(self.folder.credentials),
-            keys=keep_key(self.folder.keys),
+            keys={service: keep_key(self.folder.keys(service)) for service in ENCRYPTING},
             media=self.folder.media,
             numbers=self._numbers,
             base=self._env,

@@ -31,10 +31,9 @@ class RunDir:
         """The file of the credentials."""
         return self.path / "credentials.json"
 
-    @property
-    def keys(self) -> Path:
-        """The folder of the keys that the hotels' secrets are under."""
-        return self.path / "keys"
+    def keys(self, service: str) -> Path:
+        """The folder of the keys that a service encrypts with."""
+        return self.path / ("keys" if service == "tenant" else f"{service}-keys")
 
     @property
     def media(self) -> Path:

@@ -14,6 +14,8 @@ from sandbox.ports import Ports
 from sandbox.processes import LOOPBACK, SandboxError
 
 SERVICES = ("tenant", "booking", "messaging")
+ENCRYPTING = ("tenant", "messaging")
+"""Those that have keys of their own."""
 MODULES = {
     "tenant": "services.tenant",
     "booking": "services.booking",
@@ -89,8 +91,8 @@ class Wiring:
     databases: Mapping[str, DatabaseUrls]
     redis_url: str
     credentials: Credentials
-    keys: Path
-    """The folder of the tenant service's keys."""
+    keys: Mapping[str, Path]
+    """The folders of the keys of those who encrypt, by service."""
     media: Path
     """The folder of guests' files."""
     numbers: Sequence[Number]
@@ -155,12 +157,13 @@ class Wiring:
                 "CONSERJE_GATEWAY_APP_SECRETS": known.app_secret,
                 "CONSERJE_GATEWAY_VERIFY_TOKEN": known.verify_token,
             },
-            "tenant": {"CONSERJE_TENANT_KEYS_FOLDER": str(self.keys)},
+            "tenant": {"CONSERJE_TENANT_KEYS_FOLDER": str(self.keys["tenant"])},
             "messaging": {
                 "CONSERJE_MESSAGING_GRAPH_BASE_URL": graph,
                 "CONSERJE_MESSAGING_MEDIA_ORIGINS": graph,
                 "CONSERJE_MESSAGING_MEDIA_FOLDER": str(self.media),
                 "CONSERJE_MESSAGING_GRAPH_ACCESS_TOKEN": known.access_token,
+                "CONSERJE_MESSAGING_KEYS_FOLDER": str(self.keys["messaging"]),
             },
             "graph": {
                 "CONSERJE_GRAPH_APP_SECRET": known.app_secret,

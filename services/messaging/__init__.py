@@ -1,11 +1,11 @@
 """Takes what WhatsApp says, leads the conversation, sends the answers.
 
-Owns: the inbox (what came in, deduplicated), the conversations, the effects
-(commands to the booking service), the outbox and what WhatsApp says of it, the
-guests' WhatsApp ids, the windows in which they may be written to, the hotels'
-templates, what Meta bills and the files that guests send, whose content is on a
-shelf outside the database (`media/`). Nobody else reads these tables. Spoken
-replies and transcripts are kept in Redis alone.
+Owns: the inbox (what came in, deduplicated) and its encrypted archive (`archive/`),
+the conversations, the effects (commands to the booking service), the outbox and
+what WhatsApp says of it, the guests' WhatsApp ids, the windows in which they may
+be written to, the hotels' templates, what Meta bills and the files that guests
+send, whose content is on a shelf outside the database (`media/`). Nobody else
+reads these tables. Spoken replies and transcripts are kept in Redis alone.
 
 Promises: what it has acknowledged is committed; every item takes effect once,
 whatever batch it comes in; a guest's messages are answered in order, each by

@@ -24,6 +24,7 @@ from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 
 from copies.directory import Directory
 from meshkit.client import Channel
+from meshkit.key_folder import KeyFolder
 from meshkit.kit import Kit
 from meshkit.postgres import Postgres
 from meshkit.rate_limit import RateLimiter, RateLimitMetrics
@@ -31,6 +32,9 @@ from meshkit.watch import WatchMetrics
 from services.audit.servicer import SERVICE as AUDIT_SERVICE
 from services.audit.servicer import AuditServicer
 from services.audit.store import AuditStore
+from services.messaging.archive.keeper import ArchiveKeeper
+from services.messaging.archive.metrics import ArchiveMetrics
+from services.messaging.archive.sealing import Sealer
 from services.messaging.clients import Booking
 from services.messaging.conversation import machine
 from services.messaging.directory import Owners
@@ -55,6 +59,7 @@ from services.messaging.resuming import Resuming
 from services.messaging.servicer import MessagingServicer
 from services.messaging.settings import MessagingSettings
 from services.messaging.steps import StepWorker, Wakes
+from services.messaging.store.archive import ArchiveStore
 from services.messaging.store.aside import AsideStore
 from services.messaging.store.effects import EffectStore
 from services.messaging.store.fields import FieldStore
@@ -115,7 +120,7 @@ async def build(kit: Kit, settings: MessagingSettings) -> None:
     reader = GraphReader(session, base_url=settings.graph_base_url, version=settings.graph_version)
     catalogue = Catalogue(TemplateStore(postgres), reader, tokens, metrics)
     if SERVE in kit.modes:
-        _serve(kit, postgres, metrics, wakes)
+        _serve(kit, settings, postgres, metrics, wakes, directory)
         _serve_templates(kit, settings, postgres, catalogue, directory, wakes)
         verifier = Verifier(reader, tokens, NumberStore(postgres), kit.clock)
         numbers = NumberServicer(verifier, directory)
@@ -159,11 +164,19 @@ def _tokens(
     return tokens
 
 
-def _serve(kit: Kit, postgres: Postgres, metrics: MessagingMetrics, wakes: Wakes) -> None:
+def _serve(
+    kit: Kit,
+    settings: MessagingSettings,
+    postgres: Postgres,
+    metrics: MessagingMetrics,
+    wakes: Wakes,
+    directory: Directory,
+) -> None:
     inbox = InboxStore(postgres)
     upkeep = Upkeep(inbox, metrics)
+    sealer = _archive(kit, settings, postgres, metrics)
     servicer = MessagingServicer(
-        Ingest(inbox, metrics, wakes.arrived), Tracer(TraceStore(postgres))
+        Ingest(inbox, metrics, wakes.arrived, directory, sealer), Tracer(TraceStore(postgres))
     )
     kit.worker("partitions", upkeep.partitions)
     kit.worker("gauges", upkeep.gauges)
@@ -179,6 +192,21 @@ def _serve(kit: Kit, postgres: Postgres, metrics: MessagingMetrics, wakes: Wakes
     )
     kit.grpc(add_MessagingOperationsServiceServicer_to_server, operations, OPERATIONS)
     kit.grpc(add_AuditServiceServicer_to_server, AuditServicer(AuditStore(postgres)), AUDIT_SERVICE)
+
+
+def _archive(
+    kit: Kit, settings: MessagingSettings, postgres: Postgres, metrics: MessagingMetrics
+) -> Sealer:
+    """What is sealed as it comes in, and kept for some days."""
+    keys = KeyFolder(settings.keys_folder)
+    counts = ArchiveMetrics(kit.registry)
+    sealer = Sealer(keys, counts)
+    store = ArchiveStore(postgres)
+    keeper = ArchiveKeeper(store, sealer, counts, metrics, days=settings.archive_days)
+    kit.worker("keys", keys.follow)
+    kit.worker("archive", keeper.run)
+    kit.degraded("keys", keys.problem)
+    return sealer
 
 
 def _serve_templates(

@@ -82,6 +82,14 @@ def owner_of(directory: Directory, phone_number_id: str, account_id: str) -> Own
     return Owner(Standing.UNKNOWN if record is None else Standing.MISMATCH, None, since)
 
 
+def hotel_at_once(directory: Directory, phone_number_id: str, account_id: str) -> str | None:
+    """The hotel of what comes now, as far as that is known without asking anybody."""
+    record = directory.find(phone_number_id)
+    if record is None or record.shared:
+        return None
+    return record.tenant_id if account_id == record.whatsapp_business_account_id else None
+
+
 class Owners:
     """Says whose an item is, by the number it was sent to and the time it came.
 

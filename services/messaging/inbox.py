@@ -24,9 +24,12 @@ from conserje.messaging.v1.messaging_service_pb2 import (
     IngestEventResult,
 )
 
+from copies.directory import Directory
 from meshkit.errors import InvalidArgument, MeshError
 from meshkit.phones import whatsapp_key
 from meshkit.telemetry import is_traceparent
+from services.messaging.archive.sealing import Sealer
+from services.messaging.directory import hotel_at_once
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.opaque import read_opaque
 from services.messaging.store.inbox import InboxStore, IngestColumns
@@ -61,10 +64,19 @@ log = structlog.get_logger()
 class Ingest:
     """Stores what the gateway hands in; what it answers is committed."""
 
-    def __init__(self, store: InboxStore, metrics: MessagingMetrics, arrived: Wake) -> None:
+    def __init__(
+        self,
+        store: InboxStore,
+        metrics: MessagingMetrics,
+        arrived: Wake,
+        directory: Directory,
+        sealer: Sealer,
+    ) -> None:
         self._store = store
         self._metrics = metrics
         self._arrived = arrived
+        self._directory = directory
+        self._sealer = sealer
 
     async def decide(
         self, items: Sequence[IngestEventRequest]
@@ -74,8 +86,9 @@ class Ingest:
         now = time.time()
         for item in items:
             append(columns, item, now)
+        sealed = self._sealer.seal(columns, self._hotels(columns))
         try:
-            fresh = await self._store.ingest(columns)
+            fresh = await self._store.ingest(columns, sealed)
         except InvalidArgument:
             if len(items) == 1:
                 return [await self._set_aside(items[0])]
@@ -84,6 +97,11 @@ class Ingest:
         self._metrics.ingested(columns.kind, new)
         self._arrived.set()
         return [NEW if one else DUPLICATE for one in new]
+
+    def _hotels(self, columns: IngestColumns) -> list[str | None]:
+        """Whose the items are; what cannot be said at once is not waited for."""
+        sent = zip(columns.number, columns.account, strict=True)
+        return [hotel_at_once(self._directory, number, account) for number, account in sent]
 
     async def _set_aside(self, item: IngestEventRequest) -> IngestEventResult:
         """Keep what the database refuses: as bytes, it holds nothing that can be refused."""

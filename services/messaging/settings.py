@@ -180,6 +180,16 @@ class MessagingSettings(DatabaseSettings, RedisSettings, TenantTarget, BookingTa
         le=3650 * 86400.0,
         description="How long a guest's file is kept, from its arrival; then it is removed.",
     )
+    keys_folder: str = Field(
+        "",
+        description=(
+            "Folder of the keys that data keys of the archive come from, a file of 32 random bytes"
+            " in base64 each; the greatest name encrypts. Empty: nothing is archived."
+        ),
+    )
+    archive_days: float = Field(
+        8.0, gt=0, le=90, description="How long what came in is kept, encrypted, to be replayed."
+    )
     pause_seconds: float = Field(
         60.0, gt=0, description="How long a number rests whose credentials or quality are refused."
     )

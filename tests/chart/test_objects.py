@@ -172,23 +172,25 @@ def test_each_identity_has_its_own_certificate(name: str) -> None:
 
 
 @each_scenario
-def test_the_tenant_service_alone_has_the_keys_of_secrets(name: str) -> None:
+def test_whoever_encrypts_has_keys_of_its_own_and_nobody_else_has_them(name: str) -> None:
     mounted = {}
     for one in _mesh(scenario(name)):
         spec = one["spec"]["template"]["spec"]
         (container,) = spec["containers"]
         for volume in spec["volumes"]:
             if volume["name"] == "keys":
-                mounted[container["name"]] = volume["secret"]["secretName"]
+                mounted[one["metadata"]["name"]] = volume["secret"]["secretName"]
                 (where,) = (at for at in container["volumeMounts"] if at["name"] == "keys")
                 told = {e["name"]: e.get("value") for e in container["env"]}
-                assert told["CONSERJE_TENANT_KEYS_FOLDER"] == where["mountPath"]
+                own = f"CONSERJE_{container['name'].upper()}_KEYS_FOLDER"
+                assert told[own] == where["mountPath"]
                 assert where["readOnly"]
-    of_trial = name == "dev"
-    assert mounted == {"tenant": "inn-dev-tenant-keys" if of_trial else "conserje-tenant-keys"}
-    if of_trial:
-        ((key_id, key),) = named(scenario(name), "Secret", mounted["tenant"])["stringData"].items()
-        KeyRing({key_id: base64.b64decode(key, validate=True)})
+    prefix = "inn-dev" if name == "dev" else "conserje"
+    assert mounted == {f"inn-{one}": f"{prefix}-{one}-keys" for one in ("tenant", "messaging")}
+    if name == "dev":
+        for secret in mounted.values():
+            ((key_id, key),) = named(scenario(name), "Secret", secret)["stringData"].items()
+            KeyRing({key_id: base64.b64decode(key, validate=True)})
 
 
 def _policies(objects: list[Object], labels: dict[str, str]) -> list[Object]:

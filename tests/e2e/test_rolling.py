@@ -38,6 +38,7 @@ PAIRS = ("tenant", "booking", "messaging", "gateway")
 UNKNOWN_TO_THE_LAST = frozenset(
     {
         "CONSERJE_TENANT_KEYS_FOLDER",
+        "CONSERJE_MESSAGING_KEYS_FOLDER",
         "CONSERJE_MESSAGING_MEDIA_ORIGINS",
         "CONSERJE_MESSAGING_MEDIA_FOLDER",
     }

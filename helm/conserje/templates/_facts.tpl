@@ -15,7 +15,7 @@ tenant:
   identity: tenant
   calls: []
   database: tenant
-  keys: true
+  keys: tenantKeys
 booking:
   process: booking
   args: ["-m", "services.booking"]
@@ -31,6 +31,7 @@ messaging:
   identity: messaging
   calls: [tenant]
   database: messaging
+  keys: messagingKeys
   graph: true
   outside: true
 messagingSteps:

@@ -54,6 +54,18 @@ class IngestColumns:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedColumns:
+    """The items of a batch as they are archived, under keys that come from that of `key_id`.
+
+    `tenant` says whose data key each is under, None the installation's.
+    """
+
+    key_id: str
+    tenant: list[str | None]
+    ciphertext: list[bytes]
+
+
+@dataclass(frozen=True, slots=True)
 class PendingItem:
     """A message of a guest that waits for its step."""
 
@@ -111,8 +123,9 @@ class Backlog:
 
 
 INGEST = """
-SELECT ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-              $19, $20)
+SELECT archive_fresh(
+    ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+           $20), $1, $3, $21, $22, $23)
 """
 
 KEEP_MEDIA = "SELECT keep_media($1, $2, $3, $4)"
@@ -279,15 +292,15 @@ class InboxStore:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
 
-    async def ingest(self, batch: IngestColumns) -> set[int]:
-        """Store a batch in one transaction; the positions, from 0, of what was new.
+    async def ingest(self, batch: IngestColumns, sealed: SealedColumns | None = None) -> set[int]:
+        """Store and archive a batch in one transaction; the positions, from 0, of what was new.
 
         Raises `InvalidArgument` `NOT_STORABLE` when the database refuses the
         batch for what is in it.
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                places = await self._store(batch)
+                places = await self._store(batch, sealed)
             except NOT_STORABLE as error:
                 raise InvalidArgument("NOT_STORABLE", type(error).__name__) from error
             except Unavailable as error:
@@ -297,12 +310,13 @@ class InboxStore:
                 return {place - 1 for place in places}
         raise AssertionError("the last attempt answers or raises")
 
-    async def _store(self, batch: IngestColumns) -> list[int]:
+    async def _store(self, batch: IngestColumns, sealed: SealedColumns | None) -> list[int]:
         """In one statement, and one more where guests have sent files."""
+        arguments = _arguments(batch, sealed)
         if not any(batch.media):
-            return list(await self._postgres.fetchval(INGEST, *_arguments(batch)))
+            return list(await self._postgres.fetchval(INGEST, *arguments))
         async with self._postgres.transaction() as connection:
-            places: list[int] = await connection.fetchval(INGEST, *_arguments(batch))
+            places: list[int] = await connection.fetchval(INGEST, *arguments)
             files = [place - 1 for place in places if batch.media[place - 1] is not None]
             columns = (batch.key, batch.number, batch.day, batch.media)
             await connection.execute(KEEP_MEDIA, *([one[at] for at in files] for one in columns))
@@ -400,13 +414,14 @@ class InboxStore:
         return changed
 
 
-def _arguments(batch: IngestColumns) -> tuple[object, ...]:
+def _arguments(batch: IngestColumns, sealed: SealedColumns | None) -> tuple[object, ...]:
     statuses = (batch.tenant, batch.outbox, batch.wamid, batch.delivery, batch.error)
     return (
         *(batch.number, batch.account, batch.key, batch.day, batch.order, batch.receive),
         *(batch.kind, batch.event, batch.trace, batch.was_user, batch.was_phone),
         *(batch.user, batch.phone, batch.written, batch.opens),
         *(statuses if "status" in batch.kind else (None,) * len(statuses)),
+        *((sealed.key_id, sealed.tenant, sealed.ciphertext) if sealed else (None,) * 3),
     )
 
 

@@ -22,8 +22,8 @@ from conserje.messaging.v1.messaging_service_pb2 import (
 
 from meshkit.postgres import Postgres
 from services.messaging.inbox import append
-from services.messaging.store.inbox import InboxStore, IngestColumns
-from tests.integration.messaging.mesh import ACCOUNT, ROOT, Mesh, status, text
+from services.messaging.store.inbox import InboxStore, IngestColumns, SealedColumns
+from tests.integration.messaging.mesh import ACCOUNT, ROOT, TENANT, Mesh, status, text
 
 DAY = 86_400
 MIGRATION = ROOT / "services/messaging/migrations/0060_guests_by_key.sql"
@@ -295,7 +295,10 @@ async def test_a_batch_is_one_statement(mesh: Mesh) -> None:
     columns = IngestColumns()
     for n in range(1000):
         append(columns, text(phone=f"34{n}"), time.time())
+    sealed = SealedColumns("key", [TENANT] * 1000, columns.event)
     before = postgres.statements
-    fresh = await InboxStore(postgres).ingest(columns)
+    fresh = await InboxStore(postgres).ingest(columns, sealed)
     assert (postgres.statements - before, len(fresh)) == (1, 1000)
+    archived = "SELECT count(*) FROM archive JOIN inbox USING (inbox_id) WHERE ciphertext = event"
+    assert await mesh.admin.fetchval(archived) == 1000
     await postgres.close()

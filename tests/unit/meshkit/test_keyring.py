@@ -140,3 +140,15 @@ def test_neither_errors_nor_descriptions_hold_a_secret_or_a_key() -> None:
     assert len(told) == 5
     for hidden in (SECRET, OLD, NEW, base64.b64encode(NEW), sealed.ciphertext):
         assert not any(repr(hidden)[2:-1] in one for one in told)
+
+
+def test_keys_derived_for_a_purpose_are_the_same_again_and_no_others() -> None:
+    one, again, other = RING.derived(b"one"), RING.derived(b"one"), RING.derived(b"other")
+    assert one.key_ids == RING.key_ids
+    sealed = one.encrypt(SECRET, BOUND)
+    assert again.decrypt(sealed, BOUND) == SECRET
+    for ring in (other, RING):
+        with pytest.raises(Internal, match="VALUE_ALTERED"):
+            ring.decrypt(sealed, BOUND)
+    assert one.holds_the_same_as(again)
+    assert not one.holds_the_same_as(other)

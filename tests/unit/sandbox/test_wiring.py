@@ -26,6 +26,7 @@ from sandbox.wiring import (
 )
 
 NAMES = ("graph", "tenant", "booking", "messaging-1", "messaging-2", "gateway")
+KEYS = {"tenant": Path("/keys"), "messaging": Path("/messaging-keys")}
 KNOWN = Credentials("app-secret", "access-token", "verify-token")
 BASE = {"PATH": "/bin", "CONSERJE_LOG_LEVEL": "DEBUG"} | {
     f"CONSERJE_{name.upper()}_WORD": name for name in MODULES
@@ -39,9 +40,7 @@ def wiring() -> Wiring:
     ports.release()
     databases = {name: DatabaseUrls(f"pg://owner-{name}", f"pg://{name}") for name in SERVICES}
     numbers = (Number("1", "2", "+34 910 000 001"),)
-    return Wiring(
-        addresses, databases, "redis://r", KNOWN, Path("/keys"), Path("/media"), numbers, BASE
-    )
+    return Wiring(addresses, databases, "redis://r", KNOWN, KEYS, Path("/media"), numbers, BASE)
 
 
 @pytest.mark.parametrize("name", NAMES)
