@@ -30,6 +30,10 @@ ACCESS: Access = {
         "SetWindowTemplate": (OPERATOR,),
     },
     "conserje.messaging.v1.MediaService": {
+        "GetMedia": (OPERATOR, READER),
+        "ListMedia": (OPERATOR, READER),
+        "RetryMedia": (OPERATOR,),
+        "EraseMedia": (OPERATOR,),
         "ListAudioCacheEntries": (OPERATOR, READER),
         "PurgeAudioCache": (OPERATOR,),
     },

@@ -136,7 +136,7 @@ async def build(kit: Kit, settings: MessagingSettings) -> None:
     if kit.modes & {SERVE, SEND}:
         redis = kit.redis(settings.redis_url)
         if SERVE in kit.modes:
-            _serve_media(kit, settings, redis)
+            _serve_media(kit, settings, postgres, redis)
         if SEND in kit.modes:
             _send(kit, settings, postgres, redis, metrics, wakes, session, tokens, directory)
 
@@ -229,7 +229,7 @@ def _serve_templates(
     kit.grpc(add_UsageServiceServicer_to_server, usage, USAGE)
 
 
-def _serve_media(kit: Kit, settings: MessagingSettings, redis: Redis) -> None:
+def _serve_media(kit: Kit, settings: MessagingSettings, postgres: Postgres, redis: Redis) -> None:
     cache = AudioCache(
         redis,
         seconds=settings.audio_cache_seconds,
@@ -237,7 +237,7 @@ def _serve_media(kit: Kit, settings: MessagingSettings, redis: Redis) -> None:
         clock=kit.clock,
         metrics=AudioCacheMetrics(kit.registry),
     )
-    kit.grpc(add_MediaServiceServicer_to_server, MediaServicer(cache), MEDIA)
+    kit.grpc(add_MediaServiceServicer_to_server, MediaServicer(MediaStore(postgres), cache), MEDIA)
 
 
 def _fetch(

@@ -112,3 +112,22 @@ def test_a_trial_brings_a_postgres_a_redis_and_a_whatsapp_of_its_own() -> None:
         for one in _all("Deployment")
         for container in one["spec"]["template"]["spec"]["containers"]
     }
+
+
+def test_files_lie_on_the_claim_that_is_named_and_nobody_else_has_them() -> None:
+    for name, volume in (
+        ("production", {"persistentVolumeClaim": {"claimName": "conserje-media"}}),
+        ("minimal", {"emptyDir": {"sizeLimit": "4Gi"}}),
+    ):
+        holders = {}
+        for one in _all("Deployment", name):
+            spec = one["spec"]["template"]["spec"]
+            for found in spec["volumes"]:
+                if found["name"] == "media":
+                    (mount,) = (
+                        at for at in spec["containers"][0]["volumeMounts"] if at["name"] == "media"
+                    )
+                    own = environment(spec["containers"][0])
+                    assert mount["mountPath"] == own["CONSERJE_MESSAGING_MEDIA_FOLDER"]
+                    holders[one["metadata"]["name"]] = found
+        assert holders == {f"{RELEASE}-messaging-media": {"name": "media", **volume}}

@@ -8,11 +8,14 @@ from typing import Any
 import grpc
 import structlog
 from conserje.messaging.v1 import media_service_pb2 as pb
+from conserje.messaging.v1.event_pb2 import MediaContent
 from conserje.messaging.v1.media_service_pb2_grpc import MediaServiceServicer
 
-from meshkit.pages import bad_token, from_token, to_token
+from meshkit.errors import NotFound
+from meshkit.pages import bad_token, from_token, number_from_token, page_size, to_token
 from services.messaging.media.audio_cache import MOST_LISTED, AudioCache, Entry, Kind
 from services.messaging.operations.wire import timestamp
+from services.messaging.store.media import MediaRow, MediaStore
 
 log = structlog.get_logger()
 
@@ -22,14 +25,59 @@ KINDS: dict[str, pb.AudioKind.ValueType] = {
     Kind.SPEECH: pb.AUDIO_KIND_SPEECH,
     Kind.TRANSCRIPT: pb.AUDIO_KIND_TRANSCRIPT,
 }
+STATES: dict[str, pb.MediaState.ValueType] = {
+    "WAITING": pb.MEDIA_STATE_WAITING,
+    "STORED": pb.MEDIA_STATE_STORED,
+    "DEAD": pb.MEDIA_STATE_DEAD,
+}
 PLACE = re.compile(r"[0-9]{15} [a-z]{1,16}-[0-9a-f]{40}", re.ASCII)
 
 
 class MediaServicer(MediaServiceServicer):
     """`conserje.messaging.v1.MediaService`."""
 
-    def __init__(self, cache: AudioCache) -> None:
+    def __init__(self, store: MediaStore, cache: AudioCache) -> None:
+        self._store = store
         self._cache = cache
+
+    async def GetMedia(self, request: pb.GetMediaRequest, context: Context) -> pb.GetMediaResponse:
+        """One file of a hotel."""
+        row = await self._store.one(request.tenant_id, request.media_key)
+        if row is None:
+            raise _unknown(request.media_key)
+        return pb.GetMediaResponse(media=_media(row))
+
+    async def ListMedia(
+        self, request: pb.ListMediaRequest, context: Context
+    ) -> pb.ListMediaResponse:
+        """One page of a hotel's files."""
+        size = page_size(request.page_size)
+        rows = await self._store.page(
+            request.tenant_id,
+            after=number_from_token(request.page_token),
+            limit=size + 1,
+            dead_only=request.dead_only,
+        )
+        token = to_token(rows[size - 1].media_key) if len(rows) > size else ""
+        return pb.ListMediaResponse(
+            media=[_media(row) for row in rows[:size]], next_page_token=token
+        )
+
+    async def RetryMedia(
+        self, request: pb.RetryMediaRequest, context: Context
+    ) -> pb.RetryMediaResponse:
+        """A file that was given up is fetched again."""
+        if not await self._store.retry(request.tenant_id, request.media_key):
+            raise _unknown(request.media_key)
+        return pb.RetryMediaResponse()
+
+    async def EraseMedia(
+        self, request: pb.EraseMediaRequest, context: Context
+    ) -> pb.EraseMediaResponse:
+        """A file's time is over."""
+        if not await self._store.erase(request.tenant_id, request.media_key):
+            raise _unknown(request.media_key)
+        return pb.EraseMediaResponse()
 
     async def ListAudioCacheEntries(
         self, request: pb.ListAudioCacheEntriesRequest, context: Context
@@ -68,6 +116,32 @@ class MediaServicer(MediaServiceServicer):
         return pb.PurgeAudioCacheResponse(
             purge_count=purged.count, step_count=purged.steps, more=purged.more
         )
+
+
+def _unknown(media_key: int) -> NotFound:
+    return NotFound("MEDIA_UNKNOWN", "The hotel has no such file.", media_key=media_key)
+
+
+def _media(row: MediaRow) -> pb.Media:
+    told = MediaContent.FromString(row.content)
+    media = pb.Media(
+        media_key=row.media_key,
+        phone_number_id=row.phone_number_id,
+        kind=told.kind,
+        voice=told.voice,
+        state=STATES.get(row.state, pb.MEDIA_STATE_UNSPECIFIED),
+        media_type=row.media_type or "",
+        byte_count=row.byte_count or 0,
+        sha256=(row.sha256 or b"").hex(),
+        attempt_count=row.attempt_count,
+        failure=row.failure or "",
+        arrive_time=timestamp(row.arrive_time),
+    )
+    if row.store_time is not None:
+        media.store_time.CopyFrom(timestamp(row.store_time))
+    if row.expire_time is not None:
+        media.expire_time.CopyFrom(timestamp(row.expire_time))
+    return media
 
 
 def _place(token: str) -> str:

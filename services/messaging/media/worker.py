@@ -127,7 +127,7 @@ class MediaWorker:
             if one.tenant_id is not None:
                 await self._shelf.remove(one.tenant_id, one.media_key)
         if ended:
-            await self._store.forget([one.media_key for one in ended])
+            await self._store.forget(ended)
             self._metrics.erased.inc(len(ended))
         return len(ended) == SWEPT_AT_ONCE
 
@@ -200,6 +200,8 @@ class MediaWorker:
         ours = await self._store.stored(media, tenant_id, what, self._settings.media_keep_seconds)
         self._metrics.fetches.labels("stored" if ours else "lost").inc()
         self._metrics.bytes.inc(what.byte_count if ours else 0)
+        if not ours and not await self._store.is_wanted(tenant_id, media.media_key):
+            await self._shelf.remove(tenant_id, media.media_key)
 
     async def _token(self, media: WaitingMedia, tenant_id: str) -> str:
         try:

@@ -7,18 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from meshkit.tenancy import UNRESOLVED
+
 if TYPE_CHECKING:
-    from meshkit.postgres import Postgres
+    from meshkit.postgres import Postgres, Statements
 
 
 @dataclass(frozen=True, slots=True)
 class WaitingMedia:
     """A file that is ours to fetch until the lease runs out.
 
-    `content` is what WhatsApp said of it, as protobuf; `whatsapp_id` the guest's.
+    `tenant_id` is the hotel's, where it is known already; `content` what WhatsApp said of the
+    file, as protobuf; `whatsapp_id` the guest's.
     """
 
     media_key: int
+    tenant_id: str | None
     phone_number_id: str
     account_id: str
     arrive_time: datetime
@@ -71,46 +75,17 @@ class MediaBacklog:
     oldest_seconds: float
 
 
-# One number after the other is looked at, as for mailboxes: however many files wait for one
-# hotel, it takes its share, and the first of each goes before the second of any. The claim
-# moves `due_time` to the lease's end: what a holder that died had is due again by itself.
-CLAIM = """
-WITH RECURSIVE number AS (
-    (SELECT m.phone_number_id FROM media m WHERE m.state = 'WAITING'
-     ORDER BY m.phone_number_id LIMIT 1)
-    UNION ALL
-    SELECT (SELECT m.phone_number_id FROM media m
-            WHERE m.state = 'WAITING' AND m.phone_number_id > number.phone_number_id
-            ORDER BY m.phone_number_id LIMIT 1)
-    FROM number WHERE number.phone_number_id IS NOT NULL
-), due AS (
-    SELECT share.media_key, share.turn FROM number CROSS JOIN LATERAL (
-        SELECT m.media_key, row_number() OVER (ORDER BY m.due_time) AS turn FROM media m
-        WHERE m.phone_number_id = number.phone_number_id
-          AND m.state = 'WAITING' AND m.due_time <= now()
-        ORDER BY m.due_time
-        LIMIT greatest(0, $2 - coalesce((
-            SELECT held.count FROM unnest($4::text[], $5::integer[]) AS held(number, count)
-            WHERE held.number = number.phone_number_id), 0))) AS share
-), chosen AS MATERIALIZED (
-    SELECT m.media_key FROM media m JOIN due ON due.media_key = m.media_key
-    WHERE m.state = 'WAITING' AND m.due_time <= now()
-    ORDER BY due.turn, m.due_time LIMIT $1::bigint FOR NO KEY UPDATE OF m SKIP LOCKED
-)
-UPDATE media m SET due_time = now() + $3::float8 * interval '1 second',
-    lease_number = m.lease_number + 1, attempt_count = m.attempt_count + 1
-FROM chosen WHERE m.media_key = chosen.media_key
-RETURNING m.media_key, m.phone_number_id, m.account_id, m.arrive_time, m.content,
-          m.lease_number, m.attempt_count,
-          (SELECT b.whatsapp_id FROM inbox i JOIN mailbox b ON b.mailbox_id = i.mailbox_id
-           WHERE i.inbox_id = m.media_key) AS whatsapp_id
+CLAIM = "SELECT media_key, tenant_id FROM finder.claim_media($1, $2, $3, $4, $5)"
+
+# In the name of the hotels that are known, after the claim has committed.
+CLAIMED = """
+SELECT m.media_key, m.tenant_id, m.phone_number_id, m.account_id, m.arrive_time, m.content,
+       m.lease_number, m.attempt_count, b.whatsapp_id
+FROM media m LEFT JOIN mailbox b ON b.mailbox_id = m.mailbox_id
+WHERE m.media_key = ANY($1::bigint[]) AND m.state = 'WAITING'
 """
 
-RENEW = """
-UPDATE media m SET due_time = now() + $3::float8 * interval '1 second'
-FROM unnest($1::bigint[], $2::bigint[]) AS held(media_key, lease_number)
-WHERE m.media_key = held.media_key AND m.lease_number = held.lease_number AND m.state = 'WAITING'
-"""
+RENEW = "SELECT finder.renew_media($1, $2, $3)"
 
 STORED = """
 UPDATE media SET state = 'STORED', tenant_id = $3, media_type = $4, byte_count = $5, sha256 = $6,
@@ -140,17 +115,32 @@ FROM media
 PAGE = _COLUMNS + "WHERE tenant_id = $1 AND media_key > $2 ORDER BY media_key LIMIT $3"
 ONE = _COLUMNS + "WHERE tenant_id = $1 AND media_key = $2"
 
-ENDED = """
-SELECT media_key, tenant_id FROM media WHERE expire_time <= now() ORDER BY expire_time LIMIT $1
+DEAD_PAGE = (
+    _COLUMNS
+    + "WHERE tenant_id = $1 AND state = 'DEAD' AND media_key > $2 ORDER BY media_key LIMIT $3"
+)
+
+RETRY = """
+UPDATE media SET state = 'WAITING', due_time = now(), attempt_count = 0, failure = NULL,
+    expire_time = NULL
+WHERE tenant_id = $1 AND media_key = $2 AND state = 'DEAD' AND expire_time > now()
+RETURNING media_key
 """
 
+# Whoever is fetching it finds that nobody waits for it any more.
+ERASE = """
+UPDATE media SET expire_time = now(),
+    state = CASE state WHEN 'WAITING' THEN 'DEAD' ELSE state END,
+    failure = CASE state WHEN 'WAITING' THEN 'ERASED' ELSE failure END
+WHERE tenant_id = $1 AND media_key = $2
+RETURNING media_key
+"""
+
+WANTED = "SELECT EXISTS (SELECT FROM media WHERE media_key = $1 AND state <> 'DEAD')"
+
+ENDED = "SELECT media_key, tenant_id FROM finder.ended_media($1)"
 FORGET = "DELETE FROM media WHERE media_key = ANY($1::bigint[]) AND expire_time <= now()"
-
-BACKLOG = """
-SELECT count(*) AS waiting_count,
-       coalesce(extract(epoch FROM now() - min(arrive_time)), 0)::float8 AS oldest_seconds
-FROM (SELECT arrive_time FROM media WHERE state = 'WAITING' LIMIT 10000) AS waiting
-"""
+BACKLOG = "SELECT waiting_count, oldest_seconds FROM finder.media_backlog()"
 
 
 class MediaStore:
@@ -166,21 +156,26 @@ class MediaStore:
 
         Of one number at most `share`, together with those that are `held` of it.
         """
-        rows = await self._postgres.fetch(
+        found = await self._postgres.finder.fetch(
             CLAIM, limit, share, seconds, list(held), list(held.values())
         )
+        if not found:
+            return []
+        whose = {row["tenant_id"] or UNRESOLVED for row in found}
+        keys = [row["media_key"] for row in found]
+        rows = await self._postgres.of(*whose).fetch(CLAIMED, keys)
         return [WaitingMedia(**dict(row)) for row in rows]
 
     async def renew(self, held: Sequence[tuple[int, int]], seconds: float) -> None:
         """Hold files for another `seconds`; `held` are their keys and lease numbers."""
         keys, numbers = [key for key, _ in held], [number for _, number in held]
-        await self._postgres.execute(RENEW, keys, numbers, seconds)
+        await self._postgres.finder.execute(RENEW, keys, numbers, seconds)
 
     async def stored(
         self, media: WaitingMedia, tenant_id: str, what: StoredMedia, keep_seconds: float
     ) -> bool:
         """The file is kept; False when the lease was lost, and somebody else says so."""
-        row = await self._postgres.fetchrow(
+        row = await self._named(media, tenant_id).fetchrow(
             *(STORED, media.media_key, media.lease_number, tenant_id),
             *(what.media_type, what.byte_count, what.sha256, keep_seconds),
         )
@@ -191,35 +186,61 @@ class MediaStore:
     ) -> None:
         """It is tried again after `seconds`."""
         key = (media.media_key, media.lease_number)
-        await self._postgres.execute(AGAIN, *key, tenant_id, reason, seconds)
+        await self._named(media, tenant_id).execute(AGAIN, *key, tenant_id, reason, seconds)
 
     async def dead(
         self, media: WaitingMedia, tenant_id: str | None, reason: str, keep_seconds: float
     ) -> None:
         """It is given up."""
         key = (media.media_key, media.lease_number)
-        await self._postgres.execute(DEAD, *key, tenant_id, reason, keep_seconds)
+        await self._named(media, tenant_id).execute(DEAD, *key, tenant_id, reason, keep_seconds)
 
-    async def page(self, tenant_id: str, *, after: int, limit: int) -> list[MediaRow]:
+    async def is_wanted(self, tenant_id: str, media_key: int) -> bool:
+        """Whether a file is to be kept, or was erased meanwhile."""
+        named = self._postgres.of(tenant_id, UNRESOLVED)
+        return bool(await named.fetchval(WANTED, media_key))
+
+    async def page(
+        self, tenant_id: str, *, after: int, limit: int, dead_only: bool
+    ) -> list[MediaRow]:
         """A hotel's files in the order in which they came."""
-        rows = await self._postgres.fetch(PAGE, tenant_id, after, limit)
+        sql = DEAD_PAGE if dead_only else PAGE
+        rows = await self._postgres.of(tenant_id).fetch(sql, tenant_id, after, limit)
         return [MediaRow(**dict(row)) for row in rows]
 
     async def one(self, tenant_id: str, media_key: int) -> MediaRow | None:
         """A file of a hotel; None when it has none of that key."""
-        row = await self._postgres.fetchrow(ONE, tenant_id, media_key)
+        row = await self._postgres.of(tenant_id).fetchrow(ONE, tenant_id, media_key)
         return None if row is None else MediaRow(**dict(row))
+
+    async def retry(self, tenant_id: str, media_key: int) -> bool:
+        """Have a file that was given up fetched again; whether it was one."""
+        return await self._changed(RETRY, tenant_id, media_key)
+
+    async def erase(self, tenant_id: str, media_key: int) -> bool:
+        """End a file's time now; whether there is one."""
+        return await self._changed(ERASE, tenant_id, media_key)
 
     async def ended(self, limit: int) -> list[EndedMedia]:
         """Up to `limit` files whose time is over, the first to end first."""
-        return [EndedMedia(**dict(row)) for row in await self._postgres.fetch(ENDED, limit)]
+        rows = await self._postgres.finder.fetch(ENDED, limit)
+        return [EndedMedia(**dict(row)) for row in rows]
 
-    async def forget(self, media_keys: Sequence[int]) -> None:
+    async def forget(self, ended: Sequence[EndedMedia]) -> None:
         """Their files are removed: nothing is known of them any more."""
-        await self._postgres.execute(FORGET, media_keys)
+        whose = {one.tenant_id or UNRESOLVED for one in ended}
+        await self._postgres.of(*whose).execute(FORGET, [one.media_key for one in ended])
 
     async def backlog(self) -> MediaBacklog:
         """What waits at the moment."""
-        row = await self._postgres.fetchrow(BACKLOG)
+        row = await self._postgres.finder.fetchrow(BACKLOG)
         assert row is not None
         return MediaBacklog(**dict(row))
+
+    async def _changed(self, sql: str, tenant_id: str, media_key: int) -> bool:
+        named = self._postgres.of(tenant_id)
+        return await named.fetchval(sql, tenant_id, media_key) is not None
+
+    def _named(self, media: WaitingMedia, tenant_id: str | None) -> Statements:
+        """What was another hotel's, or nobody's, becomes the one's that it is by now."""
+        return self._postgres.of(media.tenant_id or UNRESOLVED, tenant_id or UNRESOLVED)

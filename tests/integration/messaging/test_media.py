@@ -12,20 +12,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 from aiohttp import web
+from conserje.messaging.v1 import media_service_pb2 as pb
 from conserje.messaging.v1.event_pb2 import MEDIA_KIND_AUDIO, MEDIA_KIND_IMAGE
+from conserje.messaging.v1.media_service_pb2_grpc import MediaServiceStub
 from conserje.messaging.v1.messaging_service_pb2 import IngestEventRequest
 from pydantic import SecretStr
 
 from sandbox.graph.app import serving
 from sandbox.graph.client import GraphControl
 from sandbox.graph.settings import GraphSettings, Number
+from tests.integration.cli.conftest import Conserje
+from tests.integration.cli.conftest import conserje as conserje
 from tests.integration.messaging.mesh import ACCOUNT, NUMBER, TENANT, TOKEN, Mesh, text
 
 OTHER, OTHER_HOTEL = "999", "hotel-other"
 PICTURE = b"\x89PNG" + bytes(range(256)) * 200
-STATE = "SELECT state, failure, tenant_id, attempt_count, media_type, byte_count, sha256 FROM media"
 STORED = "SELECT count(*) FROM media WHERE state = 'STORED'"
 FAILED = "SELECT failure FROM media WHERE failure IS NOT NULL"
 
@@ -154,6 +158,13 @@ def drafts(shelf: Path) -> list[Path]:
     return list((shelf / ".drafts").glob("*"))
 
 
+def media_stub(mesh: Mesh) -> Any:
+    """What operators call at the first replica."""
+    channel = grpc.aio.insecure_channel(mesh.target)
+    mesh.channels.append(channel)
+    return MediaServiceStub(channel)
+
+
 async def test_a_hundred_files_come_over_no_more_connections_than_the_pool_has(
     mesh: Mesh, graph: GraphControl, shelf: Path, options: dict[str, Any]
 ) -> None:
@@ -186,11 +197,82 @@ async def test_what_is_known_of_a_file(
     media = await graph.add_media(NUMBER, "audio/ogg; codecs=opus", PICTURE)
     await mesh.say(stub, file_of(media, voice=True))
     await mesh.until(STORED, value=1)
-    row = await mesh.row(STATE)
-    assert tuple(row) == (
-        *("STORED", None, TENANT, 1, "audio/ogg", len(PICTURE)),
-        hashlib.sha256(PICTURE).digest(),
-    )
+    asking = media_stub(mesh)
+    (told,) = (await asking.ListMedia(pb.ListMediaRequest(tenant_id=TENANT))).media
+    assert (told.state, told.kind, told.voice) == (pb.MEDIA_STATE_STORED, MEDIA_KIND_AUDIO, True)
+    assert (told.media_type, told.byte_count) == ("audio/ogg", len(PICTURE))
+    assert told.sha256 == hashlib.sha256(PICTURE).hexdigest()
+    assert (told.phone_number_id, told.attempt_count, told.failure) == (NUMBER, 1, "")
+    assert told.expire_time.seconds - told.arrive_time.seconds == 30 * 86_400
+    one = pb.GetMediaRequest(tenant_id=TENANT, media_key=told.media_key)
+    assert (await asking.GetMedia(one)).media == told
+
+
+async def test_files_are_listed_page_by_page_to_their_own_hotel(
+    mesh: Mesh, options: dict[str, Any]
+) -> None:
+    stub = await mesh.start("serve", "media", **options)
+    await mesh.say(stub, *(file_of({"id": "../1"}) for _ in range(3)))
+    await mesh.until("SELECT count(*) FROM media WHERE state = 'DEAD'", value=3)
+    asking = media_stub(mesh)
+    request = pb.ListMediaRequest(tenant_id=TENANT, page_size=2, dead_only=True)
+    first = await asking.ListMedia(request)
+    request.page_token = first.next_page_token
+    second = await asking.ListMedia(request)
+    assert (len(first.media), len(second.media), second.next_page_token) == (2, 1, "")
+    found = [one.media_key for one in (*first.media, *second.media)]
+    assert found == sorted(set(found))
+    assert {one.failure for one in first.media} == {"BAD_ID"}
+    assert not (await asking.ListMedia(pb.ListMediaRequest(tenant_id=OTHER_HOTEL))).media
+    theirs = {"tenant_id": OTHER_HOTEL, "media_key": found[0]}
+    for call in (
+        asking.GetMedia(pb.GetMediaRequest(**theirs)),
+        asking.RetryMedia(pb.RetryMediaRequest(**theirs)),
+        asking.EraseMedia(pb.EraseMediaRequest(**theirs)),
+    ):
+        with pytest.raises(grpc.aio.AioRpcError) as refused:
+            await call
+        assert refused.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_file_that_was_given_up_is_fetched_again_and_one_is_erased_by_hand(
+    mesh: Mesh, allowed: Host, shelf: Path, options: dict[str, Any], conserje: Conserje
+) -> None:
+    small = options | {"media_bytes": len(PICTURE) - 1}
+    stub = await mesh.start("serve", "media", **small)
+    await mesh.say(stub, file_of({"id": "1", "url": f"{allowed.address}/file"}))
+    await mesh.until("SELECT state FROM media", value="DEAD")
+    await mesh.stop()
+    await mesh.start("serve", "media", **options)
+    at = ("--target", mesh.target)
+    shown = await conserje("media", "list", TENANT, "--dead", *at)
+    assert "image  dead  TOO_LARGE  after 1 attempts" in shown.out, shown
+    key = shown.out.split()[0]
+    assert (await conserje("media", "retry", TENANT, key, *at)).code == 0
+    await mesh.until(STORED, value=1)
+    assert f"{len(PICTURE)} bytes" in (await conserje("media", "list", TENANT, *at)).out
+    assert "MEDIA_UNKNOWN" in (await conserje("media", "retry", TENANT, key, *at)).err
+    assert (await conserje("media", "erase", TENANT, key, *at)).code == 0
+    await mesh.stop()
+    await mesh.start("media", **options)
+    await mesh.until("SELECT count(*) FROM media", value=0)
+    assert not kept(shelf)
+
+
+async def test_what_is_erased_while_it_is_fetched_is_not_kept(
+    mesh: Mesh, allowed: Host, shelf: Path, options: dict[str, Any]
+) -> None:
+    stub = await mesh.start("serve", "media", **options)
+    await mesh.say(stub, file_of({"id": "1", "url": f"{allowed.address}/hang"}))
+    await asyncio.wait_for(allowed.asked_once.wait(), 20)
+    # Known to be the hotel's since an earlier try.
+    await mesh.admin.execute("UPDATE media SET tenant_id = $1", TENANT)
+    key = await mesh.admin.fetchval("SELECT media_key FROM media")
+    await media_stub(mesh).EraseMedia(pb.EraseMediaRequest(tenant_id=TENANT, media_key=key))
+    allowed.release.set()
+    await mesh.stop()
+    assert await mesh.admin.fetchval("SELECT failure FROM media") == "ERASED"
+    assert not kept(shelf)
 
 
 async def test_the_address_in_the_webhook_saves_a_question(

@@ -4,6 +4,7 @@ isort:skip_file
 """
 
 from collections import abc as _abc
+from conserje.messaging.v1 import event_pb2 as _event_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
@@ -19,6 +20,34 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class _MediaState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _MediaStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_MediaState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    MEDIA_STATE_UNSPECIFIED: _MediaState.ValueType  # 0
+    """Never sent."""
+    MEDIA_STATE_WAITING: _MediaState.ValueType  # 1
+    """It is to be fetched; `failure` says why it was not yet, if it was tried."""
+    MEDIA_STATE_STORED: _MediaState.ValueType  # 2
+    """It is kept."""
+    MEDIA_STATE_DEAD: _MediaState.ValueType  # 3
+    """It was given up; `failure` says why."""
+
+class MediaState(_MediaState, metaclass=_MediaStateEnumTypeWrapper):
+    """How a guest's file stands."""
+
+MEDIA_STATE_UNSPECIFIED: MediaState.ValueType  # 0
+"""Never sent."""
+MEDIA_STATE_WAITING: MediaState.ValueType  # 1
+"""It is to be fetched; `failure` says why it was not yet, if it was tried."""
+MEDIA_STATE_STORED: MediaState.ValueType  # 2
+"""It is kept."""
+MEDIA_STATE_DEAD: MediaState.ValueType  # 3
+"""It was given up; `failure` says why."""
+Global___MediaState: _TypeAlias = MediaState  # noqa: Y015
 
 class _AudioKind:
     ValueType = _typing.NewType("ValueType", _builtins.int)
@@ -43,6 +72,280 @@ AUDIO_KIND_SPEECH: AudioKind.ValueType  # 1
 AUDIO_KIND_TRANSCRIPT: AudioKind.ValueType  # 2
 """What a guest said in a voice note."""
 Global___AudioKind: _TypeAlias = AudioKind  # noqa: Y015
+
+@_typing.final
+class Media(_message.Message):
+    """A file that a guest has sent, without its content."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEDIA_KEY_FIELD_NUMBER: _builtins.int
+    PHONE_NUMBER_ID_FIELD_NUMBER: _builtins.int
+    KIND_FIELD_NUMBER: _builtins.int
+    VOICE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    BYTE_COUNT_FIELD_NUMBER: _builtins.int
+    SHA256_FIELD_NUMBER: _builtins.int
+    ATTEMPT_COUNT_FIELD_NUMBER: _builtins.int
+    FAILURE_FIELD_NUMBER: _builtins.int
+    ARRIVE_TIME_FIELD_NUMBER: _builtins.int
+    STORE_TIME_FIELD_NUMBER: _builtins.int
+    EXPIRE_TIME_FIELD_NUMBER: _builtins.int
+    media_key: _builtins.int
+    """Names it: the number of its message in the inbox."""
+    phone_number_id: _builtins.str
+    """The number it was sent to."""
+    kind: _event_pb2.MediaKind.ValueType
+    """What it is."""
+    voice: _builtins.bool
+    """The sound is a voice note."""
+    state: Global___MediaState.ValueType
+    """How it stands."""
+    media_type: _builtins.str
+    """Its MIME type without parameters. Empty until it is kept."""
+    byte_count: _builtins.int
+    """Its size. 0 until it is kept."""
+    sha256: _builtins.str
+    """Its SHA-256 in hexadecimal digits. Empty until it is kept."""
+    attempt_count: _builtins.int
+    """How often it was tried."""
+    failure: _builtins.str
+    """Why the last try failed, such as `TOO_LARGE`. Empty when it did not."""
+    @_builtins.property
+    def arrive_time(self) -> _timestamp_pb2.Timestamp:
+        """When its message came."""
+
+    @_builtins.property
+    def store_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was kept. Not set until then."""
+
+    @_builtins.property
+    def expire_time(self) -> _timestamp_pb2.Timestamp:
+        """When it goes. Not set while it waits."""
+
+    def __init__(
+        self,
+        *,
+        media_key: _builtins.int = ...,
+        phone_number_id: _builtins.str = ...,
+        kind: _event_pb2.MediaKind.ValueType = ...,
+        voice: _builtins.bool = ...,
+        state: Global___MediaState.ValueType = ...,
+        media_type: _builtins.str = ...,
+        byte_count: _builtins.int = ...,
+        sha256: _builtins.str = ...,
+        attempt_count: _builtins.int = ...,
+        failure: _builtins.str = ...,
+        arrive_time: _timestamp_pb2.Timestamp | None = ...,
+        store_time: _timestamp_pb2.Timestamp | None = ...,
+        expire_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["arrive_time", b"arrive_time", "expire_time", b"expire_time", "store_time", b"store_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["arrive_time", b"arrive_time", "attempt_count", b"attempt_count", "byte_count", b"byte_count", "expire_time", b"expire_time", "failure", b"failure", "kind", b"kind", "media_key", b"media_key", "media_type", b"media_type", "phone_number_id", b"phone_number_id", "sha256", b"sha256", "state", b"state", "store_time", b"store_time", "voice", b"voice"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Media: _TypeAlias = Media  # noqa: Y015
+
+@_typing.final
+class GetMediaRequest(_message.Message):
+    """The request of `GetMedia`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    MEDIA_KEY_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    media_key: _builtins.int
+    """The file."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        media_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["media_key", b"media_key", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetMediaRequest: _TypeAlias = GetMediaRequest  # noqa: Y015
+
+@_typing.final
+class GetMediaResponse(_message.Message):
+    """The answer of `GetMedia`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEDIA_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def media(self) -> Global___Media:
+        """The file."""
+
+    def __init__(
+        self,
+        *,
+        media: Global___Media | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["media", b"media"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["media", b"media"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetMediaResponse: _TypeAlias = GetMediaResponse  # noqa: Y015
+
+@_typing.final
+class ListMediaRequest(_message.Message):
+    """The request of `ListMedia`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    DEAD_ONLY_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    page_size: _builtins.int
+    """How many at most; 0 means 50, more than 200 means 200."""
+    page_token: _builtins.str
+    """The `next_page_token` of the page before. Empty for the first."""
+    dead_only: _builtins.bool
+    """Only those that were given up."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+        dead_only: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["dead_only", b"dead_only", "page_size", b"page_size", "page_token", b"page_token", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMediaRequest: _TypeAlias = ListMediaRequest  # noqa: Y015
+
+@_typing.final
+class ListMediaResponse(_message.Message):
+    """The answer of `ListMedia`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    MEDIA_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page. Empty after the last."""
+    @_builtins.property
+    def media(self) -> _containers.RepeatedCompositeFieldContainer[Global___Media]:
+        """One page of files."""
+
+    def __init__(
+        self,
+        *,
+        media: _abc.Iterable[Global___Media] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["media", b"media", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListMediaResponse: _TypeAlias = ListMediaResponse  # noqa: Y015
+
+@_typing.final
+class RetryMediaRequest(_message.Message):
+    """The request of `RetryMedia`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    MEDIA_KEY_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    media_key: _builtins.int
+    """The file."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        media_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["media_key", b"media_key", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryMediaRequest: _TypeAlias = RetryMediaRequest  # noqa: Y015
+
+@_typing.final
+class RetryMediaResponse(_message.Message):
+    """The answer of `RetryMedia`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RetryMediaResponse: _TypeAlias = RetryMediaResponse  # noqa: Y015
+
+@_typing.final
+class EraseMediaRequest(_message.Message):
+    """The request of `EraseMedia`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    MEDIA_KEY_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    media_key: _builtins.int
+    """The file."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        media_key: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["media_key", b"media_key", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseMediaRequest: _TypeAlias = EraseMediaRequest  # noqa: Y015
+
+@_typing.final
+class EraseMediaResponse(_message.Message):
+    """The answer of `EraseMedia`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    def __init__(
+        self,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseMediaResponse: _TypeAlias = EraseMediaResponse  # noqa: Y015
 
 @_typing.final
 class ListAudioCacheEntriesRequest(_message.Message):

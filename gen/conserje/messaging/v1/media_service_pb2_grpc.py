@@ -26,11 +26,13 @@ if _version_not_supported:
 
 
 class MediaServiceStub:
-    """What is kept of a hotel's voice notes and spoken replies, so that the same
-    work is not done again. It may be lost at any time.
+    """The files that guests send: how each stands, never its content, which is on the
+    shelf of those processes that fetch. And what is kept of a hotel's voice notes and
+    spoken replies, so that the same work is not done again; that may be lost at any time.
 
     Errors of every method: INVALID_ARGUMENT `INVALID_REQUEST` with the fields
-    named, UNAVAILABLE `AUDIO_CACHE_AWAY` when Redis is away.
+    named; of those of the audio cache also UNAVAILABLE `AUDIO_CACHE_AWAY` when
+    Redis is away.
     """
 
     def __init__(self, channel):
@@ -39,6 +41,26 @@ class MediaServiceStub:
         Args:
             channel: A grpc.Channel.
         """
+        self.GetMedia = channel.unary_unary(
+                '/conserje.messaging.v1.MediaService/GetMedia',
+                request_serializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.GetMediaRequest.SerializeToString,
+                response_deserializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.GetMediaResponse.FromString,
+                _registered_method=True)
+        self.ListMedia = channel.unary_unary(
+                '/conserje.messaging.v1.MediaService/ListMedia',
+                request_serializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.ListMediaRequest.SerializeToString,
+                response_deserializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.ListMediaResponse.FromString,
+                _registered_method=True)
+        self.RetryMedia = channel.unary_unary(
+                '/conserje.messaging.v1.MediaService/RetryMedia',
+                request_serializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.RetryMediaRequest.SerializeToString,
+                response_deserializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.RetryMediaResponse.FromString,
+                _registered_method=True)
+        self.EraseMedia = channel.unary_unary(
+                '/conserje.messaging.v1.MediaService/EraseMedia',
+                request_serializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.EraseMediaRequest.SerializeToString,
+                response_deserializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.EraseMediaResponse.FromString,
+                _registered_method=True)
         self.ListAudioCacheEntries = channel.unary_unary(
                 '/conserje.messaging.v1.MediaService/ListAudioCacheEntries',
                 request_serializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.ListAudioCacheEntriesRequest.SerializeToString,
@@ -52,12 +74,51 @@ class MediaServiceStub:
 
 
 class MediaServiceServicer:
-    """What is kept of a hotel's voice notes and spoken replies, so that the same
-    work is not done again. It may be lost at any time.
+    """The files that guests send: how each stands, never its content, which is on the
+    shelf of those processes that fetch. And what is kept of a hotel's voice notes and
+    spoken replies, so that the same work is not done again; that may be lost at any time.
 
     Errors of every method: INVALID_ARGUMENT `INVALID_REQUEST` with the fields
-    named, UNAVAILABLE `AUDIO_CACHE_AWAY` when Redis is away.
+    named; of those of the audio cache also UNAVAILABLE `AUDIO_CACHE_AWAY` when
+    Redis is away.
     """
+
+    def GetMedia(self, request, context):
+        """Reads how a file stands.
+
+        Errors: NOT_FOUND `MEDIA_UNKNOWN` when the hotel has no such file.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListMedia(self, request, context):
+        """Lists a hotel's files in the order in which they came. A file is its hotel's
+        from the first try to fetch it on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryMedia(self, request, context):
+        """Has a file that was given up fetched again. WhatsApp keeps it for 7 days.
+
+        Errors: NOT_FOUND `MEDIA_UNKNOWN` when the hotel has no such file that was
+        given up.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def EraseMedia(self, request, context):
+        """Ends a file's time: it is removed by whoever keeps it within about a minute,
+        and then unknown. Copies in backups are nobody's to remove here.
+
+        Errors: NOT_FOUND `MEDIA_UNKNOWN` when the hotel has no such file.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
 
     def ListAudioCacheEntries(self, request, context):
         """Lists what is kept for a hotel, by the time at which it ends; the soonest
@@ -78,6 +139,26 @@ class MediaServiceServicer:
 
 def add_MediaServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
+            'GetMedia': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetMedia,
+                    request_deserializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.GetMediaRequest.FromString,
+                    response_serializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.GetMediaResponse.SerializeToString,
+            ),
+            'ListMedia': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListMedia,
+                    request_deserializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.ListMediaRequest.FromString,
+                    response_serializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.ListMediaResponse.SerializeToString,
+            ),
+            'RetryMedia': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryMedia,
+                    request_deserializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.RetryMediaRequest.FromString,
+                    response_serializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.RetryMediaResponse.SerializeToString,
+            ),
+            'EraseMedia': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseMedia,
+                    request_deserializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.EraseMediaRequest.FromString,
+                    response_serializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.EraseMediaResponse.SerializeToString,
+            ),
             'ListAudioCacheEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAudioCacheEntries,
                     request_deserializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.ListAudioCacheEntriesRequest.FromString,
@@ -97,12 +178,122 @@ def add_MediaServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class MediaService:
-    """What is kept of a hotel's voice notes and spoken replies, so that the same
-    work is not done again. It may be lost at any time.
+    """The files that guests send: how each stands, never its content, which is on the
+    shelf of those processes that fetch. And what is kept of a hotel's voice notes and
+    spoken replies, so that the same work is not done again; that may be lost at any time.
 
     Errors of every method: INVALID_ARGUMENT `INVALID_REQUEST` with the fields
-    named, UNAVAILABLE `AUDIO_CACHE_AWAY` when Redis is away.
+    named; of those of the audio cache also UNAVAILABLE `AUDIO_CACHE_AWAY` when
+    Redis is away.
     """
+
+    @staticmethod
+    def GetMedia(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.messaging.v1.MediaService/GetMedia',
+            conserje_dot_messaging_dot_v1_dot_media__service__pb2.GetMediaRequest.SerializeToString,
+            conserje_dot_messaging_dot_v1_dot_media__service__pb2.GetMediaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListMedia(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.messaging.v1.MediaService/ListMedia',
+            conserje_dot_messaging_dot_v1_dot_media__service__pb2.ListMediaRequest.SerializeToString,
+            conserje_dot_messaging_dot_v1_dot_media__service__pb2.ListMediaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryMedia(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.messaging.v1.MediaService/RetryMedia',
+            conserje_dot_messaging_dot_v1_dot_media__service__pb2.RetryMediaRequest.SerializeToString,
+            conserje_dot_messaging_dot_v1_dot_media__service__pb2.RetryMediaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseMedia(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.messaging.v1.MediaService/EraseMedia',
+            conserje_dot_messaging_dot_v1_dot_media__service__pb2.EraseMediaRequest.SerializeToString,
+            conserje_dot_messaging_dot_v1_dot_media__service__pb2.EraseMediaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
 
     @staticmethod
     def ListAudioCacheEntries(request,

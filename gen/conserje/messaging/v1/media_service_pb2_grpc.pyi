@@ -27,17 +27,40 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class MediaServiceStub:
-    """What is kept of a hotel's voice notes and spoken replies, so that the same
-    work is not done again. It may be lost at any time.
+    """The files that guests send: how each stands, never its content, which is on the
+    shelf of those processes that fetch. And what is kept of a hotel's voice notes and
+    spoken replies, so that the same work is not done again; that may be lost at any time.
 
     Errors of every method: INVALID_ARGUMENT `INVALID_REQUEST` with the fields
-    named, UNAVAILABLE `AUDIO_CACHE_AWAY` when Redis is away.
+    named; of those of the audio cache also UNAVAILABLE `AUDIO_CACHE_AWAY` when
+    Redis is away.
     """
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> MediaServiceAsyncStub: ...
+    GetMedia: _grpc.UnaryUnaryMultiCallable[_media_service_pb2.GetMediaRequest, _media_service_pb2.GetMediaResponse]
+    """Reads how a file stands.
+
+    Errors: NOT_FOUND `MEDIA_UNKNOWN` when the hotel has no such file.
+    """
+    ListMedia: _grpc.UnaryUnaryMultiCallable[_media_service_pb2.ListMediaRequest, _media_service_pb2.ListMediaResponse]
+    """Lists a hotel's files in the order in which they came. A file is its hotel's
+    from the first try to fetch it on.
+    """
+    RetryMedia: _grpc.UnaryUnaryMultiCallable[_media_service_pb2.RetryMediaRequest, _media_service_pb2.RetryMediaResponse]
+    """Has a file that was given up fetched again. WhatsApp keeps it for 7 days.
+
+    Errors: NOT_FOUND `MEDIA_UNKNOWN` when the hotel has no such file that was
+    given up.
+    """
+    EraseMedia: _grpc.UnaryUnaryMultiCallable[_media_service_pb2.EraseMediaRequest, _media_service_pb2.EraseMediaResponse]
+    """Ends a file's time: it is removed by whoever keeps it within about a minute,
+    and then unknown. Copies in backups are nobody's to remove here.
+
+    Errors: NOT_FOUND `MEDIA_UNKNOWN` when the hotel has no such file.
+    """
     ListAudioCacheEntries: _grpc.UnaryUnaryMultiCallable[_media_service_pb2.ListAudioCacheEntriesRequest, _media_service_pb2.ListAudioCacheEntriesResponse]
     """Lists what is kept for a hotel, by the time at which it ends; the soonest
     first. One call looks at its index in 100 steps of at most 100 entries.
@@ -49,14 +72,37 @@ class MediaServiceStub:
 
 @_typing.type_check_only
 class MediaServiceAsyncStub(MediaServiceStub):
-    """What is kept of a hotel's voice notes and spoken replies, so that the same
-    work is not done again. It may be lost at any time.
+    """The files that guests send: how each stands, never its content, which is on the
+    shelf of those processes that fetch. And what is kept of a hotel's voice notes and
+    spoken replies, so that the same work is not done again; that may be lost at any time.
 
     Errors of every method: INVALID_ARGUMENT `INVALID_REQUEST` with the fields
-    named, UNAVAILABLE `AUDIO_CACHE_AWAY` when Redis is away.
+    named; of those of the audio cache also UNAVAILABLE `AUDIO_CACHE_AWAY` when
+    Redis is away.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
+    GetMedia: _aio.UnaryUnaryMultiCallable[_media_service_pb2.GetMediaRequest, _media_service_pb2.GetMediaResponse]  # type: ignore[assignment]
+    """Reads how a file stands.
+
+    Errors: NOT_FOUND `MEDIA_UNKNOWN` when the hotel has no such file.
+    """
+    ListMedia: _aio.UnaryUnaryMultiCallable[_media_service_pb2.ListMediaRequest, _media_service_pb2.ListMediaResponse]  # type: ignore[assignment]
+    """Lists a hotel's files in the order in which they came. A file is its hotel's
+    from the first try to fetch it on.
+    """
+    RetryMedia: _aio.UnaryUnaryMultiCallable[_media_service_pb2.RetryMediaRequest, _media_service_pb2.RetryMediaResponse]  # type: ignore[assignment]
+    """Has a file that was given up fetched again. WhatsApp keeps it for 7 days.
+
+    Errors: NOT_FOUND `MEDIA_UNKNOWN` when the hotel has no such file that was
+    given up.
+    """
+    EraseMedia: _aio.UnaryUnaryMultiCallable[_media_service_pb2.EraseMediaRequest, _media_service_pb2.EraseMediaResponse]  # type: ignore[assignment]
+    """Ends a file's time: it is removed by whoever keeps it within about a minute,
+    and then unknown. Copies in backups are nobody's to remove here.
+
+    Errors: NOT_FOUND `MEDIA_UNKNOWN` when the hotel has no such file.
+    """
     ListAudioCacheEntries: _aio.UnaryUnaryMultiCallable[_media_service_pb2.ListAudioCacheEntriesRequest, _media_service_pb2.ListAudioCacheEntriesResponse]  # type: ignore[assignment]
     """Lists what is kept for a hotel, by the time at which it ends; the soonest
     first. One call looks at its index in 100 steps of at most 100 entries.
@@ -67,12 +113,59 @@ class MediaServiceAsyncStub(MediaServiceStub):
     """
 
 class MediaServiceServicer(metaclass=_abc_1.ABCMeta):
-    """What is kept of a hotel's voice notes and spoken replies, so that the same
-    work is not done again. It may be lost at any time.
+    """The files that guests send: how each stands, never its content, which is on the
+    shelf of those processes that fetch. And what is kept of a hotel's voice notes and
+    spoken replies, so that the same work is not done again; that may be lost at any time.
 
     Errors of every method: INVALID_ARGUMENT `INVALID_REQUEST` with the fields
-    named, UNAVAILABLE `AUDIO_CACHE_AWAY` when Redis is away.
+    named; of those of the audio cache also UNAVAILABLE `AUDIO_CACHE_AWAY` when
+    Redis is away.
     """
+
+    @_abc_1.abstractmethod
+    def GetMedia(
+        self,
+        request: _media_service_pb2.GetMediaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_media_service_pb2.GetMediaResponse, _abc.Awaitable[_media_service_pb2.GetMediaResponse]]:
+        """Reads how a file stands.
+
+        Errors: NOT_FOUND `MEDIA_UNKNOWN` when the hotel has no such file.
+        """
+
+    @_abc_1.abstractmethod
+    def ListMedia(
+        self,
+        request: _media_service_pb2.ListMediaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_media_service_pb2.ListMediaResponse, _abc.Awaitable[_media_service_pb2.ListMediaResponse]]:
+        """Lists a hotel's files in the order in which they came. A file is its hotel's
+        from the first try to fetch it on.
+        """
+
+    @_abc_1.abstractmethod
+    def RetryMedia(
+        self,
+        request: _media_service_pb2.RetryMediaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_media_service_pb2.RetryMediaResponse, _abc.Awaitable[_media_service_pb2.RetryMediaResponse]]:
+        """Has a file that was given up fetched again. WhatsApp keeps it for 7 days.
+
+        Errors: NOT_FOUND `MEDIA_UNKNOWN` when the hotel has no such file that was
+        given up.
+        """
+
+    @_abc_1.abstractmethod
+    def EraseMedia(
+        self,
+        request: _media_service_pb2.EraseMediaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_media_service_pb2.EraseMediaResponse, _abc.Awaitable[_media_service_pb2.EraseMediaResponse]]:
+        """Ends a file's time: it is removed by whoever keeps it within about a minute,
+        and then unknown. Copies in backups are nobody's to remove here.
+
+        Errors: NOT_FOUND `MEDIA_UNKNOWN` when the hotel has no such file.
+        """
 
     @_abc_1.abstractmethod
     def ListAudioCacheEntries(
