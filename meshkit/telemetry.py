@@ -162,7 +162,7 @@ class Tracing:
         server, client, producer or consumer.
         """
         parent = _current.get() if traceparent is None else traceparent
-        if not is_traceparent(parent):
+        if not parent or not is_traceparent(parent):
             return self._start_root(name, kind, attributes)
         if self._tracer is None or not is_sampled(parent):
             return Span(parent)
@@ -221,9 +221,9 @@ def _traces_url(endpoint: str) -> str:
 
 
 def _new_traceparent(sampled: bool) -> str:
-    # `| 1` keeps either part from being all zeros, which W3C forbids.
-    trace, span = random.getrandbits(128) | 1, random.getrandbits(64) | 1
-    return f"00-{trace:032x}-{span:016x}-{int(sampled):02x}"
+    # W3C forbids all zeros, which will not happen; a reader would start a trace of its own.
+    ids = random.randbytes(24).hex()
+    return "00-" + ids[:32] + "-" + ids[32:] + ("-01" if sampled else "-00")
 
 
 def _otel_context(parent: str) -> Context:

@@ -79,7 +79,12 @@ class Coalescer(Generic[ItemT, ResultT]):
         traceparent: Callable[[], str] = str,
         limits: Limits | None = None,
     ) -> None:
-        """`traceparent` tells the trace context of whoever submits; by default there is none."""
+        """Needs a running event loop; all callers are of that loop.
+
+        `traceparent` tells the trace context of whoever submits; by default there is none.
+        """
+        # Asking for the running loop is a system call in CPython 3.11, each time.
+        self._loop = asyncio.get_running_loop()
         self._send = send
         self._size_of = size_of
         self._tenant_of = tenant_of
@@ -106,7 +111,7 @@ class Coalescer(Generic[ItemT, ResultT]):
 
     async def submit(self, item: ItemT, timeout: float) -> ResultT:
         """The answer to `item`, or its error raised; `timeout` in seconds."""
-        answer: asyncio.Future[ResultT | MeshError] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[ResultT | MeshError] = self._loop.create_future()
         ticket = self._admit(item, answer, monotonic(), timeout)
         try:
             outcome = await answer
@@ -127,7 +132,7 @@ class Coalescer(Generic[ItemT, ResultT]):
         if not items:
             return ()
         now = monotonic()
-        bundle: Bundle[ResultT] = Bundle(len(items))
+        bundle: Bundle[ResultT] = Bundle(len(items), self._loop)
         tickets = [
             self._admit(item, bundle.place(index), now, timeout) for index, item in enumerate(items)
         ]
@@ -183,7 +188,7 @@ class Coalescer(Generic[ItemT, ResultT]):
             self._flush()
         elif not self._departing:
             self._departing = True
-            asyncio.get_running_loop().call_soon(self._flush)
+            self._loop.call_soon(self._flush)
 
     def _flush(self) -> None:
         self._departing = False
@@ -197,7 +202,7 @@ class Coalescer(Generic[ItemT, ResultT]):
         self._batches.add(batch)
         # A context of its own: whoever happened to submit last lends the batch neither its
         # deadline nor its trace.
-        task = asyncio.get_running_loop().create_task(self._run(batch), context=Context())
+        task = self._loop.create_task(self._run(batch), context=Context())
         batch.task = task
         # Not `finally` in `_run`: a task that is cancelled before its first step never runs it.
         task.add_done_callback(partial(self._end, batch))
@@ -274,7 +279,7 @@ class Coalescer(Generic[ItemT, ResultT]):
             self._alarm.cancel()
         self._alarm_time = expires
         delay = max(0.0, expires - monotonic())
-        self._alarm = asyncio.get_running_loop().call_later(delay, self._sweep)
+        self._alarm = self._loop.call_later(delay, self._sweep)
 
     def _sweep(self) -> None:
         """Send away those whose time is over, and set the alarm for whoever is next."""

@@ -116,9 +116,8 @@ class Answer(Protocol[ResultT_contra]):
 class Bundle(Generic[ResultT]):
     """The answers of items submitted together; `complete` is done when the last one is there."""
 
-    def __init__(self, count: int) -> None:
-        self.complete: asyncio.Future[list[ResultT | MeshError]]
-        self.complete = asyncio.get_running_loop().create_future()
+    def __init__(self, count: int, loop: asyncio.AbstractEventLoop) -> None:
+        self.complete: asyncio.Future[list[ResultT | MeshError]] = loop.create_future()
         self._outcomes: dict[int, ResultT | MeshError] = {}
         self._count = count
 

@@ -98,7 +98,7 @@ async def test_an_answer_that_meets_a_cancellation_harms_nobody() -> None:
 
 
 async def test_the_second_answer_of_an_item_is_thrown_away() -> None:
-    bundle: Bundle[str] = Bundle(2)
+    bundle: Bundle[str] = Bundle(2, asyncio.get_running_loop())
     tickets = [Ticket(n, bundle.place(n), "mirador", 1, 0.0, 1.0, "") for n in range(2)]
     for ticket in tickets:
         for outcome in ("first", "second"):
