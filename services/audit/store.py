@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from meshkit.tenancy import EVERYONE
+
 if TYPE_CHECKING:
     from meshkit.postgres import Postgres
 
@@ -43,5 +45,6 @@ class AuditStore:
 
     async def changes(self, tenant_id: str, before: int, limit: int) -> list[Change]:
         """Up to `limit` changes older than number `before`, the latest first."""
-        rows = await self._postgres.fetch(SELECT_CHANGES, before, tenant_id, limit)
+        named = self._postgres.of(tenant_id or EVERYONE)
+        rows = await named.fetch(SELECT_CHANGES, before, tenant_id, limit)
         return [Change(**dict(row)) for row in rows]

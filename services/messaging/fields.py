@@ -9,6 +9,7 @@ import structlog
 from conserje.messaging.v1.event_pb2 import InboundEvent
 
 from meshkit.errors import Unavailable
+from meshkit.tenancy import UNRESOLVED
 from meshkit.waiting import set_within
 from services.messaging import calls, renames
 from services.messaging.metrics import MessagingMetrics
@@ -47,7 +48,7 @@ class FieldWorker:
                 await set_within(stopping, 2 * self._poll)
 
     async def _take(self) -> int:
-        async with self._store.postgres.transaction() as connection:
+        async with self._store.postgres.of(UNRESOLVED).acquire() as connection:
             rows = await self._store.take(connection, AT_ONCE)
             for row in rows:
                 await self._look_at(connection, row)

@@ -148,7 +148,7 @@ class Verifier:
                 State.FAILED,
                 f"{url} is not a gateway of ours: {answer} to a wrong verify token.",
             )
-        heard = await self._store.last_heard(record.phone_number_id)
+        heard = await self._store.last_heard(record.tenant_id, record.phone_number_id)
         if heard is None:
             return State.WARNING, f"{url} answers; nothing has come from Meta yet."
         return State.OK, f"{url} answers; Meta last called {heard:%Y-%m-%d %H:%M:%S} UTC."

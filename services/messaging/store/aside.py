@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from meshkit.tenancy import UNRESOLVED
+
 if TYPE_CHECKING:
     from meshkit.postgres import Postgres
 
@@ -80,9 +82,10 @@ WHERE tenant_id = $1 AND state = 'DEAD' AND drop_time IS NULL AND inbox_id > $2
 ORDER BY inbox_id LIMIT $3
 """
 
+# What waits for its step belongs to no hotel yet: the step finds out again.
 RETRY_DEAD_LETTER = """
 WITH letter AS (
-    UPDATE inbox SET state = 'PENDING', attempt_count = 0
+    UPDATE inbox SET state = 'PENDING', attempt_count = 0, tenant_id = NULL
     WHERE tenant_id = $1 AND inbox_id = $2 AND state = 'DEAD' AND drop_time IS NULL
     RETURNING mailbox_id
 )
@@ -119,20 +122,22 @@ class AsideStore:
 
     async def release(self, number: str, limit: int) -> int:
         """Put up to `limit` messages of a number back into the inbox; how many."""
-        count: int = await self._postgres.fetchval(RELEASE_QUARANTINE, number, limit)
+        count: int = await self._postgres.of(UNRESOLVED).fetchval(RELEASE_QUARANTINE, number, limit)
         return count
 
     async def dead_letters(self, tenant_id: str, *, after: int, limit: int) -> list[DeadLetterRow]:
         """A page of a hotel's dead letters."""
-        rows = await self._postgres.fetch(DEAD_LETTERS, tenant_id, after, limit)
+        rows = await self._postgres.of(tenant_id).fetch(DEAD_LETTERS, tenant_id, after, limit)
         return [DeadLetterRow(**dict(row)) for row in rows]
 
     async def retry(self, tenant_id: str, inbox_id: int) -> bool:
         """Make a dead letter pending again; False when the hotel has none such."""
-        found = await self._postgres.fetchval(RETRY_DEAD_LETTER, tenant_id, inbox_id)
+        found = await self._postgres.of(tenant_id, UNRESOLVED).fetchval(
+            RETRY_DEAD_LETTER, tenant_id, inbox_id
+        )
         return found is not None
 
     async def drop(self, tenant_id: str, inbox_id: int) -> bool:
         """Give a dead letter up; False when the hotel has none such."""
-        found = await self._postgres.fetchval(DROP_DEAD_LETTER, tenant_id, inbox_id)
+        found = await self._postgres.of(tenant_id).fetchval(DROP_DEAD_LETTER, tenant_id, inbox_id)
         return found is not None

@@ -6,6 +6,8 @@ from dataclasses import astuple, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from meshkit.tenancy import UNRESOLVED, act_for
+
 if TYPE_CHECKING:
     from meshkit.postgres import Connection, Postgres
 
@@ -52,6 +54,8 @@ SELECT i.inbox_id, i.account_id, i.phone_number_id, i.order_time, i.event
 FROM gone JOIN inbox i ON i.inbox_id = gone.inbox_id ORDER BY i.inbox_id
 """
 
+HOTELS = "SELECT finder.tenants_of_accounts($1)"
+
 CHANGE = """
 UPDATE template SET status = coalesce($3, status), reason = coalesce($4, reason),
     quality = coalesce($5, quality), category = coalesce($6, category), update_time = now()
@@ -82,8 +86,15 @@ class FieldStore:
         self.postgres = postgres
 
     async def take(self, connection: Connection, limit: int) -> list[FieldUpdateRow]:
-        """Up to `limit` changes in their order; they are done with when the transaction commits."""
+        """Up to `limit` changes in their order; they are done with when the transaction commits.
+
+        The transaction acts for the hotels of their accounts from then on.
+        """
         rows = await connection.fetch(TAKE_FIELD_UPDATES, limit)
+        if rows:
+            accounts = [row["account_id"] for row in rows]
+            found = await self.postgres.finder.fetch(HOTELS, accounts)
+            await act_for(connection, UNRESOLVED, *(row[0] for row in found))
         return [FieldUpdateRow(**dict(row)) for row in rows]
 
     async def change(self, connection: Connection, account_id: str, change: TemplateChange) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from uuid import UUID
 import asyncpg
 
 from meshkit.errors import InvalidArgument, Unavailable
+from meshkit.tenancy import UNRESOLVED
 
 if TYPE_CHECKING:
     from meshkit.postgres import Postgres
@@ -112,6 +113,14 @@ class Lease:
     merged_into: int | None = None
 
 
+@dataclass(slots=True)
+class _Waiting:
+    """What a claimed mailbox holds; one item more than asked for says that there are more."""
+
+    whatsapp_id: bytes | None = None
+    items: list[PendingItem] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Backlog:
     """What waits: how many messages (counted up to a bound) and how old the oldest is."""
@@ -121,6 +130,8 @@ class Backlog:
     unknown_count: int
     held_count: int
 
+
+BY_WAMID = "SELECT place, tenant_id, outbox_id FROM finder.messages_by_wamid($1, $2)"
 
 INGEST = """
 SELECT archive_fresh(
@@ -135,70 +146,16 @@ INSERT INTO quarantine (inbox_id, reason, phone_number_id, account_id, tracepare
 VALUES (nextval('inbox_number'), $1, $2, $3, $4, $5)
 """
 
-# One number after the other is looked at, so that a hotel with ten thousand
-# guests waiting takes its share and no more. What is tested without the row
-# lock is tested again with it. The claim moves `due_time` to the lease's end:
-# a mailbox whose holder died is due again by itself.
 CLAIM = """
-WITH RECURSIVE number AS (
-    (SELECT m.phone_number_id FROM mailbox m WHERE m.due_time IS NOT NULL
-     ORDER BY m.phone_number_id LIMIT 1)
-    UNION ALL
-    SELECT (SELECT m.phone_number_id FROM mailbox m
-            WHERE m.due_time IS NOT NULL AND m.phone_number_id > number.phone_number_id
-            ORDER BY m.phone_number_id LIMIT 1)
-    FROM number WHERE number.phone_number_id IS NOT NULL
-), due AS (
-    SELECT share.mailbox_id FROM number CROSS JOIN LATERAL (
-        SELECT m.mailbox_id FROM mailbox m
-        WHERE m.phone_number_id = number.phone_number_id
-          AND m.due_time <= now() AND m.lease_until <= now()
-        ORDER BY m.due_time
-        LIMIT least(
-            greatest(0, $2 - coalesce((
-                SELECT held.count FROM unnest($4::text[], $5::integer[]) AS held(number, count)
-                WHERE held.number = number.phone_number_id), 0)),
-            greatest(4, $1 / (SELECT count(*) FROM number)))) AS share
-), chosen AS MATERIALIZED (
-    SELECT m.mailbox_id FROM mailbox m JOIN due ON due.mailbox_id = m.mailbox_id
-    WHERE m.due_time <= now() AND m.lease_until <= now()
-    ORDER BY m.due_time LIMIT $1::bigint FOR NO KEY UPDATE OF m SKIP LOCKED
-)
-UPDATE mailbox m SET
-    lease_until = now() + $3::float8 * interval '1 second',
-    due_time = now() + $3::float8 * interval '1 second',
-    lease_number = m.lease_number + 1
-FROM chosen WHERE m.mailbox_id = chosen.mailbox_id
-RETURNING m.mailbox_id, m.phone_number_id, m.lease_number, m.arrivals, m.last_order_time,
-          m.whatsapp_id, m.merging, m.merged_into
+SELECT mailbox_id, phone_number_id, lease_number, arrivals, last_order_time, merging, merged_into,
+       answered_tenant_id, answered_account_id, answered_arrive_time
+FROM finder.claim_mailboxes($1, $2, $3, $4, $5)
 """
 
-# Read after the claim has committed: whatever came until then is seen here or
-# has raised `arrivals`. What a hotel tells by itself was led to by nothing; then
-# it is the guest's last command before it that says whose he was.
 PENDING = """
-SELECT box.mailbox_id, i.inbox_id, i.account_id, i.order_time, i.traceparent, i.event,
-       i.attempt_count, i.arrive_time,
-       extract(epoch FROM now() - i.arrive_time)::float8 AS age_seconds,
-       answered.tenant_id AS answered_tenant_id, answered.account_id AS answered_account_id,
-       answered.arrive_time AS answered_arrive_time
-FROM unnest($1::bigint[]) AS box(mailbox_id)
-LEFT JOIN LATERAL (
-    SELECT e.tenant_id, source.account_id, source.arrive_time
-    FROM effect e
-    CROSS JOIN LATERAL (
-        SELECT led.inbox_ids[1] AS inbox_id FROM effect led
-        WHERE led.tenant_id = e.tenant_id AND led.mailbox_id = e.mailbox_id
-          AND led.effect_number <= e.effect_number AND led.inbox_ids <> '{}'
-        ORDER BY led.effect_number DESC LIMIT 1) AS led
-    JOIN inbox source ON source.inbox_id = led.inbox_id
-    WHERE e.mailbox_id = box.mailbox_id AND e.state = 'ANSWERED'
-    ORDER BY e.effect_number LIMIT 1) AS answered ON true
-LEFT JOIN LATERAL (
-    SELECT i.inbox_id, i.account_id, i.order_time, i.traceparent, i.event,
-           i.attempt_count, i.arrive_time
-    FROM inbox i WHERE i.mailbox_id = box.mailbox_id AND i.state = 'PENDING'
-    ORDER BY i.order_time, i.inbox_id LIMIT $2) AS i ON true
+SELECT mailbox_id, whatsapp_id, inbox_id, account_id, order_time, traceparent, event,
+       attempt_count, arrive_time, age_seconds
+FROM pending_of($1, $2)
 """
 
 RENEW = """
@@ -230,12 +187,14 @@ UPDATE mailbox SET lease_until = now() + $3::float8 * interval '1 second',
 WHERE mailbox_id = $1 AND lease_number = $2
 """
 
+# Whose it is, is said of what is dead: what waits for its step belongs to no hotel yet.
 FAIL_ITEM = """
 WITH held AS (
     SELECT m.mailbox_id FROM mailbox m
     WHERE m.mailbox_id = $1 AND m.lease_number = $2 FOR NO KEY UPDATE
 )
-UPDATE inbox i SET attempt_count = i.attempt_count + 1, failure = $4, tenant_id = $6,
+UPDATE inbox i SET attempt_count = i.attempt_count + 1, failure = $4,
+    tenant_id = CASE WHEN i.attempt_count + 1 >= $5 THEN $6 END,
     state = CASE WHEN i.attempt_count + 1 >= $5 THEN 'DEAD' ELSE i.state END
 FROM held WHERE i.inbox_id = $3 AND i.state = 'PENDING'
 RETURNING i.attempt_count
@@ -259,11 +218,7 @@ SELECT inbox_id, $4, mailbox_id, phone_number_id, account_id, order_time, receiv
 """
 
 BACKLOG = """
-SELECT count(*) AS pending_count,
-       coalesce(extract(epoch FROM now() - min(arrive_time)), 0)::float8 AS oldest_seconds,
-       (SELECT count(*) FROM outbox WHERE state = 'UNKNOWN') AS unknown_count,
-       (SELECT count(*) FROM outbox WHERE state = 'HELD') AS held_count
-FROM (SELECT arrive_time FROM inbox WHERE state = 'PENDING' LIMIT 10000) AS waiting
+SELECT pending_count, oldest_seconds, unknown_count, held_count FROM finder.backlog()
 """
 
 KEEP_PARTITIONS = "SELECT keep_partitions((now() AT TIME ZONE 'UTC')::date)"
@@ -300,6 +255,7 @@ class InboxStore:
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
+                await self._find_messages(batch)
                 places = await self._store(batch, sealed)
             except NOT_STORABLE as error:
                 raise InvalidArgument("NOT_STORABLE", type(error).__name__) from error
@@ -322,6 +278,20 @@ class InboxStore:
             await connection.execute(KEEP_MEDIA, *([one[at] for at in files] for one in columns))
         return places
 
+    async def _find_messages(self, batch: IngestColumns) -> None:
+        """Name the messages of statuses that lost our id, as far as their wamids are known."""
+        lost = [
+            at
+            for at, wamid in enumerate(batch.wamid)
+            if wamid is not None and batch.outbox[at] is None
+        ]
+        if not lost:
+            return
+        columns = ([column[at] for at in lost] for column in (batch.number, batch.wamid))
+        for place, tenant_id, outbox_id in await self._postgres.finder.fetch(BY_WAMID, *columns):
+            batch.tenant[lost[place - 1]] = tenant_id
+            batch.outbox[lost[place - 1]] = outbox_id
+
     async def quarantine(
         self, reason: str, number: str, account: str, trace: str, event: bytes
     ) -> None:
@@ -342,28 +312,18 @@ class InboxStore:
         Of one number at most `share`, together with those that are `held` of it.
         Each comes with up to `items` of its pending items, in order.
         """
-        async with self._postgres.acquire() as connection:
-            boxes = await connection.fetch(
-                CLAIM, limit, share, seconds, list(held), list(held.values())
-            )
-            if not boxes:
-                return []
-            ids = [box["mailbox_id"] for box in boxes]
-            rows = await connection.fetch(PENDING, ids, items + 1)
-        waiting: dict[int, list[PendingItem]] = {box: [] for box in ids}
-        answered: dict[int, Answered] = {}
-        for row in rows:
+        boxes = await self._postgres.finder.fetch(
+            CLAIM, limit, share, seconds, list(held), list(held.values())
+        )
+        if not boxes:
+            return []
+        found = {box["mailbox_id"]: _Waiting() for box in boxes}
+        for row in await self._postgres.fetch(PENDING, list(found), items + 1):
+            waiting = found[row["mailbox_id"]]
+            waiting.whatsapp_id = row["whatsapp_id"]
             if row["inbox_id"] is not None:
-                waiting[row["mailbox_id"]].append(_pending(row))
-            if row["answered_tenant_id"] is not None:
-                answered[row["mailbox_id"]] = _answered(row)
-        return [
-            replace(
-                _lease(box, waiting[box["mailbox_id"]], items),
-                answered=answered.get(box["mailbox_id"]),
-            )
-            for box in boxes
-        ]
+                waiting.items.append(_pending(row))
+        return [_lease(box, found[box["mailbox_id"]], items) for box in boxes]
 
     async def renew(self, held: Sequence[tuple[int, int]], seconds: float) -> None:
         """Hold mailboxes for another `seconds`; `held` are mailbox ids and lease numbers."""
@@ -390,20 +350,20 @@ class InboxStore:
         self, lease: Lease, tenant_id: str, inbox_id: int, reason: str, limit: int
     ) -> int:
         """Count a failed step, dead at the `limit`; the failures so far, 0 without the lease."""
-        count: int | None = await self._postgres.fetchval(
+        count: int | None = await self._postgres.of(tenant_id, UNRESOLVED).fetchval(
             FAIL_ITEM, *(lease.mailbox_id, lease.lease_number, inbox_id, reason, limit), tenant_id
         )
         return count or 0
 
     async def set_aside(self, lease: Lease, inbox_ids: Sequence[int], reason: str) -> None:
         """Move pending items that belong to no hotel to the quarantine."""
-        await self._postgres.execute(
+        await self._postgres.of(UNRESOLVED).execute(
             SET_ASIDE, lease.mailbox_id, lease.lease_number, inbox_ids, reason
         )
 
     async def backlog(self) -> Backlog:
         """What waits at the moment."""
-        row = await self._postgres.fetchrow(BACKLOG)
+        row = await self._postgres.finder.fetchrow(BACKLOG)
         assert row is not None
         return Backlog(**dict(row))
 
@@ -432,19 +392,21 @@ def _pending(row: asyncpg.Record) -> PendingItem:
     )
 
 
-def _answered(row: asyncpg.Record) -> Answered:
-    return Answered(
-        row["answered_tenant_id"], row["answered_account_id"], row["answered_arrive_time"]
-    )
+def _answered(box: asyncpg.Record) -> Answered | None:
+    tenant_id = box["answered_tenant_id"]
+    if tenant_id is None:
+        return None
+    return Answered(tenant_id, box["answered_account_id"], box["answered_arrive_time"])
 
 
-def _lease(box: asyncpg.Record, waiting: list[PendingItem], limit: int) -> Lease:
+def _lease(box: asyncpg.Record, waiting: _Waiting, limit: int) -> Lease:
     return Lease(
         *(box["mailbox_id"], box["phone_number_id"], box["lease_number"], box["arrivals"]),
         box["last_order_time"],
-        tuple(waiting[:limit]),
-        len(waiting) > limit,
-        box["whatsapp_id"],
+        tuple(waiting.items[:limit]),
+        len(waiting.items) > limit,
+        waiting.whatsapp_id,
+        answered=_answered(box),
         merging=box["merging"],
         merged_into=box["merged_into"],
     )

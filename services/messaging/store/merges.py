@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from meshkit.tenancy import UNRESOLVED
 from services.messaging.store.inbox import Lease
 
 if TYPE_CHECKING:
@@ -143,25 +144,7 @@ UPDATE mailbox SET merging = EXISTS (
 WHERE mailbox_id = $1
 """
 
-# What came for a mailbox while it was merged goes on to where it is now.
-FORWARD = """
-WITH items AS (
-    UPDATE inbox SET mailbox_id = $3 WHERE mailbox_id = $1 AND state = 'PENDING'
-), answers AS (
-    UPDATE effect SET mailbox_id = $3 WHERE mailbox_id = $1 AND state = 'ANSWERED'
-), wishes AS (
-    UPDATE mailbox_merge SET into_mailbox_id = $3
-    WHERE into_mailbox_id = $1 AND done_time IS NULL RETURNING merge_id
-), old AS (
-    UPDATE mailbox SET lease_until = '-infinity', merging = false,
-        due_time = CASE WHEN arrivals = $4 THEN NULL ELSE now() END
-    WHERE mailbox_id = $1 AND lease_number = $2
-)
-UPDATE mailbox SET arrivals = arrivals + 1,
-    due_time = least(due_time, greatest(now(), lease_until)),
-    merging = merging OR EXISTS (SELECT FROM wishes)
-WHERE mailbox_id = $3
-"""
+FORWARD = "SELECT finder.forward_mailbox($1, $2, $3, $4)"
 
 PAGE = """
 SELECT merge_id, from_mailbox_id, into_mailbox_id, reason, done_time FROM mailbox_merge
@@ -179,7 +162,7 @@ class MergeStore:
         self, lease: Lease, tenant_id: str, combine: Combine, *, block: float, settle: float
     ) -> Merging:
         """Take into a leased mailbox all that are to be merged into it."""
-        async with self._postgres.transaction() as connection:
+        async with self._postgres.of(tenant_id, UNRESOLVED).acquire() as connection:
             into = lease.mailbox_id
             wishes = await connection.fetch(WISHES, into)
             boxes = [into, *(wish["from_mailbox_id"] for wish in wishes)]
@@ -202,11 +185,11 @@ class MergeStore:
     async def forward(self, lease: Lease) -> None:
         """Hand on what came for a mailbox that is part of another."""
         key = (lease.mailbox_id, lease.lease_number, lease.merged_into, lease.arrivals)
-        await self._postgres.execute(FORWARD, *key)
+        await self._postgres.finder.execute(FORWARD, *key)
 
     async def page(self, tenant_id: str, *, after: int, limit: int) -> list[MergeRow]:
         """A page of a hotel's merged conversations, the oldest first."""
-        rows = await self._postgres.fetch(PAGE, tenant_id, after, limit)
+        rows = await self._postgres.of(tenant_id).fetch(PAGE, tenant_id, after, limit)
         return [MergeRow(**dict(row)) for row in rows]
 
 

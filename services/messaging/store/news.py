@@ -59,7 +59,7 @@ class NewsStore:
 
     async def take_in(self, version: int, news: Sequence[News]) -> None:
         """Keep what conversations are to hear, and that it was heard."""
-        await self._postgres.execute(
+        await self._postgres.of(*(one.tenant_id for one in news)).execute(
             TAKE_IN,
             version,
             [one.tenant_id for one in news],

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from meshkit.tenancy import UNRESOLVED
+
 if TYPE_CHECKING:
     from meshkit.postgres import Postgres
 
@@ -30,17 +32,18 @@ class NumberStore:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
 
-    async def last_heard(self, phone_number_id: str) -> datetime | None:
-        """When Meta last told something of the number."""
-        time: datetime | None = await self._postgres.fetchval(LAST_HEARD, phone_number_id)
+    async def last_heard(self, tenant_id: str, phone_number_id: str) -> datetime | None:
+        """When Meta last told something of a hotel's number."""
+        hotel = self._postgres.of(tenant_id, UNRESOLVED)
+        time: datetime | None = await hotel.fetchval(LAST_HEARD, phone_number_id)
         return time
 
     async def templates(self, tenant_id: str, account_id: str) -> dict[tuple[str, str], str]:
         """The catalogue's templates of an account: name and language, and how they stand."""
-        rows = await self._postgres.fetch(TEMPLATES, tenant_id, account_id)
+        rows = await self._postgres.of(tenant_id).fetch(TEMPLATES, tenant_id, account_id)
         return {(row["name"], row["language_code"]): row["status"] for row in rows}
 
     async def window_template(self, tenant_id: str) -> tuple[str, str] | None:
         """Name and language of what is sent once a window is shut."""
-        row = await self._postgres.fetchrow(WINDOW_TEMPLATE, tenant_id)
+        row = await self._postgres.of(tenant_id).fetchrow(WINDOW_TEMPLATE, tenant_id)
         return (row["name"], row["language_code"]) if row is not None else None

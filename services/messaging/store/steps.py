@@ -85,64 +85,14 @@ class Step:
 
 
 STANDING = """
-SELECT c.state, c.unanswered, e.request_id, e.command_number, e.method, e.state AS effect_state,
-       e.answer_ok, e.answer, e.inbox_ids, e.traceparent
-FROM (SELECT) AS one
-LEFT JOIN conversation c ON c.tenant_id = $1 AND c.mailbox_id = $2
-LEFT JOIN LATERAL (
-    SELECT e.request_id, e.command_number, e.method, e.state, e.answer_ok, e.answer,
-           e.inbox_ids, e.traceparent
-    FROM effect e
-    WHERE e.tenant_id = $1 AND e.mailbox_id = $2 AND e.state IN ('OPEN', 'ANSWERED')
-    ORDER BY e.effect_number LIMIT 1) AS e ON true
+SELECT state, unanswered, request_id, command_number, method, effect_state, answer_ok, answer,
+       inbox_ids, traceparent
+FROM standing($1, $2)
 """
 
-# Everything hangs on the lease: with another `lease_number` nothing is written.
-# The mailbox is let go in the same statement when the step was the last one.
 COMMIT = """
-WITH held AS (
-    UPDATE mailbox SET
-        last_order_time = greatest(last_order_time, $10),
-        lease_until = CASE WHEN $8 THEN '-infinity' ELSE lease_until END,
-        due_time = CASE WHEN NOT $8 THEN due_time
-                   WHEN arrivals = $9 AND NOT $25 THEN NULL ELSE now() END
-    WHERE mailbox_id = $1 AND lease_number = $2
-    RETURNING mailbox_id, phone_number_id
-), item AS (
-    UPDATE inbox i SET state = 'DONE', tenant_id = $3, step_time = $6, late = i.order_time < $11,
-        done_time = clock_timestamp(),
-        reads = CASE WHEN i.inbox_id = ($12::bigint[])[1] THEN $7::bytea[] END
-    FROM held WHERE i.inbox_id = ANY($12::bigint[]) AND i.state = 'PENDING'
-), heard AS (
-    UPDATE effect e SET state = 'DONE', step_time = $6, done_time = clock_timestamp(), reads = $7
-    FROM held WHERE e.tenant_id = $3 AND e.request_id = $13 AND e.state = 'ANSWERED'
-), talk AS (
-    INSERT INTO conversation (tenant_id, mailbox_id, state, unanswered)
-    SELECT $3, mailbox_id, $4, $5::bigint[] FROM held
-    ON CONFLICT (tenant_id, mailbox_id) DO UPDATE SET
-        state = excluded.state, unanswered = excluded.unanswered, update_time = now()
-), released AS (
-    -- A guest who writes may be written to: what was held goes before the answer.
-    UPDATE outbox o SET state = 'PENDING', due_time = now()
-    FROM held WHERE o.tenant_id = $3 AND o.mailbox_id = held.mailbox_id AND o.state = 'HELD'
-      AND cardinality($12::bigint[]) > 0
-), messages AS (
-    INSERT INTO outbox (tenant_id, outbox_id, mailbox_id, phone_number_id, kind, body,
-                        hold_for_person, answers, traceparent)
-    SELECT $3, m.outbox_id, held.mailbox_id, held.phone_number_id, m.kind, m.body, m.hold,
-           CASE m.at WHEN 1 THEN $14::bigint[] ELSE '{}' END, $15
-    FROM held, unnest($16::uuid[], $17::text[], $18::bytea[], $19::boolean[])
-         WITH ORDINALITY AS m(outbox_id, kind, body, hold, at)
-    ORDER BY m.at
-), commands AS (
-    INSERT INTO effect (tenant_id, request_id, mailbox_id, command_number, method, request,
-                        inbox_ids, traceparent)
-    SELECT $3, c.request_id, held.mailbox_id, c.number, c.method, c.request, $24::bigint[], $15
-    FROM held, unnest($20::uuid[], $21::integer[], $22::text[], $23::bytea[])
-         WITH ORDINALITY AS c(request_id, number, method, request, at)
-    ORDER BY c.at
-)
-SELECT mailbox_id FROM held
+SELECT commit_step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+                   $19, $20, $21, $22, $23, $24, $25)
 """
 
 FAIL_EFFECT = """
@@ -188,7 +138,7 @@ class StepStore:
         self, lease: Lease, tenant_id: str, request_id: UUID, reason: str, limit: int
     ) -> int:
         """Count a failed step about an answer, dead at the `limit`; the failures so far."""
-        count: int | None = await self._postgres.fetchval(
+        count: int | None = await self._postgres.of(tenant_id).fetchval(
             FAIL_EFFECT,
             *(lease.mailbox_id, lease.lease_number, tenant_id, request_id, reason, limit),
         )

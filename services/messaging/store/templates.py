@@ -55,27 +55,9 @@ class Guest:
     user_id: bytes | None = None
 
 
-# Accounts come with the numbers of hotels, and go with them. What was read once stays.
-ENROL = """
-WITH known AS (
-    SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
-        AS one(tenant_id, account_id, phone_number_id)
-), gone AS (
-    DELETE FROM template_account a WHERE NOT EXISTS (
-        SELECT FROM known WHERE known.tenant_id = a.tenant_id AND known.account_id = a.account_id)
-)
-INSERT INTO template_account (tenant_id, account_id, phone_number_id)
-SELECT tenant_id, account_id, phone_number_id FROM known ORDER BY tenant_id, account_id
-ON CONFLICT DO NOTHING
-"""
+ENROL = "SELECT finder.enrol_accounts($1, $2, $3)"
 
-DUE = """
-UPDATE template_account a SET due_time = now() + $1::float8 * interval '1 second'
-FROM (SELECT tenant_id, account_id FROM template_account WHERE due_time <= now()
-      ORDER BY due_time LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED) AS due
-WHERE a.tenant_id = due.tenant_id AND a.account_id = due.account_id
-RETURNING a.tenant_id, a.account_id, a.phone_number_id
-"""
+DUE = "SELECT tenant_id, account_id, phone_number_id FROM finder.due_account($1)"
 
 SYNCED = """
 UPDATE template_account SET sync_time = $3, failure_count = 0, failure = NULL,
@@ -151,11 +133,11 @@ class TemplateStore:
     async def enrol(self, accounts: Sequence[Account]) -> None:
         """These are all accounts that hotels have."""
         columns = [list(column) for column in zip(*map(astuple, accounts), strict=True)]
-        await self._postgres.execute(ENROL, *(columns or ([], [], [])))
+        await self._postgres.finder.execute(ENROL, *(columns or ([], [], [])))
 
     async def due(self, seconds: float) -> Account | None:
         """An account to be read now; nobody else takes it up for `seconds`."""
-        row = await self._postgres.fetchrow(DUE, seconds)
+        row = await self._postgres.finder.fetchrow(DUE, seconds)
         return Account(**dict(row)) if row is not None else None
 
     async def now(self) -> datetime:
@@ -168,32 +150,34 @@ class TemplateStore:
         if rows:
             columns = [list(column) for column in zip(*map(astuple, rows), strict=True)]
             key = (account.tenant_id, account.account_id)
-            await self._postgres.execute(KEEP, *key, begin, *columns)
+            await self._postgres.of(account.tenant_id).execute(KEEP, *key, begin, *columns)
 
     async def finish(self, account: Account, begin: datetime, again: float) -> int:
         """A reading has found all: what it did not find is no more; how many."""
         key = (account.tenant_id, account.account_id)
-        removed: int = await self._postgres.fetchval(REMOVE, *key, begin)
-        await self._postgres.execute(SYNCED, *key, begin, again)
+        removed: int = await self._postgres.of(account.tenant_id).fetchval(REMOVE, *key, begin)
+        await self._postgres.of(account.tenant_id).execute(SYNCED, *key, begin, again)
         return removed
 
     async def failed(self, account: Account, why: str, *, first: float, longest: float) -> None:
         """A reading was not possible; the next one comes later and later."""
         key = (account.tenant_id, account.account_id)
-        await self._postgres.execute(FAILED, *key, why, first, longest)
+        await self._postgres.of(account.tenant_id).execute(FAILED, *key, why, first, longest)
 
     async def page(
         self, tenant_id: str, after: tuple[str, str, str], limit: int
     ) -> list[KnownTemplate]:
         """A page of a hotel's templates; `after` are name, language and account of the last."""
-        rows = await self._postgres.fetch(PAGE, tenant_id, *after, limit)
+        rows = await self._postgres.of(tenant_id).fetch(PAGE, tenant_id, *after, limit)
         return [_known(dict(row)) for row in rows]
 
     async def find(
         self, tenant_id: str, name: str, language: str, account_id: str = ""
     ) -> KnownTemplate | None:
         """A hotel's template, of one account or, with an empty one, of any."""
-        row = await self._postgres.fetchrow(FIND, tenant_id, name, language, account_id)
+        row = await self._postgres.of(tenant_id).fetchrow(
+            FIND, tenant_id, name, language, account_id
+        )
         return _known(dict(row)) if row is not None else None
 
     async def send(
@@ -204,7 +188,9 @@ class TemplateStore:
         None when the hotel has no such conversation.
         """
         who = (guest.mailbox_id, guest.alias, guest.whatsapp_id, guest.user_id)
-        row = await self._postgres.fetchrow(SEND, tenant_id, request_id, number, *who, body, "")
+        row = await self._postgres.of(tenant_id).fetchrow(
+            SEND, tenant_id, request_id, number, *who, body, ""
+        )
         if row is None or row["mailbox_id"] is None:
             return None
         return row["mailbox_id"], row["same"]

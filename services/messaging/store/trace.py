@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 
+from meshkit.tenancy import UNRESOLVED
+
 if TYPE_CHECKING:
     from meshkit.postgres import Postgres
 
@@ -33,19 +35,11 @@ class HopRow:
 
 
 BY_WAMID = """
-SELECT coalesce(i.tenant_id, '') AS tenant_id,
-       coalesce((SELECT b.merged_into FROM mailbox b WHERE b.mailbox_id = i.mailbox_id),
-                i.mailbox_id) AS mailbox_id, ARRAY[i.inbox_id] AS inbox_ids, i.traceparent
-FROM seen s JOIN inbox i ON i.inbox_id = s.inbox_id
-WHERE s.item_key = ANY($1::bytea[]) AND i.mailbox_id IS NOT NULL
-UNION ALL
-SELECT o.tenant_id, o.mailbox_id, o.answers, o.traceparent FROM outbox o WHERE o.wamid = $2
-LIMIT 1
+SELECT tenant_id, mailbox_id, inbox_ids, traceparent FROM finder.trace_by_wamid($1, $2)
 """
 
 BY_CODE = """
-SELECT e.tenant_id, e.mailbox_id, e.inbox_ids, e.traceparent
-FROM effect e WHERE e.confirmation_code = $1 ORDER BY e.create_time LIMIT 1
+SELECT tenant_id, mailbox_id, inbox_ids, traceparent FROM finder.trace_by_code($1)
 """
 
 # What belongs to the subject names its items, or carries its trace.
@@ -107,15 +101,15 @@ class TraceStore:
 
     async def by_wamid(self, item_keys: Sequence[bytes], wamid: bytes) -> Subject | None:
         """The message, ours or a guest's, of that wamid."""
-        return _subject(await self._postgres.fetchrow(BY_WAMID, item_keys, wamid))
+        return _subject(await self._postgres.finder.fetchrow(BY_WAMID, item_keys, wamid))
 
     async def by_code(self, code: str) -> Subject | None:
         """The message that led to the reservation of that code."""
-        return _subject(await self._postgres.fetchrow(BY_CODE, code))
+        return _subject(await self._postgres.finder.fetchrow(BY_CODE, code))
 
     async def hops(self, subject: Subject, trace_id: str) -> list[HopRow]:
         """What happened to it, in order of time."""
-        rows = await self._postgres.fetch(
+        rows = await self._postgres.of(subject.tenant_id, UNRESOLVED).fetch(
             HOPS, subject.tenant_id, subject.mailbox_id, subject.inbox_ids, trace_id
         )
         return [HopRow(row["name"], row["time"], row["detail"]) for row in rows]

@@ -75,7 +75,7 @@ class UnknownStore:
 
     async def page(self, tenant_id: str, *, after: int, limit: int) -> list[UnknownRow]:
         """A page of a hotel's unknown sends, the oldest first."""
-        rows = await self._postgres.fetch(UNKNOWN_SENDS, tenant_id, after, limit)
+        rows = await self._postgres.of(tenant_id).fetch(UNKNOWN_SENDS, tenant_id, after, limit)
         return [UnknownRow(**dict(row)) for row in rows]
 
     async def settle(
@@ -83,9 +83,11 @@ class UnknownStore:
     ) -> bool:
         """Take a person's word for an attempt; False when it is not unknown any more."""
         key = (tenant_id, outbox_id, attempt)
-        return bool(await self._postgres.fetchval(SETTLE_SEND, *key, received, actor_id))
+        return bool(
+            await self._postgres.of(tenant_id).fetchval(SETTLE_SEND, *key, received, actor_id)
+        )
 
     async def standing(self, tenant_id: str, outbox_id: UUID, attempt: int) -> Standing | None:
         """Where it stands; None when the hotel has no such message."""
-        row = await self._postgres.fetchrow(STANDING, tenant_id, outbox_id, attempt)
+        row = await self._postgres.of(tenant_id).fetchrow(STANDING, tenant_id, outbox_id, attempt)
         return Standing(row["state"], row["received"]) if row is not None else None

@@ -34,10 +34,13 @@ class Plan:
     passed_month: date | None
 
 
+WAITING = "SELECT inbox_id, tenant_id FROM finder.priced_statuses($1)"
+
 TAKE = """
 WITH gone AS (
     DELETE FROM usage_work WHERE inbox_id IN (
-        SELECT inbox_id FROM usage_work ORDER BY inbox_id LIMIT $1 FOR UPDATE SKIP LOCKED)
+        SELECT inbox_id FROM usage_work WHERE inbox_id = ANY($1::bigint[])
+        ORDER BY inbox_id FOR UPDATE SKIP LOCKED)
     RETURNING inbox_id
 )
 SELECT d.tenant_id, d.outbox_id, d.phone_number_id, d.order_time, d.event
@@ -80,11 +83,7 @@ UPDATE usage_plan SET passed_month = $2
 WHERE tenant_id = $1 AND passed_month IS DISTINCT FROM $2 RETURNING true
 """
 
-# Months of different zones begin within a day of each other.
-PASSED = """
-SELECT count(*) FROM usage_plan
-WHERE passed_month = date_trunc('month', now() AT TIME ZONE time_zone)::date
-"""
+PASSED = "SELECT finder.caps_passed()"
 
 SET_PLAN = """
 INSERT INTO usage_plan (tenant_id, cap_count, time_zone) VALUES ($1, $2, $3)
@@ -99,9 +98,14 @@ class UsageStore:
     def __init__(self, postgres: Postgres) -> None:
         self.postgres = postgres
 
-    async def take(self, connection: Connection, limit: int) -> list[PricedRow]:
-        """Up to `limit` statuses; they are done with when the transaction commits."""
-        return [PricedRow(**dict(row)) for row in await connection.fetch(TAKE, limit)]
+    async def waiting(self, limit: int) -> dict[int, str | None]:
+        """Up to `limit` statuses that nobody has looked at, and whose they are."""
+        rows = await self.postgres.finder.fetch(WAITING, limit)
+        return {row["inbox_id"]: row["tenant_id"] for row in rows}
+
+    async def take(self, connection: Connection, inbox_ids: Sequence[int]) -> list[PricedRow]:
+        """Those that nobody else takes; they are done with when the transaction commits."""
+        return [PricedRow(**dict(row)) for row in await connection.fetch(TAKE, inbox_ids)]
 
     async def plans(self, connection: Connection, tenants: Sequence[str]) -> dict[str, Plan]:
         """The plans of hotels that have one."""
@@ -133,19 +137,19 @@ class UsageStore:
         self, tenant_id: str, month: date, connection: Connection | None = None
     ) -> list[Count]:
         """What a hotel's numbers have sent in a month."""
-        rows = await (connection or self.postgres).fetch(MONTH, tenant_id, month)
+        rows = await (connection or self.postgres.of(tenant_id)).fetch(MONTH, tenant_id, month)
         return [Count(**dict(row)) for row in rows]
 
     async def plan(self, tenant_id: str) -> Plan | None:
         """The plan of a hotel."""
-        rows = await self.postgres.fetch(PLANS, [tenant_id])
+        rows = await self.postgres.of(tenant_id).fetch(PLANS, [tenant_id])
         return Plan(*(rows[0][name] for name in Plan.__slots__)) if rows else None
 
     async def set_plan(self, tenant_id: str, cap_count: int | None, time_zone: str) -> None:
         """What a hotel expects from now on."""
-        await self.postgres.execute(SET_PLAN, tenant_id, cap_count, time_zone)
+        await self.postgres.of(tenant_id).execute(SET_PLAN, tenant_id, cap_count, time_zone)
 
     async def passed_count(self) -> int:
         """How many hotels are above their caps in the month that is."""
-        count: int = await self.postgres.fetchval(PASSED)
+        count: int = await self.postgres.finder.fetchval(PASSED)
         return count

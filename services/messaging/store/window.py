@@ -112,41 +112,45 @@ class WindowStore:
 
     async def of_conversation(self, tenant_id: str, mailbox_id: int) -> WindowRow | None:
         """The window of a hotel's guest; None when the hotel has no such conversation."""
-        row = await self._postgres.fetchrow(WINDOW_OF_CONVERSATION, tenant_id, mailbox_id)
+        row = await self._postgres.of(tenant_id).fetchrow(
+            WINDOW_OF_CONVERSATION, tenant_id, mailbox_id
+        )
         return WindowRow(**dict(row)) if row is not None else None
 
     async def of_guest(
         self, tenant_id: str, phone_number_id: str, alias: bytes
     ) -> WindowRow | None:
         """The same by a name of the guest: `u:` or `p:` and the id."""
-        row = await self._postgres.fetchrow(WINDOW_OF_GUEST, tenant_id, phone_number_id, alias)
+        row = await self._postgres.of(tenant_id).fetchrow(
+            WINDOW_OF_GUEST, tenant_id, phone_number_id, alias
+        )
         return WindowRow(**dict(row)) if row is not None else None
 
     async def held(self, tenant_id: str, *, after: int, limit: int) -> list[HeldRow]:
         """A page of what a hotel's guests have not been told yet, the oldest first."""
-        rows = await self._postgres.fetch(HELD, tenant_id, after, limit)
+        rows = await self._postgres.of(tenant_id).fetch(HELD, tenant_id, after, limit)
         return [HeldRow(**dict(row)) for row in rows]
 
     async def drop_held(self, tenant_id: str, outbox_id: UUID) -> bool:
         """Give a held message up; False when it is not held."""
-        return bool(await self._postgres.fetchval(DROP_HELD, tenant_id, outbox_id))
+        return bool(await self._postgres.of(tenant_id).fetchval(DROP_HELD, tenant_id, outbox_id))
 
     async def state(self, tenant_id: str, outbox_id: UUID) -> str | None:
         """Where a message stands; None when the hotel has no such message."""
-        state: str | None = await self._postgres.fetchval(STATE, tenant_id, outbox_id)
+        state: str | None = await self._postgres.of(tenant_id).fetchval(STATE, tenant_id, outbox_id)
         return state
 
     async def template(self, tenant_id: str) -> WindowTemplate | None:
         """What a hotel sends to guests whose window is shut."""
-        row = await self._postgres.fetchrow(TEMPLATE, tenant_id)
+        row = await self._postgres.of(tenant_id).fetchrow(TEMPLATE, tenant_id)
         return WindowTemplate(**dict(row)) if row is not None else None
 
     async def set_template(self, tenant_id: str, template: WindowTemplate | None) -> None:
         """Choose it, or none; what is held is looked at again."""
         if template is None:
-            await self._postgres.execute(CLEAR_TEMPLATE, tenant_id)
+            await self._postgres.of(tenant_id).execute(CLEAR_TEMPLATE, tenant_id)
             return
-        await self._postgres.execute(
+        await self._postgres.of(tenant_id).execute(
             SET_TEMPLATE,
             *(tenant_id, template.name, template.language_code, template.parameters),
         )

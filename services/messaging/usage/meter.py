@@ -60,8 +60,12 @@ class UsageMeter:
                 await set_within(stopping, 5 * self._poll)
 
     async def _take(self) -> int:
-        async with self._store.postgres.transaction() as connection:
-            rows = await self._store.take(connection, AT_ONCE)
+        waiting = await self._store.waiting(AT_ONCE)
+        if not waiting:
+            return 0
+        hotels = {tenant_id for tenant_id in waiting.values() if tenant_id is not None}
+        async with self._store.postgres.of(*hotels).acquire() as connection:
+            rows = await self._store.take(connection, list(waiting))
             priced = _priced(rows)
             if priced:
                 await self._count(connection, priced)
