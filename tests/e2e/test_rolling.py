@@ -35,14 +35,7 @@ pytestmark = pytest.mark.e2e
 
 (WHEEL,) = (Path(__file__).parent.parent / "compat").glob("*.whl")
 PAIRS = ("tenant", "booking", "messaging", "gateway")
-UNKNOWN_TO_THE_LAST = frozenset(
-    {
-        "CONSERJE_TENANT_KEYS_FOLDER",
-        "CONSERJE_MESSAGING_KEYS_FOLDER",
-        "CONSERJE_MESSAGING_MEDIA_ORIGINS",
-        "CONSERJE_MESSAGING_MEDIA_FOLDER",
-    }
-)
+UNKNOWN_TO_THE_LAST: frozenset[str] = frozenset()
 MIXED_MESSAGES = {"short": 150, "full": 6000}
 """A hundred a second at most: the full one lasts a minute and more."""
 WRITERS = 4

@@ -70,8 +70,10 @@ async def postgres(service_database: Database) -> Any:
 
 async def test_a_change_tells_who_and_how_and_the_row_before_and_after(postgres: Postgres) -> None:
     operators.note(MARIA)
-    await postgres.execute(HOTEL, "casa")
-    await postgres.execute("UPDATE tenant SET display_name = 'Otra' WHERE tenant_id = 'casa'")
+    await postgres.of("casa").execute(HOTEL, "casa")
+    await postgres.of("casa").execute(
+        "UPDATE tenant SET display_name = 'Otra' WHERE tenant_id = 'casa'"
+    )
     changed, made = await AuditStore(postgres).changes("casa", NEWEST, 10)
     assert (made.actor, made.method, made.table_name, made.before) == (
         *(MARIA.actor, MARIA.method),
@@ -88,14 +90,14 @@ async def test_what_is_rolled_back_was_never_changed(postgres: Postgres) -> None
     operators.note(MARIA)
 
     async def change() -> None:
-        async with postgres.acquire() as connection:
+        async with postgres.of("casa").acquire() as connection:
             await connection.execute(HOTEL, "casa")
             await connection.execute("UPDATE tenant SET display_name = ''")
 
     with pytest.raises(asyncpg.CheckViolationError):
         await change()
     operators.note(None)
-    assert await postgres.fetchval("SELECT count(*) FROM tenant") == 0
+    assert await postgres.of("casa").fetchval("SELECT count(*) FROM tenant") == 0
     assert not await AuditStore(postgres).changes("", NEWEST, 10)
 
 
@@ -103,16 +105,16 @@ async def test_programs_and_the_next_user_of_the_connection_leave_nothing(
     postgres: Postgres,
 ) -> None:
     operators.note(MARIA)
-    await postgres.execute(HOTEL, "casa")
+    await postgres.of("casa").execute(HOTEL, "casa")
     operators.note(None)
-    await postgres.execute("UPDATE tenant SET display_name = 'Otra'")
+    await postgres.of("casa").execute("UPDATE tenant SET display_name = 'Otra'")
     assert len(await AuditStore(postgres).changes("", NEWEST, 10)) == 1
 
 
 async def test_a_secret_is_not_in_the_log(postgres: Postgres) -> None:
     operators.note(MARIA)
-    await postgres.execute(HOTEL, "casa")
-    await postgres.execute(
+    await postgres.of("casa").execute(HOTEL, "casa")
+    await postgres.of("casa").execute(
         "INSERT INTO credential (tenant_id, kind, name, key_id, ciphertext)"
         " VALUES ('casa', 'ACCESS_TOKEN', '', 'k', 'canary')"
     )
