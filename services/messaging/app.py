@@ -34,6 +34,7 @@ from services.audit.servicer import AuditServicer
 from services.audit.store import AuditStore
 from services.messaging.archive.keeper import ArchiveKeeper
 from services.messaging.archive.metrics import ArchiveMetrics
+from services.messaging.archive.replay import Replay
 from services.messaging.archive.sealing import Sealer
 from services.messaging.clients import Booking
 from services.messaging.conversation import machine
@@ -69,6 +70,7 @@ from services.messaging.store.merges import MergeStore
 from services.messaging.store.news import NewsStore
 from services.messaging.store.numbers import NumberStore
 from services.messaging.store.outbox import OutboxStore
+from services.messaging.store.replay import ReplayStore
 from services.messaging.store.steps import StepStore
 from services.messaging.store.templates import TemplateStore
 from services.messaging.store.trace import TraceStore
@@ -174,7 +176,7 @@ def _serve(
 ) -> None:
     inbox = InboxStore(postgres)
     upkeep = Upkeep(inbox, metrics)
-    sealer = _archive(kit, settings, postgres, metrics)
+    sealer, replay = _archive(kit, settings, postgres, metrics)
     servicer = MessagingServicer(
         Ingest(inbox, metrics, wakes.arrived, directory, sealer), Tracer(TraceStore(postgres))
     )
@@ -187,6 +189,7 @@ def _serve(
         WindowStore(postgres),
         TemplateStore(postgres),
         MergeStore(postgres),
+        replay,
         arrived=wakes.arrived,
         messages=wakes.messages,
     )
@@ -196,8 +199,8 @@ def _serve(
 
 def _archive(
     kit: Kit, settings: MessagingSettings, postgres: Postgres, metrics: MessagingMetrics
-) -> Sealer:
-    """What is sealed as it comes in, and kept for some days."""
+) -> tuple[Sealer, Replay]:
+    """What is sealed as it comes in, kept for some days, and led over again."""
     keys = KeyFolder(settings.keys_folder)
     counts = ArchiveMetrics(kit.registry)
     sealer = Sealer(keys, counts)
@@ -206,7 +209,7 @@ def _archive(
     kit.worker("keys", keys.follow)
     kit.worker("archive", keeper.run)
     kit.degraded("keys", keys.problem)
-    return sealer
+    return sealer, Replay(machine.advance, ReplayStore(postgres), store, sealer, counts)
 
 
 def _serve_templates(

@@ -41,16 +41,16 @@ def leading(items: Sequence[PendingItem], pause: float) -> tuple[PendingItem, ..
     return burst or tuple(items[:1])
 
 
-def as_one(items: Sequence[PendingItem]) -> GuestText | GuestTap | GuestOther:
-    """The event of one message, or of a burst: its texts as lines."""
-    if len(items) == 1:
-        return guest_event(items[0].event)
-    return GuestText("\n".join(_message(item).text.body for item in items))
+def as_one(events: Sequence[bytes]) -> GuestText | GuestTap | GuestOther:
+    """What a message, or a burst of them, says: texts of a burst as lines."""
+    if len(events) == 1:
+        return guest_event(events[0])
+    return GuestText("\n".join(_message(event).text.body for event in events))
 
 
 def _may_wait(item: PendingItem) -> bool:
-    return not item.attempt_count and _message(item).WhichOneof("content") == "text"
+    return not item.attempt_count and _message(item.event).WhichOneof("content") == "text"
 
 
-def _message(item: PendingItem) -> InboundMessage:
-    return InboundEvent.FromString(item.event).message
+def _message(event: bytes) -> InboundMessage:
+    return InboundEvent.FromString(event).message

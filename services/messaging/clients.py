@@ -57,12 +57,13 @@ from meshkit.errors import (
     PermissionDenied,
 )
 from meshkit.money import Money
-from meshkit.status import from_status, to_grpc_code
+from meshkit.status import from_status, to_grpc_code, to_status
 from services.messaging.conversation import commands, outcomes
 from services.messaging.conversation.outcomes import Outcome
 from services.messaging.conversation.queries import (
     AlternativeStay,
     Answer,
+    AskTerms,
     Availability,
     Charge,
     Failed,
@@ -71,11 +72,13 @@ from services.messaging.conversation.queries import (
     SearchAvailability,
 )
 from services.messaging.conversation.state import Deposit, Tax
+from services.messaging.store.steps import Read
 
 if TYPE_CHECKING:
     from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceAsyncStub
 
 BOOKING = "conserje.booking.v1.BookingService"
+DOMAIN = "booking.conserje"
 # Prefixed, so that nobody takes it for a phone number.
 GUEST_ID = "mailbox-{}"
 HOTEL_DECIDED = f"{BOOKING}/WatchReservations"
@@ -108,8 +111,8 @@ class Booking:
         }
         self._methods = {f"{BOOKING}/{name}": _Method(*call) for name, call in calls.items()}
 
-    async def search(self, tenant_id: str, query: SearchAvailability) -> tuple[Answer, bytes]:
-        """What is free, and the bytes of the answer as they came (empty without one)."""
+    async def search(self, tenant_id: str, query: SearchAvailability) -> tuple[Answer, Read]:
+        """What is free, and the answer as it came."""
         request = SearchAvailabilityRequest(
             tenant_id=tenant_id, adult_count=query.adults, child_count=query.children
         )
@@ -118,23 +121,36 @@ class Booking:
         try:
             response: SearchAvailabilityResponse = await self._stub.SearchAvailability(request)
         except MeshError as error:
-            return Failed(to_grpc_code(error).name, error.reason, _last_night(error)), b""
-        return _availability(response), response.SerializeToString()
+            return failed(error)
+        return _availability(response), Read(True, response.SerializeToString())
 
-    async def terms(self, tenant_id: str) -> tuple[Answer, bytes]:
-        """What the hotel asks of those who book now, and the answer's bytes as they came."""
+    async def terms(self, tenant_id: str) -> tuple[Answer, Read]:
+        """What the hotel asks of those who book now, and the answer as it came."""
         request = GetReservationTermsRequest(tenant_id=tenant_id)
         try:
             response: GetReservationTermsResponse = await self._stub.GetReservationTerms(request)
         except MeshError as error:
-            return Failed(to_grpc_code(error).name, error.reason), b""
-        return _house_terms(response.terms), response.SerializeToString()
+            return failed(error)
+        return _house_terms(response.terms), Read(True, response.SerializeToString())
 
     async def send(self, method: str, request: bytes, timeout: float) -> bytes:
         """Send a command as it was stored; the bytes of the answer. Raises `MeshError`."""
         known = self._methods[method]
         response = await known.call(known.request_type.FromString(request), timeout=timeout)
         return response.SerializeToString()
+
+
+def failed(error: MeshError) -> tuple[Failed, Read]:
+    """What a conversation is told that has no answer, and the error as it is kept."""
+    told = Failed(to_grpc_code(error).name, error.reason, _last_night(error))
+    return told, Read(False, to_status(error, DOMAIN).SerializeToString())
+
+
+def answer_of(query: SearchAvailability | AskTerms, response: bytes) -> Answer:
+    """What a conversation was told that has asked this, from the response as it came."""
+    if isinstance(query, SearchAvailability):
+        return _availability(SearchAvailabilityResponse.FromString(response))
+    return _house_terms(GetReservationTermsResponse.FromString(response).terms)
 
 
 def request_of(

@@ -16,7 +16,7 @@ from meshkit.errors import DeadlineExceeded, MeshError, ResourceExhausted, Unava
 from meshkit.status import to_status
 from meshkit.telemetry import Tracing
 from services.messaging.backoff import backoff
-from services.messaging.clients import Booking, code_in
+from services.messaging.clients import DOMAIN, Booking, code_in
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.settings import MessagingSettings
 from services.messaging.slots import Slots
@@ -27,7 +27,6 @@ NO_ANSWER = (Unavailable, DeadlineExceeded, ResourceExhausted)
 FIRST_RETRY, LONGEST_RETRY = 0.2, 10.0
 # Longer than a call, so that two workers rarely send the same command at once.
 LEASE_MARGIN = 5.0
-DOMAIN = "booking.conserje"
 
 log = structlog.get_logger()
 

@@ -67,8 +67,8 @@ class Profiles:
         self._kept: OrderedDict[Key, tuple[int, bytes]] = OrderedDict()
         self._bytes = 0
 
-    async def get(self, hotel: Hotel, language: str) -> tuple[Profile, bytes]:
-        """What the hotel says to guests who speak `language`, and its bytes as they came.
+    async def get(self, hotel: Hotel, language: str) -> bytes:
+        """What the hotel says to guests who speak `language`, as it came; for `profile_of`.
 
         While the tenant service does not answer, an older one is better than none; without
         one its error is raised.
@@ -81,7 +81,7 @@ class Profiles:
             kept = await self._fetched(key, kept)
         if key in self._kept:
             self._kept.move_to_end(key)
-        return _profile(TenantProfile.FromString(kept[1]), hotel.time_zone), kept[1]
+        return kept[1]
 
     async def _fetched(self, key: Key, older: tuple[int, bytes] | None) -> tuple[int, bytes]:
         try:
@@ -118,7 +118,9 @@ class Profiles:
         self._metrics.bytes.set(self._bytes)
 
 
-def _profile(message: TenantProfile, time_zone: str) -> Profile:
+def profile_of(response: bytes, hotel: Hotel) -> Profile:
+    """What the hotel has said, from its bytes as they came."""
+    message = TenantProfile.FromString(response)
     flags, address = message.feature_flags, message.address
     place = address.coordinates
     return Profile(
@@ -127,7 +129,7 @@ def _profile(message: TenantProfile, time_zone: str) -> Profile:
             (place.latitude, place.longitude) if address.HasField("coordinates") else None
         ),
         hours=(
-            _hours(message.business_hours, time_zone)
+            _hours(message.business_hours, hotel.time_zone)
             if message.HasField("business_hours")
             else None
         ),

@@ -10,9 +10,12 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
+from google.rpc.status_pb2 import Status
+
 from meshkit.errors import MeshError
-from meshkit.status import to_grpc_code
+from meshkit.status import from_status
 from services.messaging import burst, clients
+from services.messaging.archive import hotel_json
 from services.messaging.clients import Booking
 from services.messaging.conversation.decision import Decision
 from services.messaging.conversation.events import EffectAnswer, Event
@@ -20,17 +23,24 @@ from services.messaging.conversation.hotel import Hotel
 from services.messaging.conversation.merging import merged
 from services.messaging.conversation.queries import (
     Answer,
+    AskProfile,
     AskTerms,
-    Failed,
     Query,
     SearchAvailability,
 )
 from services.messaging.conversation.state import State
 from services.messaging.conversation.state_json import from_json, to_json
 from services.messaging.opaque import make_opaque
-from services.messaging.profiles import Profiles
+from services.messaging.profiles import Profiles, profile_of
 from services.messaging.store.inbox import Lease, PendingItem
-from services.messaging.store.steps import EffectDraft, EffectRow, OutboxDraft, Standing, Step
+from services.messaging.store.steps import (
+    EffectDraft,
+    EffectRow,
+    OutboxDraft,
+    Read,
+    Standing,
+    Step,
+)
 from services.messaging.whatsapp.build import parts
 from services.messaging.whatsapp.replies import send_of
 
@@ -68,11 +78,9 @@ class Cause:
     def event(self) -> Event:
         """It, as conversations know it."""
         if self.items:
-            return burst.as_one(self.items)
+            return burst.as_one([item.event for item in self.items])
         assert self.effect is not None
-        effect = self.effect
-        outcome = clients.outcome_of(effect.method, ok=effect.answer_ok, answer=effect.answer)
-        return EffectAnswer(effect.command_number, outcome)
+        return heard(self.effect)
 
 
 class Talk:
@@ -86,10 +94,10 @@ class Talk:
     async def answers_while_suspended(self, hotel: Hotel) -> bool:
         """Whether the hotel has left words for its guests; no, while that cannot be asked."""
         try:
-            profile, _ = await self._profiles.get(hotel, hotel.default_language)
+            response = await self._profiles.get(hotel, hotel.default_language)
         except MeshError:
             return False
-        return bool(profile.suspension_answer)
+        return bool(profile_of(response, hotel).suspension_answer)
 
     async def step(
         self, lease: Lease, standing: Standing, cause: Cause, hotel: Hotel, traceparent: str
@@ -103,12 +111,14 @@ class Talk:
             tenant_id=hotel.tenant_id,
             items=cause.items,
             effect=cause.effect,
+            before=standing.state,
             state=to_json(decision.state).encode(),
             unanswered=() if answered else waiting,
             answers=waiting if answered else (),
             sources=waiting,
             messages=_messages(hotel.tenant_id, lease, cause, decision),
             commands=_commands(hotel.tenant_id, lease, cause, decision),
+            hotel=hotel_json.to_bytes(hotel),
             reads=reads,
             traceparent=traceparent,
             start_time=hotel.now,
@@ -120,9 +130,9 @@ class Talk:
 
     async def _decide(
         self, state: State, event: Event, hotel: Hotel
-    ) -> tuple[Decision, list[bytes]]:
+    ) -> tuple[Decision, list[Read]]:
         """Drive the machine; also what it read, as it came."""
-        reads: list[bytes] = []
+        reads: list[Read] = []
         steps = self._advance(state, event, hotel)
         try:
             query = next(steps)
@@ -134,16 +144,32 @@ class Talk:
             decision: Decision = end.value
             return decision, reads
 
-    async def _ask(self, query: Query, hotel: Hotel) -> tuple[Answer, bytes]:
-        """The answer, and its bytes as they came (empty without one)."""
+    async def _ask(self, query: Query, hotel: Hotel) -> tuple[Answer, Read]:
+        """The answer, and as it came."""
         if isinstance(query, SearchAvailability):
             return await self._booking.search(hotel.tenant_id, query)
         if isinstance(query, AskTerms):
             return await self._booking.terms(hotel.tenant_id)
         try:
-            return await self._profiles.get(hotel, query.language)
+            response = await self._profiles.get(hotel, query.language)
         except MeshError as error:
-            return Failed(to_grpc_code(error).name, error.reason), b""
+            return clients.failed(error)
+        return profile_of(response, hotel), Read(True, response)
+
+
+def heard(effect: EffectRow) -> EffectAnswer:
+    """The answer of a command, as conversations know it."""
+    outcome = clients.outcome_of(effect.method, ok=effect.answer_ok, answer=effect.answer)
+    return EffectAnswer(effect.command_number, outcome)
+
+
+def answer_of(query: Query, read: Read, hotel: Hotel) -> Answer:
+    """What a step was told that has asked this, from the answer as it came."""
+    if not read.ok:
+        return clients.failed(from_status(Status.FromString(read.answer)))[0]
+    if isinstance(query, AskProfile):
+        return profile_of(read.answer, hotel)
+    return clients.answer_of(query, read.answer)
 
 
 def as_one(older: bytes, newer: bytes) -> bytes:

@@ -51,10 +51,14 @@ class ArchiveKeeper:
 
     async def sweep(self, stopping: asyncio.Event) -> None:
         """Delete all whose days are over, in small deletes."""
-        gone = AT_ONCE
-        while gone == AT_ONCE and not stopping.is_set():
-            gone = await self._store.sweep(days=self._days, limit=AT_ONCE)
-            self._metrics.swept.inc(gone)
+        for sweep, counted in (
+            (self._store.sweep, self._metrics.swept.labels("items")),
+            (self._store.sweep_steps, self._metrics.swept.labels("steps")),
+        ):
+            gone = AT_ONCE
+            while gone == AT_ONCE and not stopping.is_set():
+                gone = await sweep(days=self._days, limit=AT_ONCE)
+                counted.inc(gone)
 
     async def resolve(self, stopping: asyncio.Event) -> None:
         """Put what was stored before its hotel was known under the hotel's data key."""

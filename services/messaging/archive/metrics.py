@@ -21,12 +21,19 @@ class ArchiveMetrics:
         )
         self.swept = Counter(
             "archive_swept",
-            "Archived items whose days were over and that were deleted.",
+            "What was deleted because its days were over: items, steps of conversations.",
+            ["what"],
             registry=registry,
         )
         self.resealed = Counter(
             "archive_resealed",
             "Archived items that were put under their hotel's data key once it was known.",
+            registry=registry,
+        )
+        self.replays = Counter(
+            "archive_replays",
+            "Conversations that were led over what came in again: same, differs.",
+            ["outcome"],
             registry=registry,
         )
         self.oldest = Gauge(

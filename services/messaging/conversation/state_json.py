@@ -39,7 +39,10 @@ _DAMAGED = (KeyError, TypeError, ValueError, AttributeError, InvalidOperation)
 
 
 def to_json(state: State) -> str:
-    """The whole state as ASCII; `from_json` gives an equal one back."""
+    """The whole state as ASCII; `from_json` gives an equal one back.
+
+    Equal states give the same text, in whatever order names came over the wire.
+    """
     whole = {
         "version": VERSION,
         "language": state.language,
@@ -53,7 +56,7 @@ def to_json(state: State) -> str:
         "command_count": state.command_count,
         "offer_count": state.offer_count,
     }
-    return json.dumps(whole, separators=(",", ":"))
+    return json.dumps(whole, separators=(",", ":"), sort_keys=True)
 
 
 def from_json(text: str | bytes) -> State:

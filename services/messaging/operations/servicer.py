@@ -11,6 +11,8 @@ from conserje.messaging.v1.event_pb2 import InboundEvent
 
 from meshkit.errors import FailedPrecondition, NotFound
 from meshkit.pages import page_size
+from services.messaging.archive.replay import Replay
+from services.messaging.archive.servicer import ArchiveRpcs
 from services.messaging.operations.wire import timestamp
 from services.messaging.store.aside import AsideStore, DeadLetterRow, QuarantineRow
 from services.messaging.store.merges import MergeRow, MergeStore
@@ -25,7 +27,7 @@ RELEASED_AT_ONCE = 1000
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class MessagingOperationsServicer(WindowRpcs):
+class MessagingOperationsServicer(WindowRpcs, ArchiveRpcs):
     """`conserje.messaging.v1.MessagingOperationsService`."""
 
     def __init__(
@@ -35,6 +37,7 @@ class MessagingOperationsServicer(WindowRpcs):
         windows: WindowStore,
         templates: TemplateStore,
         merges: MergeStore,
+        replay: Replay,
         *,
         arrived: Wake,
         messages: Wake,
@@ -44,6 +47,7 @@ class MessagingOperationsServicer(WindowRpcs):
         self._windows = windows
         self._templates = templates
         self._merges = merges
+        self._replay = replay
         self._arrived = arrived
         self._messages = messages
 

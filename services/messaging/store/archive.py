@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import asyncpg
+from meshkit.tenancy import UNRESOLVED
 
 if TYPE_CHECKING:
     from meshkit.postgres import Postgres
@@ -32,40 +32,18 @@ class Resolved:
     tenant_id: str
 
 
-# Numbers are given out in the order of arrival, so the oldest stand first: a sweep looks at
-# `$2` rows, whatever there is. Replicas look at the same time; one works. What was answered
-# is gone from the inbox too then, and what WhatsApp told of our messages.
-SWEEP = """
-WITH oldest AS (
-    SELECT inbox_id, arrive_time FROM archive ORDER BY inbox_id LIMIT $2
-), gone AS (
-    DELETE FROM archive a USING oldest
-    WHERE a.inbox_id = oldest.inbox_id
-      AND oldest.arrive_time < now() - $1::float8 * interval '1 day'
-      AND (SELECT pg_try_advisory_xact_lock(hashtext('conserje.messaging.archive')))
-    RETURNING a.inbox_id
-), answered AS (
-    UPDATE inbox i SET event = '' FROM gone
-    WHERE i.inbox_id = gone.inbox_id AND i.state = 'DONE' AND i.event <> ''
-), statuses AS (
-    UPDATE delivery_status d SET event = '' FROM gone
-    WHERE d.inbox_id = gone.inbox_id AND d.event <> ''
-)
-SELECT count(*) FROM gone
-"""
+SWEEP = "SELECT finder.sweep_archive($1, $2)"
 
-OLDEST_SECONDS = """
-SELECT coalesce(extract(epoch FROM now() - (
-    SELECT arrive_time FROM archive ORDER BY inbox_id LIMIT 1)), 0)::float8
-"""
+SWEEP_STEPS = "SELECT finder.sweep_steps($1, $2)"
 
-UNRESOLVED = """
-SELECT a.inbox_id, a.tenant_id, a.phone_number_id, a.item_key, a.key_id, a.ciphertext,
-       i.tenant_id AS owner
-FROM (SELECT inbox_id, tenant_id, phone_number_id, item_key, key_id, ciphertext FROM archive
-      WHERE tenant_id IS NULL AND inbox_id > $1 ORDER BY inbox_id LIMIT $2) AS a
-LEFT JOIN inbox i ON i.inbox_id = a.inbox_id
-ORDER BY a.inbox_id
+OLDEST_SECONDS = "SELECT finder.archive_oldest_seconds()"
+
+UNRESOLVED_ITEMS = "SELECT inbox_id, tenant_id FROM finder.unresolved_archive($1, $2)"
+
+ITEMS = """
+SELECT a.inbox_id, a.tenant_id, a.phone_number_id, a.item_key, a.key_id, a.ciphertext
+FROM unnest($1::bigint[]) WITH ORDINALITY AS wanted(inbox_id, place)
+JOIN archive a ON a.inbox_id = wanted.inbox_id ORDER BY wanted.place
 """
 
 RESEAL = """
@@ -84,12 +62,17 @@ class ArchiveStore:
 
     async def sweep(self, *, days: float, limit: int) -> int:
         """Delete up to `limit` items that are older than `days`; how many."""
-        count: int = await self._postgres.fetchval(SWEEP, days, limit)
+        count: int = await self._postgres.finder.fetchval(SWEEP, days, limit)
+        return count
+
+    async def sweep_steps(self, *, days: float, limit: int) -> int:
+        """Delete up to `limit` steps that are older than `days`; how many."""
+        count: int = await self._postgres.finder.fetchval(SWEEP_STEPS, days, limit)
         return count
 
     async def oldest_seconds(self) -> float:
         """The age of the oldest item, 0 without any."""
-        age: float = await self._postgres.fetchval(OLDEST_SECONDS)
+        age: float = await self._postgres.finder.fetchval(OLDEST_SECONDS)
         return age
 
     async def unresolved(self, *, after: int, limit: int) -> tuple[list[Resolved], int]:
@@ -97,13 +80,16 @@ class ArchiveStore:
 
         Also the number to go on after, 0 at the end.
         """
-        rows = await self._postgres.fetch(UNRESOLVED, after, limit)
-        known = [Resolved(_archived(row), row["owner"]) for row in rows if row["owner"]]
+        rows = await self._postgres.finder.fetch(UNRESOLVED_ITEMS, after, limit)
+        owners = {row["inbox_id"]: row["tenant_id"] for row in rows if row["tenant_id"]}
+        items = await self.items(UNRESOLVED, list(owners)) if owners else []
+        known = [Resolved(item, owners[item.inbox_id]) for item in items]
         return known, rows[-1]["inbox_id"] if len(rows) == limit else 0
 
     async def reseal(self, items: Sequence[Archived]) -> None:
         """Store items under the data keys of their hotels."""
-        await self._postgres.execute(
+        owners = {item.tenant_id for item in items if item.tenant_id}
+        await self._postgres.of(UNRESOLVED, *owners).execute(
             RESEAL,
             [item.inbox_id for item in items],
             [item.tenant_id for item in items],
@@ -111,9 +97,7 @@ class ArchiveStore:
             [item.ciphertext for item in items],
         )
 
-
-def _archived(row: asyncpg.Record) -> Archived:
-    return Archived(
-        *(row["inbox_id"], row["tenant_id"], row["phone_number_id"], row["item_key"]),
-        *(row["key_id"], row["ciphertext"]),
-    )
+    async def items(self, tenant_id: str, inbox_ids: Sequence[int]) -> list[Archived]:
+        """A hotel's items and those that are nobody's yet, in the order of `inbox_ids`."""
+        rows = await self._postgres.of(tenant_id, UNRESOLVED).fetch(ITEMS, inbox_ids)
+        return [Archived(**dict(row)) for row in rows]

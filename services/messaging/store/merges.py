@@ -133,6 +133,11 @@ ON CONFLICT (tenant_id, mailbox_id) DO UPDATE SET
     state = excluded.state, unanswered = excluded.unanswered, update_time = now()
 """
 
+LOG_MERGE = """
+INSERT INTO conversation_step (tenant_id, mailbox_id, merged, merged_is_older, snapshot, state_hash)
+VALUES ($1, $2, $3, $4, $5, sha256($6))
+"""
+
 DONE = """
 UPDATE mailbox_merge SET done_time = clock_timestamp(), tenant_id = $2 WHERE merge_id = $1
 """
@@ -211,5 +216,10 @@ async def _combine(
     for talk in talks:
         state = combine(state, talk["state"]) if state else talk["state"]
         unanswered += talk["unanswered"]
+    states = {talk["mailbox_id"]: talk["state"] for talk in talks}
+    is_older = talks[0]["mailbox_id"] == old
     await connection.execute(END_TALK, tenant_id, old)
     await connection.execute(SAVE_TALK, tenant_id, into, state, sorted(unanswered))
+    await connection.execute(
+        LOG_MERGE, *(tenant_id, into, states[old], is_older, states.get(into, b""), state)
+    )

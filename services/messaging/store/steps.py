@@ -38,6 +38,14 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class Read:
+    """What a step was told when it asked: the response, or the status of the error."""
+
+    ok: bool
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class OutboxDraft:
     """A message to a guest, as the step decided it."""
 
@@ -61,22 +69,25 @@ class EffectDraft:
 class Step:
     """All that a step commits, together or not at all.
 
-    It is about `items` or about `effect`, never both. `answers` are the inbox
+    It is about `items` or about `effect`, never both, and leads from the state `before`,
+    empty at first, to `state`. `answers` are the inbox
     items that the first message answers, `unanswered` those that go on waiting,
-    `sources` all that led here. `lets_go` ends the lease, and `more` says that
-    something still waits then.
+    `sources` all that led here. `hotel` and `reads` are what it went by. `lets_go`
+    ends the lease, and `more` says that something still waits then.
     """
 
     tenant_id: str
     items: Sequence[PendingItem]
     effect: EffectRow | None
+    before: bytes
     state: bytes
     unanswered: Sequence[int]
     answers: Sequence[int]
     sources: Sequence[int]
     messages: Sequence[OutboxDraft]
     commands: Sequence[EffectDraft]
-    reads: Sequence[bytes]
+    hotel: bytes
+    reads: Sequence[Read]
     traceparent: str
     start_time: datetime
     late: int
@@ -91,8 +102,10 @@ FROM standing($1, $2)
 """
 
 COMMIT = """
-SELECT commit_step($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
-                   $19, $20, $21, $22, $23, $24, $25)
+SELECT log_step(
+    commit_step($1, $2, $3, $4, $5, $6, NULL, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17,
+                $18, $19, $20, $21, $22, $23, $24),
+    $3, $11, $12, $25, $26, $27, $28, $4)
 """
 
 FAIL_EFFECT = """
@@ -148,7 +161,7 @@ class StepStore:
 def _arguments(lease: Lease, step: Step) -> tuple[object, ...]:
     return (
         *(lease.mailbox_id, lease.lease_number, step.tenant_id, step.state, step.unanswered),
-        *(step.start_time, step.reads or None, step.lets_go, lease.arrivals),
+        *(step.start_time, step.lets_go, lease.arrivals),
         max((item.order_time for item in step.items), default=lease.last_order_time),
         lease.last_order_time,
         [item.inbox_id for item in step.items],
@@ -162,5 +175,8 @@ def _arguments(lease: Lease, step: Step) -> tuple[object, ...]:
         [command.command_number for command in step.commands],
         [command.method for command in step.commands],
         [command.request for command in step.commands],
-        *(step.sources, step.more),
+        *(step.sources, step.more, step.hotel),
+        [read.answer for read in step.reads],
+        [read.ok for read in step.reads],
+        step.before,
     )

@@ -29,7 +29,7 @@ UNWATCHED = {
         *("schema_migration", "seen", "mailbox", "mailbox_alias"),
         *("conversation", "effect", "delivery_status", "number_pause"),
         *("template_account", "field_work", "reservation_news"),  # written by programs alone
-        *("usage_work", "usage_month", "archive"),
+        *("usage_work", "usage_month", "archive", "conversation_step"),
     },
 }
 TABLES = """

@@ -108,8 +108,10 @@ class Bookings(BookingServiceServicer):
         self.open = asyncio.Event()
         self.open.set()
         self.waiting = asyncio.Event()
+        self.searched = 0
 
     async def SearchAvailability(self, request: Any, context: Any) -> Any:
+        self.searched += 1
         if error := self.before(request):
             raise error
         self.waiting.set()

@@ -25,7 +25,7 @@ from services.messaging.archive.keeper import ArchiveKeeper
 from services.messaging.archive.metrics import ArchiveMetrics
 from services.messaging.archive.sealing import Sealer
 from services.messaging.metrics import MessagingMetrics
-from services.messaging.store.archive import SWEEP, Archived, ArchiveStore
+from services.messaging.store.archive import Archived, ArchiveStore
 from services.messaging.store.inbox import IngestColumns
 from tests.conftest import PostgresServer
 from tests.integration.messaging.mesh import ACCOUNT, NUMBER, TENANT, Mesh, status, text
@@ -232,7 +232,9 @@ async def test_a_sweep_deletes_what_is_older_a_bounded_number_of_rows_at_a_time(
 async def test_a_sweep_looks_at_the_oldest_rows_only(mesh: Mesh) -> None:
     await mesh.admin.execute(FILL, 0, 3000)
     await mesh.admin.execute("ANALYZE archive")
-    plan = await mesh.admin.fetchval("EXPLAIN (ANALYZE, FORMAT JSON) " + SWEEP, 8.0, 100)
+    body = await mesh.admin.fetchval("SELECT prosrc FROM pg_proc WHERE proname = 'sweep_archive'")
+    sweep = body.replace("p_days", "8.0").replace("p_limit", "100")
+    plan = await mesh.admin.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {sweep}")
     assert '"Actual Rows": 100' in plan
     assert '"Actual Rows": 3000' not in plan
 

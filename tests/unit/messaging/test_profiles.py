@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from meshkit.errors import NotFound, Unavailable
 from meshkit.status import to_status
 from services.messaging.conversation.hotel import Hotel
-from services.messaging.profiles import ProfileMetrics, Profiles
+from services.messaging.profiles import ProfileMetrics, Profiles, profile_of
 from services.messaging.understanding.meaning import Topic
 from tests.unit.replies.hotels import mirador
 
@@ -53,18 +53,20 @@ def hotel(version: int, tenant_id: str = "hotel-mirador") -> Hotel:
     return mirador(version=version, tenant_id=tenant_id)
 
 
+async def wifi(kept: Profiles, of: Hotel) -> str:
+    return profile_of(await kept.get(of, "es"), of).texts[Topic.WIFI]
+
+
 async def test_it_is_asked_for_once_for_each_version_and_language() -> None:
     tenants = Tenants()
     kept, _ = profiles(tenants)
     for _ in range(3):
-        profile, read = await kept.get(hotel(1), "es")
-        assert profile.texts == {Topic.WIFI: "Hay wifi."}
-        assert read
+        assert await wifi(kept, hotel(1)) == "Hay wifi."
     await kept.get(hotel(1), "en")
     assert tenants.asked == [("hotel-mirador", "es"), ("hotel-mirador", "en")]
     tenants.version, tenants.text = 2, "Ya no."
-    assert (await kept.get(hotel(1), "es"))[0].texts == {Topic.WIFI: "Hay wifi."}
-    assert (await kept.get(hotel(2), "es"))[0].texts == {Topic.WIFI: "Ya no."}
+    assert await wifi(kept, hotel(1)) == "Hay wifi."
+    assert await wifi(kept, hotel(2)) == "Ya no."
     assert len(tenants.asked) == 3
 
 
@@ -89,7 +91,7 @@ async def test_while_the_service_is_away_an_older_one_is_told() -> None:
     kept, registry = profiles(tenants)
     await kept.get(hotel(1), "es")
     tenants.error = Unavailable("CONNECTION_LOST")
-    assert (await kept.get(hotel(2), "es"))[0].texts == {Topic.WIFI: "Hay wifi."}
+    assert await wifi(kept, hotel(2)) == "Hay wifi."
     with pytest.raises(Unavailable):
         await kept.get(hotel(1), "en")
     assert registry.get_sample_value("tenant_profiles_total", {"outcome": "stale"}) == 1

@@ -1047,3 +1047,113 @@ class ConversationMerge(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ConversationMerge: _TypeAlias = ConversationMerge  # noqa: Y015
+
+@_typing.final
+class ReplayConversationRequest(_message.Message):
+    """The request of `ReplayConversation`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    conversation_id: _builtins.int
+    """The conversation."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        conversation_id: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayConversationRequest: _TypeAlias = ReplayConversationRequest  # noqa: Y015
+
+@_typing.final
+class ReplayConversationResponse(_message.Message):
+    """The answer of `ReplayConversation`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_COUNT_FIELD_NUMBER: _builtins.int
+    FIRST_STEP_TIME_FIELD_NUMBER: _builtins.int
+    REPLAYED_HASH_FIELD_NUMBER: _builtins.int
+    LIVE_HASH_FIELD_NUMBER: _builtins.int
+    DIFFERENCE_FIELD_NUMBER: _builtins.int
+    step_count: _builtins.int
+    """How many steps were taken again."""
+    replayed_hash: _builtins.bytes
+    """The SHA-256 of the state that the replay came to."""
+    live_hash: _builtins.bytes
+    """The SHA-256 of the state that is stored."""
+    @_builtins.property
+    def first_step_time(self) -> _timestamp_pb2.Timestamp:
+        """When the first of them had been taken; the snapshot is of just before it."""
+
+    @_builtins.property
+    def difference(self) -> Global___ReplayDifference:
+        """Where they part. Absent when the replay came to the state that is stored."""
+
+    def __init__(
+        self,
+        *,
+        step_count: _builtins.int = ...,
+        first_step_time: _timestamp_pb2.Timestamp | None = ...,
+        replayed_hash: _builtins.bytes = ...,
+        live_hash: _builtins.bytes = ...,
+        difference: Global___ReplayDifference | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference", "first_step_time", b"first_step_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["difference", b"difference", "first_step_time", b"first_step_time", "live_hash", b"live_hash", "replayed_hash", b"replayed_hash", "step_count", b"step_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayConversationResponse: _TypeAlias = ReplayConversationResponse  # noqa: Y015
+
+@_typing.final
+class ReplayDifference(_message.Message):
+    """Where a replay left what was stored."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STEP_FIELD_NUMBER: _builtins.int
+    STEP_TIME_FIELD_NUMBER: _builtins.int
+    ERROR_FIELD_NUMBER: _builtins.int
+    STATE_PARTS_FIELD_NUMBER: _builtins.int
+    step: _builtins.int
+    """The first step that ended otherwise, from 1, and the last that was taken. 0 when all ended as
+    they had, and the state that is stored now is another.
+    """
+    error: _builtins.str
+    """The kind of error that it ended with. Empty when it came to another state."""
+    @_builtins.property
+    def step_time(self) -> _timestamp_pb2.Timestamp:
+        """When that step had been taken. Absent without one."""
+
+    @_builtins.property
+    def state_parts(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """The parts of the state that differ, by name. Empty with a step: of the state that it had come
+        to the hash alone is kept.
+        """
+
+    def __init__(
+        self,
+        *,
+        step: _builtins.int = ...,
+        step_time: _timestamp_pb2.Timestamp | None = ...,
+        error: _builtins.str = ...,
+        state_parts: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["step_time", b"step_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["error", b"error", "state_parts", b"state_parts", "step", b"step", "step_time", b"step_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReplayDifference: _TypeAlias = ReplayDifference  # noqa: Y015

@@ -98,6 +98,11 @@ class MessagingOperationsServiceStub:
                 request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListMergesRequest.SerializeToString,
                 response_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListMergesResponse.FromString,
                 _registered_method=True)
+        self.ReplayConversation = channel.unary_unary(
+                '/conserje.messaging.v1.MessagingOperationsService/ReplayConversation',
+                request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ReplayConversationRequest.SerializeToString,
+                response_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ReplayConversationResponse.FromString,
+                _registered_method=True)
         self.SetWindowTemplate = channel.unary_unary(
                 '/conserje.messaging.v1.MessagingOperationsService/SetWindowTemplate',
                 request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SetWindowTemplateRequest.SerializeToString,
@@ -231,6 +236,26 @@ class MessagingOperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ReplayConversation(self, request, context):
+        """Leads a conversation over what came in once more: from its oldest snapshot of the last days to
+        its newest step, at most 256 steps, by the archived items, the answers that commands had and
+        what was read then. Nothing is sent, called or written, and nothing of what guests wrote leaves
+        the service. Tells whether it ends where the conversation stands. Steps that another release
+        took may be taken otherwise by this one.
+
+        Errors:
+        - NOT_FOUND `CONVERSATION_UNKNOWN`: the hotel has no such conversation.
+        - FAILED_PRECONDITION `NOTHING_TO_REPLAY`: no snapshot is left after which everything that came
+        is archived.
+        - FAILED_PRECONDITION `ARCHIVE_WITHOUT_KEYS`: the service has no keys to open the archive with.
+        - UNAVAILABLE `KEY_MISSING`: an item is under a key that this process does not have; `key_id`
+        names it.
+        - FAILED_PRECONDITION `ITEM_ALTERED`: the item of `inbox_id` is not what was archived.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetWindowTemplate(self, request, context):
         """Chooses that template, or none. What is held is looked at again.
 
@@ -304,6 +329,11 @@ def add_MessagingOperationsServiceServicer_to_server(servicer, server):
                     servicer.ListMerges,
                     request_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListMergesRequest.FromString,
                     response_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListMergesResponse.SerializeToString,
+            ),
+            'ReplayConversation': grpc.unary_unary_rpc_method_handler(
+                    servicer.ReplayConversation,
+                    request_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ReplayConversationRequest.FromString,
+                    response_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ReplayConversationResponse.SerializeToString,
             ),
             'SetWindowTemplate': grpc.unary_unary_rpc_method_handler(
                     servicer.SetWindowTemplate,
@@ -639,6 +669,33 @@ class MessagingOperationsService:
             '/conserje.messaging.v1.MessagingOperationsService/ListMerges',
             conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListMergesRequest.SerializeToString,
             conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListMergesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ReplayConversation(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.messaging.v1.MessagingOperationsService/ReplayConversation',
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ReplayConversationRequest.SerializeToString,
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ReplayConversationResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -107,6 +107,22 @@ class MessagingOperationsServiceStub:
     """Lists a hotel's conversations that turned out to be one guest's and became
     one; the oldest first.
     """
+    ReplayConversation: _grpc.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.ReplayConversationRequest, _messaging_operations_service_pb2.ReplayConversationResponse]
+    """Leads a conversation over what came in once more: from its oldest snapshot of the last days to
+    its newest step, at most 256 steps, by the archived items, the answers that commands had and
+    what was read then. Nothing is sent, called or written, and nothing of what guests wrote leaves
+    the service. Tells whether it ends where the conversation stands. Steps that another release
+    took may be taken otherwise by this one.
+
+    Errors:
+    - NOT_FOUND `CONVERSATION_UNKNOWN`: the hotel has no such conversation.
+    - FAILED_PRECONDITION `NOTHING_TO_REPLAY`: no snapshot is left after which everything that came
+      is archived.
+    - FAILED_PRECONDITION `ARCHIVE_WITHOUT_KEYS`: the service has no keys to open the archive with.
+    - UNAVAILABLE `KEY_MISSING`: an item is under a key that this process does not have; `key_id`
+      names it.
+    - FAILED_PRECONDITION `ITEM_ALTERED`: the item of `inbox_id` is not what was archived.
+    """
     SetWindowTemplate: _grpc.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.SetWindowTemplateRequest, _messaging_operations_service_pb2.SetWindowTemplateResponse]
     """Chooses that template, or none. What is held is looked at again.
 
@@ -193,6 +209,22 @@ class MessagingOperationsServiceAsyncStub(MessagingOperationsServiceStub):
     ListMerges: _aio.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.ListMergesRequest, _messaging_operations_service_pb2.ListMergesResponse]  # type: ignore[assignment]
     """Lists a hotel's conversations that turned out to be one guest's and became
     one; the oldest first.
+    """
+    ReplayConversation: _aio.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.ReplayConversationRequest, _messaging_operations_service_pb2.ReplayConversationResponse]  # type: ignore[assignment]
+    """Leads a conversation over what came in once more: from its oldest snapshot of the last days to
+    its newest step, at most 256 steps, by the archived items, the answers that commands had and
+    what was read then. Nothing is sent, called or written, and nothing of what guests wrote leaves
+    the service. Tells whether it ends where the conversation stands. Steps that another release
+    took may be taken otherwise by this one.
+
+    Errors:
+    - NOT_FOUND `CONVERSATION_UNKNOWN`: the hotel has no such conversation.
+    - FAILED_PRECONDITION `NOTHING_TO_REPLAY`: no snapshot is left after which everything that came
+      is archived.
+    - FAILED_PRECONDITION `ARCHIVE_WITHOUT_KEYS`: the service has no keys to open the archive with.
+    - UNAVAILABLE `KEY_MISSING`: an item is under a key that this process does not have; `key_id`
+      names it.
+    - FAILED_PRECONDITION `ITEM_ALTERED`: the item of `inbox_id` is not what was archived.
     """
     SetWindowTemplate: _aio.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.SetWindowTemplateRequest, _messaging_operations_service_pb2.SetWindowTemplateResponse]  # type: ignore[assignment]
     """Chooses that template, or none. What is held is looked at again.
@@ -349,6 +381,28 @@ class MessagingOperationsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_messaging_operations_service_pb2.ListMergesResponse, _abc.Awaitable[_messaging_operations_service_pb2.ListMergesResponse]]:
         """Lists a hotel's conversations that turned out to be one guest's and became
         one; the oldest first.
+        """
+
+    @_abc_1.abstractmethod
+    def ReplayConversation(
+        self,
+        request: _messaging_operations_service_pb2.ReplayConversationRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messaging_operations_service_pb2.ReplayConversationResponse, _abc.Awaitable[_messaging_operations_service_pb2.ReplayConversationResponse]]:
+        """Leads a conversation over what came in once more: from its oldest snapshot of the last days to
+        its newest step, at most 256 steps, by the archived items, the answers that commands had and
+        what was read then. Nothing is sent, called or written, and nothing of what guests wrote leaves
+        the service. Tells whether it ends where the conversation stands. Steps that another release
+        took may be taken otherwise by this one.
+
+        Errors:
+        - NOT_FOUND `CONVERSATION_UNKNOWN`: the hotel has no such conversation.
+        - FAILED_PRECONDITION `NOTHING_TO_REPLAY`: no snapshot is left after which everything that came
+          is archived.
+        - FAILED_PRECONDITION `ARCHIVE_WITHOUT_KEYS`: the service has no keys to open the archive with.
+        - UNAVAILABLE `KEY_MISSING`: an item is under a key that this process does not have; `key_id`
+          names it.
+        - FAILED_PRECONDITION `ITEM_ALTERED`: the item of `inbox_id` is not what was archived.
         """
 
     @_abc_1.abstractmethod
