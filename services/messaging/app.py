@@ -56,6 +56,7 @@ from services.messaging.operations.servicer import MessagingOperationsServicer
 from services.messaging.outbox import OutboxWorker
 from services.messaging.profiles import ProfileMetrics, Profiles
 from services.messaging.rates import SendRates
+from services.messaging.read_marks import ReadMarks
 from services.messaging.resuming import Resuming
 from services.messaging.servicer import MessagingServicer
 from services.messaging.settings import MessagingSettings
@@ -119,6 +120,7 @@ async def build(kit: Kit, settings: MessagingSettings) -> None:
     tenants = channel.stub(TenantServiceStub)
     directory = _directory(kit, tenants, watches)
     tokens = _tokens(kit, settings, channel, watches)
+    graph = GraphClient(session, base_url=settings.graph_base_url, version=settings.graph_version)
     reader = GraphReader(session, base_url=settings.graph_base_url, version=settings.graph_version)
     catalogue = Catalogue(TemplateStore(postgres), reader, tokens, metrics)
     if SERVE in kit.modes:
@@ -133,14 +135,24 @@ async def build(kit: Kit, settings: MessagingSettings) -> None:
     if STEPS in kit.modes:
         profiles = Profiles(tenants, ProfileMetrics(kit.registry))
         turns = Turns(directory, owners)
-        _lead(kit, settings, postgres, metrics, wakes, turns, profiles)
+        marks = ReadMarks(
+            inbox=InboxStore(postgres),
+            graph=graph,
+            tokens=tokens,
+            directory=directory,
+            clock=kit.clock,
+            metrics=metrics,
+            after_seconds=settings.typing_after_seconds,
+        )
+        kit.worker("read-marks", marks.run)
+        _lead(kit, settings, postgres, metrics, wakes, turns, profiles, marks)
         _read(kit, settings, postgres, metrics, catalogue, directory)
     if kit.modes & {SERVE, SEND}:
         redis = kit.redis(settings.redis_url)
         if SERVE in kit.modes:
             _serve_media(kit, settings, postgres, redis)
         if SEND in kit.modes:
-            _send(kit, settings, postgres, redis, metrics, wakes, session, tokens, directory)
+            _send(kit, settings, postgres, redis, metrics, wakes, graph, tokens, directory)
 
 
 def _directory(kit: Kit, tenants: TenantServiceAsyncStub, watches: WatchMetrics) -> Directory:
@@ -317,6 +329,7 @@ def _lead(
     wakes: Wakes,
     turns: Turns,
     profiles: Profiles,
+    marks: ReadMarks,
 ) -> None:
     stub = kit.channel("booking", settings.target_booking).stub(BookingServiceStub)
     booking = Booking(stub)
@@ -327,6 +340,7 @@ def _lead(
         turns=turns,
         merges=MergeStore(postgres),
         talk=Talk(machine.advance, booking, profiles),
+        marks=marks,
         clock=kit.clock,
         tracing=kit.telemetry,
         metrics=metrics,
@@ -355,11 +369,10 @@ def _send(
     redis: Redis,
     metrics: MessagingMetrics,
     wakes: Wakes,
-    session: aiohttp.ClientSession,
+    graph: GraphClient,
     tokens: Tokens,
     directory: Directory,
 ) -> None:
-    graph = GraphClient(session, base_url=settings.graph_base_url, version=settings.graph_version)
     limiter = RateLimiter(
         redis,
         name="sends",

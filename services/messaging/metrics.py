@@ -99,6 +99,17 @@ class MessagingMetrics:
         self.postponed = Counter(
             "steps_postponed", "Conversations put off, by reason.", ["reason"], registry=registry
         )
+        self.read_marks = Counter(
+            "read_marks",
+            "Read marks with a typing indicator: shown, failed, forgotten (too many guests wait).",
+            ["outcome"],
+            registry=registry,
+        )
+        self.read_marks_waiting = Gauge(
+            "read_marks_waiting",
+            "Guests whose answer is being prepared, as this process remembers.",
+            registry=registry,
+        )
         self.step_seconds = Histogram(
             "step_seconds",
             "Time of a step from its start to its commit.",

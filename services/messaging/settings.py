@@ -76,6 +76,15 @@ class MessagingSettings(DatabaseSettings, RedisSettings, TenantTarget, BookingTa
             " most in all. With 0 each text is answered by itself."
         ),
     )
+    typing_after_seconds: float = Field(
+        0.5,
+        ge=0,
+        le=25,
+        description=(
+            "An answer that takes longer is announced: the message is marked as read, and somebody"
+            " is typing. With 0 nothing is shown."
+        ),
+    )
     suspended_seconds: float = Field(
         60.0,
         gt=0,

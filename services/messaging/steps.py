@@ -22,6 +22,7 @@ from services.messaging import burst, talk
 from services.messaging.backoff import backoff
 from services.messaging.directory import Owner, Standing
 from services.messaging.metrics import MessagingMetrics
+from services.messaging.read_marks import ReadMarks
 from services.messaging.settings import MessagingSettings
 from services.messaging.slots import Slots
 from services.messaging.store.inbox import InboxStore, Lease
@@ -62,6 +63,7 @@ class StepWorker:
         turns: Turns,
         merges: MergeStore,
         talk: Talk,
+        marks: ReadMarks,
         clock: Clock,
         tracing: Tracing,
         metrics: MessagingMetrics,
@@ -73,6 +75,7 @@ class StepWorker:
         self._turns = turns
         self._merges = merges
         self._talk = talk
+        self._marks = marks
         self._clock = clock
         self._tracing = tracing
         self._metrics = metrics
@@ -197,6 +200,7 @@ class StepWorker:
         if lease.merging and position.effect is None:
             await self._merge(lease, owner)
             return
+        self._marks.expect(owner.tenant_id, lease)
         wait = burst.wait(lease.items, self._pause) if position.effect is None else 0.0
         if wait > 0:
             self._metrics.postponed.labels("burst").inc()
@@ -271,6 +275,7 @@ class StepWorker:
             self._wakes.commands.set()
         if step.messages:
             self._wakes.messages.set()
+            self._marks.answered(lease.mailbox_id)
         return True
 
     async def _failed(self, lease: Lease, owner: Owner, cause: Cause, error: Exception) -> None:

@@ -172,6 +172,12 @@ UPDATE mailbox SET lease_until = '-infinity',
 WHERE mailbox_id = $1 AND lease_number = $2
 """
 
+IS_WAITING = """
+SELECT EXISTS (SELECT FROM inbox WHERE mailbox_id = $1 AND state = 'PENDING')
+    OR EXISTS (SELECT FROM effect
+               WHERE tenant_id = $2 AND mailbox_id = $1 AND state IN ('OPEN', 'ANSWERED'))
+"""
+
 # Due again then, or at once when anything comes or came meanwhile.
 AWAIT_MORE = """
 UPDATE mailbox SET lease_until = '-infinity',
@@ -329,6 +335,13 @@ class InboxStore:
         """Hold mailboxes for another `seconds`; `held` are mailbox ids and lease numbers."""
         boxes, numbers = [box for box, _ in held], [number for _, number in held]
         await self._postgres.execute(RENEW, boxes, numbers, seconds)
+
+    async def is_waiting(self, tenant_id: str, mailbox_id: int) -> bool:
+        """Whether a message of the guest, or a command for him, is not answered yet."""
+        waits: bool = await self._postgres.of(tenant_id, UNRESOLVED).fetchval(
+            IS_WAITING, mailbox_id, tenant_id
+        )
+        return waits
 
     async def release(self, lease: Lease, *, more: bool) -> None:
         """Let a mailbox go; it is due at once when more waits or came meanwhile."""

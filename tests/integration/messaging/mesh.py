@@ -192,6 +192,8 @@ class Graph:
     def __init__(self) -> None:
         self.accepted: list[dict[str, Any]] = []
         self.asked: list[dict[str, Any]] = []
+        self.marks: list[str] = []
+        """Messages that were marked as read, with somebody typing."""
         self.traceparents: list[str] = []
         self.tokens: dict[str, list[str]] = {}
         """Those that each number was sent from with."""
@@ -209,6 +211,8 @@ class Graph:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = json.loads(await request.read())
+        if body.get("status") == "read":
+            return await self._mark(request, body)
         guest = body.get("to") or body["recipient"]
         self.asked.append(body)
         self.traceparents.append(request.headers.get("traceparent", ""))
@@ -220,6 +224,19 @@ class Graph:
             self.under_way[guest] -= 1
             async with self.changed:
                 self.changed.notify_all()
+
+    async def _mark(self, request: web.Request, body: dict[str, Any]) -> web.StreamResponse:
+        assert body["typing_indicator"] == {"type": "text"}
+        number = request.match_info["number"]
+        if number in self.good_tokens:
+            return web.json_response({"error": {"code": 190}}, status=401)
+        if number in self.stuck:
+            self.stuck[number] += 1
+            await self.release.wait()
+        async with self.changed:
+            self.marks.append(body["message_id"])
+            self.changed.notify_all()
+        return web.json_response({"success": True})
 
     async def _answer(
         self, request: web.Request, body: dict[str, Any], guest: str
@@ -444,6 +461,12 @@ class Mesh:
         response = await stub.BatchIngestEvents(BatchIngestEventsRequest(items=items), timeout=10)
         assert all(result.HasField("value") for result in response.results), response
 
+    async def marked(self, count: int) -> list[str]:
+        """Wait until so many read marks have come; the messages they are about."""
+        async with asyncio.timeout(DEADLINE), self.graph.changed:
+            await self.graph.changed.wait_for(lambda: len(self.graph.marks) >= count)
+        return self.graph.marks
+
     async def accepted(self, count: int) -> list[dict[str, Any]]:
         """Wait until the Graph API has taken `count` messages."""
         async with asyncio.timeout(DEADLINE), self.graph.changed:
@@ -469,6 +492,7 @@ def settings_for(urls: DatabaseUrls, **values: Any) -> MessagingSettings:
         "graph_base_url": "http://127.0.0.1:1",
         "poll_seconds": 0.05,
         "burst_pause_seconds": 0.0,
+        "typing_after_seconds": 0.0,
         "step_retry_seconds": 0.05,
         "db_pool_size": 4,
         "db_pool_overflow": 4,
