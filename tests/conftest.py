@@ -17,11 +17,21 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+import structlog
 from redis.asyncio import Redis
 
 from meshkit.migrate import migrate
 from sandbox.databases import DatabaseUrls, create_service_database, drop_database
 from sandbox.embedded import EmbeddedPostgres, EmbeddedRedis
+
+# What tests run inside themselves logs as structlog does by default, but for its drawings of
+# tracebacks with all their variables, which hold the loop for up to a second each.
+structlog.configure(
+    processors=[
+        *structlog.get_config()["processors"][:-1],
+        structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 class PostgresServer(Protocol):
