@@ -22,7 +22,13 @@ from conserje.messaging.v1.messaging_service_pb2 import (
 
 from meshkit.postgres import Postgres
 from services.messaging.inbox import append
-from services.messaging.store.inbox import InboxStore, IngestColumns, SealedColumns
+from services.messaging.store.inbox import (
+    INGEST,
+    InboxStore,
+    IngestColumns,
+    SealedColumns,
+    _arguments,
+)
 from tests.integration.messaging.mesh import ACCOUNT, ROOT, TENANT, Mesh, status, text
 
 DAY = 86_400
@@ -289,16 +295,36 @@ async def test_a_change_of_number_keeps_the_mailbox(mesh: Mesh) -> None:
     assert tuple(box) == (b"342", None)
 
 
+async def test_a_batch_reads_none_of_what_came_before(mesh: Mesh) -> None:
+    postgres = Postgres(mesh.urls.app_url)
+    await postgres.start()
+    await InboxStore(postgres).ingest(*batch_of(1000))
+    await postgres.close()
+    async with mesh.admin.transaction():
+        fresh = await mesh.admin.fetchval(INGEST, *_arguments(*batch_of(20)))
+        read = await mesh.admin.fetchval(
+            "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+            " WHERE relname = 'inbox'"
+        )
+    assert len(fresh) == 20
+    assert read <= 2 * 20
+
+
 async def test_a_batch_is_one_statement(mesh: Mesh) -> None:
     postgres = Postgres(mesh.urls.app_url)
     await postgres.start()
-    columns = IngestColumns()
-    for n in range(1000):
-        append(columns, text(phone=f"34{n}"), time.time())
-    sealed = SealedColumns("key", [TENANT] * 1000, columns.event)
+    batch = batch_of(1000)
     before = postgres.statements
-    fresh = await InboxStore(postgres).ingest(columns, sealed)
+    fresh = await InboxStore(postgres).ingest(*batch)
     assert (postgres.statements - before, len(fresh)) == (1, 1000)
     archived = "SELECT count(*) FROM archive JOIN inbox USING (inbox_id) WHERE ciphertext = event"
     assert await mesh.admin.fetchval(archived) == 1000
     await postgres.close()
+
+
+def batch_of(count: int) -> tuple[IngestColumns, SealedColumns]:
+    """So many new messages of as many guests, and what is archived of them."""
+    columns = IngestColumns()
+    for n in range(count):
+        append(columns, text(phone=f"34{n}"), time.time())
+    return columns, SealedColumns("key", [TENANT] * count, columns.event)
