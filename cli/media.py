@@ -1,15 +1,25 @@
 """`conserje media`: the files that guests have sent, never their content."""
 
 import argparse
+import mimetypes
 from collections.abc import Iterator
 from datetime import UTC
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from conserje.messaging.v1 import event_pb2
 from conserje.messaging.v1 import media_service_pb2 as pb
 from conserje.messaging.v1.media_service_pb2_grpc import MediaServiceStub
 
 from cli.asking import SECONDS, asks, pages
+from cli.places import UsageError
+
+SEND_SECONDS = 120
+"""A file is converted and goes up to WhatsApp."""
+UNKNOWN_TYPE = "application/octet-stream"
+SHOWN = ("image/", "video/", "audio/")
+"""What a phone shows or plays has no name there."""
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -28,6 +38,25 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         else:
             verb.add_argument("key", metavar="KEY", type=int, help="the file's key")
         asks(verb, "messaging", MediaServiceStub, act)
+    _add_send(verbs)
+
+
+def _add_send(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    send = verbs.add_parser(
+        "send",
+        help="send a file to a guest who has written",
+        description="A photo, a video, a document, or sound. The same --request-id is sent once.",
+    )
+    send.add_argument("tenant", metavar="TENANT", help="the hotel's id")
+    send.add_argument("number", metavar="NUMBER", help="Meta's id of the hotel's number")
+    send.add_argument("file", metavar="FILE", type=Path, help="the file; up to 7 MiB")
+    send.add_argument(
+        "--conversation", type=int, metavar="ID", required=True, help="the conversation's id"
+    )
+    send.add_argument("--type", default="", metavar="MIME", help="what it is; by its name without")
+    send.add_argument("--caption", default="", metavar="TEXT", help="the words under it")
+    send.add_argument("--request-id", default="", metavar="UUID", help="a new one without it")
+    asks(send, "messaging", MediaServiceStub, _send)
 
 
 def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
@@ -46,6 +75,29 @@ def _erase(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.EraseMediaRequest(tenant_id=options.tenant, media_key=options.key)
     stub.EraseMedia(request, timeout=SECONDS)
     yield from ()
+
+
+def _send(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    media_type = options.type or mimetypes.guess_type(options.file.name)[0] or UNKNOWN_TYPE
+    request = pb.SendMediaRequest(
+        tenant_id=options.tenant,
+        request_id=options.request_id or str(uuid4()),
+        phone_number_id=options.number,
+        conversation_id=options.conversation,
+        media_type=media_type,
+        content=_read(options.file),
+        caption=options.caption,
+        file_name="" if media_type.startswith(SHOWN) else options.file.name,
+    )
+    sent = stub.SendMedia(request, timeout=SEND_SECONDS)
+    yield f"{sent.send_id}  {sent.media_type}"
+
+
+def _read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read ({type(error).__name__})") from None
 
 
 def line(media: pb.Media) -> str:

@@ -99,6 +99,7 @@ async def upload(request: web.Request) -> web.StreamResponse:
     if fields.get("messaging_product") != "whatsapp":
         raise GraphError(PARAMETER_INVALID, "messaging_product must be one of whatsapp")
     media = world.media.add(number.phone_number_id, fields.get("type") or mime_type, content)
+    world.media.uploaded += 1
     return web.json_response({"id": media.media_id})
 
 

@@ -48,6 +48,7 @@ class MediaStore:
         self.described = 0
         """Addresses that were given out."""
         self.downloaded = 0
+        self.uploaded = 0
 
     def add(self, phone_number_id: str, mime_type: str, content: bytes) -> Media:
         """Keeps a file that is within Meta's limits."""

@@ -115,6 +115,7 @@ class World:
             "media_bytes": self.media.held_bytes,
             "media_described": self.media.described,
             "media_downloaded": self.media.downloaded,
+            "media_uploaded": self.media.uploaded,
             "pair_limit": self.pairs.enabled,
             "faults_pending": sum(fault.count for fault in self.faults.pending()),
             "numbers": sorted(self.numbers),

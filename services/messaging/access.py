@@ -35,6 +35,7 @@ ACCESS: Access = {
         "GetMedia": (OPERATOR, READER),
         "ListMedia": (OPERATOR, READER),
         "RetryMedia": (OPERATOR,),
+        "SendMedia": (OPERATOR,),
         "EraseMedia": (OPERATOR,),
         "ListAudioCacheEntries": (OPERATOR, READER),
         "PurgeAudioCache": (OPERATOR,),

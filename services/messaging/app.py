@@ -44,9 +44,11 @@ from services.messaging.fields import FieldWorker
 from services.messaging.inbox import Ingest
 from services.messaging.media.audio_cache import AudioCache, AudioCacheMetrics
 from services.messaging.media.fetching import Fetcher
-from services.messaging.media.metrics import MediaMetrics
+from services.messaging.media.metrics import MediaMetrics, UploadMetrics
 from services.messaging.media.servicer import MediaServicer
 from services.messaging.media.shelf import Folder
+from services.messaging.media.sound import Sound
+from services.messaging.media.uploads import Uploads
 from services.messaging.media.worker import MediaWorker
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.news import ReservationNews
@@ -76,6 +78,7 @@ from services.messaging.store.steps import StepStore
 from services.messaging.store.templates import TemplateStore
 from services.messaging.store.trace import TraceStore
 from services.messaging.store.unknown import UnknownStore
+from services.messaging.store.uploads import UploadStore
 from services.messaging.store.usage import UsageStore
 from services.messaging.store.window import WindowStore
 from services.messaging.talk import Talk
@@ -90,6 +93,7 @@ from services.messaging.usage.servicer import UsageServicer
 from services.messaging.wake import Wake
 from services.messaging.whatsapp.client import GraphClient
 from services.messaging.whatsapp.reader import GraphReader
+from services.messaging.whatsapp.uploader import GraphUploader
 from services.messaging.windows.forms import Window
 
 if TYPE_CHECKING:
@@ -150,7 +154,7 @@ async def build(kit: Kit, settings: MessagingSettings) -> None:
     if kit.modes & {SERVE, SEND}:
         redis = kit.redis(settings.redis_url)
         if SERVE in kit.modes:
-            _serve_media(kit, settings, postgres, redis)
+            _serve_media(kit, settings, postgres, redis, tokens, directory, wakes)
         if SEND in kit.modes:
             _send(kit, settings, postgres, redis, metrics, wakes, graph, tokens, directory)
 
@@ -244,7 +248,15 @@ def _serve_templates(
     kit.grpc(add_UsageServiceServicer_to_server, usage, USAGE)
 
 
-def _serve_media(kit: Kit, settings: MessagingSettings, postgres: Postgres, redis: Redis) -> None:
+def _serve_media(
+    kit: Kit,
+    settings: MessagingSettings,
+    postgres: Postgres,
+    redis: Redis,
+    tokens: Tokens,
+    directory: Directory,
+    wakes: Wakes,
+) -> None:
     cache = AudioCache(
         redis,
         seconds=settings.audio_cache_seconds,
@@ -252,7 +264,22 @@ def _serve_media(kit: Kit, settings: MessagingSettings, postgres: Postgres, redi
         clock=kit.clock,
         metrics=AudioCacheMetrics(kit.registry),
     )
-    kit.grpc(add_MediaServiceServicer_to_server, MediaServicer(MediaStore(postgres), cache), MEDIA)
+    session = kit.http_session(
+        total_seconds=settings.media_timeout_seconds,
+        read_seconds=settings.graph_timeout_seconds,
+    )
+    sends = UploadStore(postgres)
+    uploads = Uploads(
+        store=sends,
+        uploader=GraphUploader(
+            session, base_url=settings.graph_base_url, version=settings.graph_version
+        ),
+        sound=Sound(settings.ffmpeg),
+        tokens=tokens,
+        metrics=UploadMetrics(kit.registry),
+    )
+    servicer = MediaServicer(MediaStore(postgres), cache, uploads, sends, directory, wakes.messages)
+    kit.grpc(add_MediaServiceServicer_to_server, servicer, MEDIA)
 
 
 def _fetch(
@@ -280,6 +307,7 @@ def _fetch(
     files = partial(session, "files", settings.media_timeout_seconds)
     worker = MediaWorker(
         store=MediaStore(postgres),
+        uploads=UploadStore(postgres),
         shelf=Folder(Path(settings.media_folder)),
         fetcher=Fetcher(
             GraphReader(graph, base_url=settings.graph_base_url, version=settings.graph_version),

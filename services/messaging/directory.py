@@ -90,6 +90,14 @@ def hotel_at_once(directory: Directory, phone_number_id: str, account_id: str) -
     return record.tenant_id if account_id == record.whatsapp_business_account_id else None
 
 
+def owned(directory: Directory, tenant_id: str, phone_number_id: str) -> Record:
+    """The record of a hotel's number; raises `NotFound` NUMBER_UNKNOWN when it is not its own."""
+    owner = owner_of(directory, phone_number_id, "")
+    if owner.record is None or owner.record.tenant_id != tenant_id:
+        raise NotFound("NUMBER_UNKNOWN", "The number is not the hotel's.")
+    return owner.record
+
+
 class Owners:
     """Says whose an item is, by the number it was sent to and the time it came.
 

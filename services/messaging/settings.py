@@ -199,6 +199,14 @@ class MessagingSettings(DatabaseSettings, RedisSettings, TenantTarget, BookingTa
     archive_days: float = Field(
         8.0, gt=0, le=90, description="How long what came in is kept, encrypted, to be replayed."
     )
+    ffmpeg: str = Field(
+        "ffmpeg",
+        min_length=1,
+        description=(
+            "Program that converts sound to what WhatsApp plays, by name or path; where there is"
+            " none, sound is sent as it is, or refused when WhatsApp would."
+        ),
+    )
     pause_seconds: float = Field(
         60.0, gt=0, description="How long a number rests whose credentials or quality are refused."
     )

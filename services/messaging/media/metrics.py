@@ -58,3 +58,15 @@ class MediaMetrics:
         config = aiohttp.TraceConfig()
         config.on_connection_create_end.append(opened)
         return config
+
+
+class UploadMetrics:
+    """Of the files that are sent to guests."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.uploads = Counter(
+            "media_uploads",
+            "Files to be sent: `known` at WhatsApp already, `uploaded`, or `failed`.",
+            ["outcome"],
+            registry=registry,
+        )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from uuid import UUID
 
 import grpc
 import structlog
@@ -11,11 +12,20 @@ from conserje.messaging.v1 import media_service_pb2 as pb
 from conserje.messaging.v1.event_pb2 import MediaContent
 from conserje.messaging.v1.media_service_pb2_grpc import MediaServiceServicer
 
-from meshkit.errors import NotFound
+from copies.directory import Directory
+from meshkit.errors import FailedPrecondition, InvalidArgument, NotFound
 from meshkit.pages import bad_token, from_token, number_from_token, page_size, to_token
+from services.messaging.directory import owned
 from services.messaging.media.audio_cache import MOST_LISTED, AudioCache, Entry, Kind
+from services.messaging.media.uploads import Given, Uploads
+from services.messaging.opaque import make_opaque
 from services.messaging.operations.wire import timestamp
+from services.messaging.replies.limits import CAPTION, width
 from services.messaging.store.media import MediaRow, MediaStore
+from services.messaging.store.uploads import Uploaded, UploadStore
+from services.messaging.wake import Wake
+from services.messaging.whatsapp.build import parts
+from services.messaging.whatsapp.sends import CAPTIONED, Media
 
 log = structlog.get_logger()
 
@@ -36,9 +46,21 @@ PLACE = re.compile(r"[0-9]{15} [a-z]{1,16}-[0-9a-f]{40}", re.ASCII)
 class MediaServicer(MediaServiceServicer):
     """`conserje.messaging.v1.MediaService`."""
 
-    def __init__(self, store: MediaStore, cache: AudioCache) -> None:
+    def __init__(
+        self,
+        store: MediaStore,
+        cache: AudioCache,
+        uploads: Uploads,
+        sends: UploadStore,
+        directory: Directory,
+        messages: Wake,
+    ) -> None:
         self._store = store
         self._cache = cache
+        self._uploads = uploads
+        self._sends = sends
+        self._directory = directory
+        self._messages = messages
 
     async def GetMedia(self, request: pb.GetMediaRequest, context: Context) -> pb.GetMediaResponse:
         """One file of a hotel."""
@@ -79,6 +101,27 @@ class MediaServicer(MediaServiceServicer):
             raise _unknown(request.media_key)
         return pb.EraseMediaResponse()
 
+    async def SendMedia(
+        self, request: pb.SendMediaRequest, context: Context
+    ) -> pb.SendMediaResponse:
+        """Upload a file where WhatsApp does not have it yet, and store a send of it."""
+        given = Given(request.content, request.media_type)
+        _check_words(request, given)
+        record = owned(self._directory, request.tenant_id, request.phone_number_id)
+        uploaded = await self._uploads.of(record, given)
+        same = await self._sends.send(
+            *(request.tenant_id, UUID(request.request_id), request.phone_number_id),
+            *(request.conversation_id, given.kind, _body(request, given, uploaded)),
+        )
+        if same is None:
+            raise NotFound("CONVERSATION_UNKNOWN", "The hotel has no such conversation.")
+        if not same:
+            raise FailedPrecondition(
+                "REQUEST_ID_REUSED", "Another message was sent under this request id."
+            )
+        self._messages.set()
+        return pb.SendMediaResponse(send_id=request.request_id, media_type=uploaded.media_type)
+
     async def ListAudioCacheEntries(
         self, request: pb.ListAudioCacheEntriesRequest, context: Context
     ) -> pb.ListAudioCacheEntriesResponse:
@@ -116,6 +159,28 @@ class MediaServicer(MediaServiceServicer):
         return pb.PurgeAudioCacheResponse(
             purge_count=purged.count, step_count=purged.steps, more=purged.more
         )
+
+
+def _check_words(request: pb.SendMediaRequest, given: Given) -> None:
+    """What WhatsApp would not show is refused: nothing is to be lost on the way."""
+    if request.caption and given.kind not in CAPTIONED:
+        raise InvalidArgument.field("caption", f"is not shown under {given.kind}")
+    if width(request.caption) > CAPTION:
+        raise InvalidArgument.field("caption", f"is longer than {CAPTION} characters")
+    if request.file_name and given.kind != "document":
+        raise InvalidArgument.field("file_name", "only documents have one")
+
+
+def _body(request: pb.SendMediaRequest, given: Given, uploaded: Uploaded) -> bytes:
+    """What leaves, but for the recipient."""
+    file = Media(
+        given.kind,
+        id=uploaded.whatsapp_media_id,
+        caption=request.caption,
+        filename=request.file_name,
+    )
+    (part,) = parts(file)
+    return part.body(make_opaque(request.tenant_id, UUID(request.request_id)))
 
 
 def _unknown(media_key: int) -> NotFound:

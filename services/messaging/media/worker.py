@@ -24,6 +24,7 @@ from services.messaging.metrics import MessagingMetrics
 from services.messaging.settings import MessagingSettings
 from services.messaging.slots import Slots
 from services.messaging.store.media import MediaStore, StoredMedia, WaitingMedia
+from services.messaging.store.uploads import UploadStore
 from services.messaging.tokens import Tokens
 from services.messaging.whatsapp.codes import TABLE, TOKEN_CODES, Reaction
 
@@ -45,6 +46,7 @@ class MediaWorker:
         self,
         *,
         store: MediaStore,
+        uploads: UploadStore,
         shelf: Shelf,
         fetcher: Fetcher,
         owners: Owners,
@@ -56,6 +58,7 @@ class MediaWorker:
         settings: MessagingSettings,
     ) -> None:
         self._store = store
+        self._uploads = uploads
         self._shelf = shelf
         self._fetcher = fetcher
         self._owners = owners
@@ -108,6 +111,7 @@ class MediaWorker:
             try:
                 await self._measure()
                 more = await self._erase()
+                await self._uploads.forget_ended(SWEPT_AT_ONCE)
                 await self._shelf.tidy()
             except Unavailable:
                 self._away.labels("postgres").inc()

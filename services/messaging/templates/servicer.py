@@ -10,11 +10,11 @@ from conserje.messaging.v1 import template_service_pb2 as pb
 from conserje.messaging.v1.template_pb2 import Template
 from conserje.messaging.v1.template_service_pb2_grpc import TemplateServiceServicer
 
-from copies.directory import Directory, Record
+from copies.directory import Directory
 from meshkit.errors import FailedPrecondition, NotFound
 from meshkit.pages import from_token, page_size, to_token
 from meshkit.phones import whatsapp_key
-from services.messaging.directory import owner_of
+from services.messaging.directory import owned
 from services.messaging.opaque import make_opaque
 from services.messaging.operations.wire import timestamp
 from services.messaging.store.templates import Account, Guest, KnownTemplate, TemplateStore
@@ -66,7 +66,7 @@ class TemplateServicer(TemplateServiceServicer):
         self, request: pb.SyncTemplatesRequest, context: Context
     ) -> pb.SyncTemplatesResponse:
         """Read an account from Meta now."""
-        record = self._owned(request.tenant_id, request.phone_number_id)
+        record = owned(self._directory, request.tenant_id, request.phone_number_id)
         account = Account(
             record.tenant_id, record.whatsapp_business_account_id, record.phone_number_id
         )
@@ -77,7 +77,7 @@ class TemplateServicer(TemplateServiceServicer):
         self, request: pb.SendTemplateRequest, context: Context
     ) -> pb.SendTemplateResponse:
         """Store a send of a template."""
-        record = self._owned(request.tenant_id, request.phone_number_id)
+        record = owned(self._directory, request.tenant_id, request.phone_number_id)
         known = await self._store.find(
             request.tenant_id,
             *(request.template_name, request.language_code, record.whatsapp_business_account_id),
@@ -96,13 +96,6 @@ class TemplateServicer(TemplateServiceServicer):
             )
         self._messages.set()
         return pb.SendTemplateResponse(send_id=request.request_id, conversation_id=mailbox_id)
-
-    def _owned(self, tenant_id: str, phone_number_id: str) -> Record:
-        """The record of a hotel's number."""
-        owner = owner_of(self._directory, phone_number_id, "")
-        if owner.record is None or owner.record.tenant_id != tenant_id:
-            raise NotFound("NUMBER_UNKNOWN", "The number is not the hotel's.")
-        return owner.record
 
 
 def _approved(known: KnownTemplate | None) -> KnownTemplate:

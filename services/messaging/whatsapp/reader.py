@@ -79,12 +79,13 @@ class GraphReader:
         headers = {"Authorization": f"Bearer {token}"}
         try:
             async with self._session.get(url, params=params, headers=headers) as response:
-                return _object(response.status, await response.read())
+                return object_of(response.status, await response.read())
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable("GRAPH_AWAY", f"Meta: {type(error).__name__}") from error
 
 
-def _object(status: int, body: bytes) -> dict[str, Any]:
+def object_of(status: int, body: bytes) -> dict[str, Any]:
+    """What an answer of the Graph API tells; raises as `GraphReader.get` does."""
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:

@@ -30,6 +30,7 @@ UNWATCHED = {
         *("conversation", "effect", "delivery_status", "number_pause"),
         *("template_account", "field_work", "reservation_news"),  # written by programs alone
         *("usage_work", "usage_month", "archive", "conversation_step"),
+        "media_upload",
     },
 }
 TABLES = """

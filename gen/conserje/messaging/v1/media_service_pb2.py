@@ -27,7 +27,7 @@ from conserje.messaging.v1 import event_pb2 as conserje_dot_messaging_dot_v1_dot
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)conserje/messaging/v1/media_service.proto\x12\x15\x63onserje.messaging.v1\x1a\x1b\x62uf/validate/validate.proto\x1a!conserje/messaging/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x96\x03\n\x05Media\x12\x11\n\tmedia_key\x18\x01 \x01(\x03\x12\x17\n\x0fphone_number_id\x18\x02 \x01(\t\x12.\n\x04kind\x18\x03 \x01(\x0e\x32 .conserje.messaging.v1.MediaKind\x12\r\n\x05voice\x18\x04 \x01(\x08\x12\x30\n\x05state\x18\x05 \x01(\x0e\x32!.conserje.messaging.v1.MediaState\x12\x12\n\nmedia_type\x18\x06 \x01(\t\x12\x12\n\nbyte_count\x18\x07 \x01(\x03\x12\x0e\n\x06sha256\x18\x08 \x01(\t\x12\x15\n\rattempt_count\x18\t \x01(\x05\x12\x0f\n\x07\x66\x61ilure\x18\n \x01(\t\x12/\n\x0b\x61rrive_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstore_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"K\n\x0fGetMediaRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tmedia_key\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"?\n\x10GetMediaResponse\x12+\n\x05media\x18\x01 \x01(\x0b\x32\x1c.conserje.messaging.v1.Media\"}\n\x10ListMediaRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x11\n\tdead_only\x18\x04 \x01(\x08\"Y\n\x11ListMediaResponse\x12+\n\x05media\x18\x01 \x03(\x0b\x32\x1c.conserje.messaging.v1.Media\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"M\n\x11RetryMediaRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tmedia_key\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"\x14\n\x12RetryMediaResponse\"M\n\x11\x45raseMediaRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tmedia_key\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"\x14\n\x12\x45raseMediaResponse\"v\n\x1cListAudioCacheEntriesRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"\xad\x01\n\x1dListAudioCacheEntriesResponse\x12\x37\n\x07\x65ntries\x18\x01 \x03(\x0b\x32&.conserje.messaging.v1.AudioCacheEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x13\n\x0btotal_count\x18\x03 \x01(\x03\x12\x12\n\nstep_count\x18\x04 \x01(\x05\x12\x11\n\ttruncated\x18\x05 \x01(\x08\"\xdd\x01\n\x0f\x41udioCacheEntry\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12.\n\x04kind\x18\x02 \x01(\x0e\x32 .conserje.messaging.v1.AudioKind\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12\x12\n\nbyte_count\x18\x04 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"6\n\x16PurgeAudioCacheRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"P\n\x17PurgeAudioCacheResponse\x12\x13\n\x0bpurge_count\x18\x01 \x01(\x03\x12\x12\n\nstep_count\x18\x02 \x01(\x05\x12\x0c\n\x04more\x18\x03 \x01(\x08*p\n\nMediaState\x12\x1b\n\x17MEDIA_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MEDIA_STATE_WAITING\x10\x01\x12\x16\n\x12MEDIA_STATE_STORED\x10\x02\x12\x14\n\x10MEDIA_STATE_DEAD\x10\x03*Y\n\tAudioKind\x12\x1a\n\x16\x41UDIO_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41UDIO_KIND_SPEECH\x10\x01\x12\x19\n\x15\x41UDIO_KIND_TRANSCRIPT\x10\x02\x32\xa6\x05\n\x0cMediaService\x12`\n\x08GetMedia\x12&.conserje.messaging.v1.GetMediaRequest\x1a\'.conserje.messaging.v1.GetMediaResponse\"\x03\x90\x02\x01\x12\x63\n\tListMedia\x12\'.conserje.messaging.v1.ListMediaRequest\x1a(.conserje.messaging.v1.ListMediaResponse\"\x03\x90\x02\x01\x12\x66\n\nRetryMedia\x12(.conserje.messaging.v1.RetryMediaRequest\x1a).conserje.messaging.v1.RetryMediaResponse\"\x03\x90\x02\x02\x12\x66\n\nEraseMedia\x12(.conserje.messaging.v1.EraseMediaRequest\x1a).conserje.messaging.v1.EraseMediaResponse\"\x03\x90\x02\x02\x12\x87\x01\n\x15ListAudioCacheEntries\x12\x33.conserje.messaging.v1.ListAudioCacheEntriesRequest\x1a\x34.conserje.messaging.v1.ListAudioCacheEntriesResponse\"\x03\x90\x02\x01\x12u\n\x0fPurgeAudioCache\x12-.conserje.messaging.v1.PurgeAudioCacheRequest\x1a..conserje.messaging.v1.PurgeAudioCacheResponse\"\x03\x90\x02\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n)conserje/messaging/v1/media_service.proto\x12\x15\x63onserje.messaging.v1\x1a\x1b\x62uf/validate/validate.proto\x1a!conserje/messaging/v1/event.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x96\x03\n\x05Media\x12\x11\n\tmedia_key\x18\x01 \x01(\x03\x12\x17\n\x0fphone_number_id\x18\x02 \x01(\t\x12.\n\x04kind\x18\x03 \x01(\x0e\x32 .conserje.messaging.v1.MediaKind\x12\r\n\x05voice\x18\x04 \x01(\x08\x12\x30\n\x05state\x18\x05 \x01(\x0e\x32!.conserje.messaging.v1.MediaState\x12\x12\n\nmedia_type\x18\x06 \x01(\t\x12\x12\n\nbyte_count\x18\x07 \x01(\x03\x12\x0e\n\x06sha256\x18\x08 \x01(\t\x12\x15\n\rattempt_count\x18\t \x01(\x05\x12\x0f\n\x07\x66\x61ilure\x18\n \x01(\t\x12/\n\x0b\x61rrive_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstore_time\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"K\n\x0fGetMediaRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tmedia_key\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"?\n\x10GetMediaResponse\x12+\n\x05media\x18\x01 \x01(\x0b\x32\x1c.conserje.messaging.v1.Media\"}\n\x10ListMediaRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\x12\x11\n\tdead_only\x18\x04 \x01(\x08\"Y\n\x11ListMediaResponse\x12+\n\x05media\x18\x01 \x03(\x0b\x32\x1c.conserje.messaging.v1.Media\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"M\n\x11RetryMediaRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tmedia_key\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"\x14\n\x12RetryMediaResponse\"M\n\x11\x45raseMediaRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tmedia_key\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\"\x14\n\x12\x45raseMediaResponse\"\xc5\x02\n\x10SendMediaRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1c\n\nrequest_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01\x12-\n\x0fphone_number_id\x18\x03 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{1,32}$\x12 \n\x0f\x63onversation_id\x18\x04 \x01(\x03\x42\x07\xbaH\x04\"\x02 \x00\x12M\n\nmedia_type\x18\x05 \x01(\tB9\xbaH6r422^[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,128}$\x12\x1d\n\x07\x63ontent\x18\x06 \x01(\x0c\x42\x0c\xbaH\tz\x07\x10\x01\x18\x80\x80\xc0\x03\x12\x19\n\x07\x63\x61ption\x18\x07 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x08\x12\x1b\n\tfile_name\x18\x08 \x01(\tB\x08\xbaH\x05r\x03\x18\xf0\x01\"8\n\x11SendMediaResponse\x12\x0f\n\x07send_id\x18\x01 \x01(\t\x12\x12\n\nmedia_type\x18\x02 \x01(\t\"v\n\x1cListAudioCacheEntriesRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x1a\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00\x12\x1c\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x02\"\xad\x01\n\x1dListAudioCacheEntriesResponse\x12\x37\n\x07\x65ntries\x18\x01 \x03(\x0b\x32&.conserje.messaging.v1.AudioCacheEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\x12\x13\n\x0btotal_count\x18\x03 \x01(\x03\x12\x12\n\nstep_count\x18\x04 \x01(\x05\x12\x11\n\ttruncated\x18\x05 \x01(\x08\"\xdd\x01\n\x0f\x41udioCacheEntry\x12\x10\n\x08\x65ntry_id\x18\x01 \x01(\t\x12.\n\x04kind\x18\x02 \x01(\x0e\x32 .conserje.messaging.v1.AudioKind\x12\x12\n\nmedia_type\x18\x03 \x01(\t\x12\x12\n\nbyte_count\x18\x04 \x01(\x03\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x65xpire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"6\n\x16PurgeAudioCacheRequest\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\"P\n\x17PurgeAudioCacheResponse\x12\x13\n\x0bpurge_count\x18\x01 \x01(\x03\x12\x12\n\nstep_count\x18\x02 \x01(\x05\x12\x0c\n\x04more\x18\x03 \x01(\x08*p\n\nMediaState\x12\x1b\n\x17MEDIA_STATE_UNSPECIFIED\x10\x00\x12\x17\n\x13MEDIA_STATE_WAITING\x10\x01\x12\x16\n\x12MEDIA_STATE_STORED\x10\x02\x12\x14\n\x10MEDIA_STATE_DEAD\x10\x03*Y\n\tAudioKind\x12\x1a\n\x16\x41UDIO_KIND_UNSPECIFIED\x10\x00\x12\x15\n\x11\x41UDIO_KIND_SPEECH\x10\x01\x12\x19\n\x15\x41UDIO_KIND_TRANSCRIPT\x10\x02\x32\x8b\x06\n\x0cMediaService\x12`\n\x08GetMedia\x12&.conserje.messaging.v1.GetMediaRequest\x1a\'.conserje.messaging.v1.GetMediaResponse\"\x03\x90\x02\x01\x12\x63\n\tListMedia\x12\'.conserje.messaging.v1.ListMediaRequest\x1a(.conserje.messaging.v1.ListMediaResponse\"\x03\x90\x02\x01\x12\x66\n\nRetryMedia\x12(.conserje.messaging.v1.RetryMediaRequest\x1a).conserje.messaging.v1.RetryMediaResponse\"\x03\x90\x02\x02\x12\x66\n\nEraseMedia\x12(.conserje.messaging.v1.EraseMediaRequest\x1a).conserje.messaging.v1.EraseMediaResponse\"\x03\x90\x02\x02\x12\x63\n\tSendMedia\x12\'.conserje.messaging.v1.SendMediaRequest\x1a(.conserje.messaging.v1.SendMediaResponse\"\x03\x90\x02\x02\x12\x87\x01\n\x15ListAudioCacheEntries\x12\x33.conserje.messaging.v1.ListAudioCacheEntriesRequest\x1a\x34.conserje.messaging.v1.ListAudioCacheEntriesResponse\"\x03\x90\x02\x01\x12u\n\x0fPurgeAudioCache\x12-.conserje.messaging.v1.PurgeAudioCacheRequest\x1a..conserje.messaging.v1.PurgeAudioCacheResponse\"\x03\x90\x02\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -52,6 +52,22 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERASEMEDIAREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_ERASEMEDIAREQUEST'].fields_by_name['media_key']._loaded_options = None
   _globals['_ERASEMEDIAREQUEST'].fields_by_name['media_key']._serialized_options = b'\272H\004\"\002 \000'
+  _globals['_SENDMEDIAREQUEST'].fields_by_name['tenant_id']._loaded_options = None
+  _globals['_SENDMEDIAREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\006r\004\020\001\030@'
+  _globals['_SENDMEDIAREQUEST'].fields_by_name['request_id']._loaded_options = None
+  _globals['_SENDMEDIAREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_SENDMEDIAREQUEST'].fields_by_name['phone_number_id']._loaded_options = None
+  _globals['_SENDMEDIAREQUEST'].fields_by_name['phone_number_id']._serialized_options = b'\272H\021r\0172\r^[0-9]{1,32}$'
+  _globals['_SENDMEDIAREQUEST'].fields_by_name['conversation_id']._loaded_options = None
+  _globals['_SENDMEDIAREQUEST'].fields_by_name['conversation_id']._serialized_options = b'\272H\004\"\002 \000'
+  _globals['_SENDMEDIAREQUEST'].fields_by_name['media_type']._loaded_options = None
+  _globals['_SENDMEDIAREQUEST'].fields_by_name['media_type']._serialized_options = b'\272H6r422^[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,128}$'
+  _globals['_SENDMEDIAREQUEST'].fields_by_name['content']._loaded_options = None
+  _globals['_SENDMEDIAREQUEST'].fields_by_name['content']._serialized_options = b'\272H\tz\007\020\001\030\200\200\300\003'
+  _globals['_SENDMEDIAREQUEST'].fields_by_name['caption']._loaded_options = None
+  _globals['_SENDMEDIAREQUEST'].fields_by_name['caption']._serialized_options = b'\272H\005r\003\030\200\010'
+  _globals['_SENDMEDIAREQUEST'].fields_by_name['file_name']._loaded_options = None
+  _globals['_SENDMEDIAREQUEST'].fields_by_name['file_name']._serialized_options = b'\272H\005r\003\030\360\001'
   _globals['_LISTAUDIOCACHEENTRIESREQUEST'].fields_by_name['tenant_id']._loaded_options = None
   _globals['_LISTAUDIOCACHEENTRIESREQUEST'].fields_by_name['tenant_id']._serialized_options = b'\272H\006r\004\020\001\030@'
   _globals['_LISTAUDIOCACHEENTRIESREQUEST'].fields_by_name['page_size']._loaded_options = None
@@ -68,14 +84,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MEDIASERVICE'].methods_by_name['RetryMedia']._serialized_options = b'\220\002\002'
   _globals['_MEDIASERVICE'].methods_by_name['EraseMedia']._loaded_options = None
   _globals['_MEDIASERVICE'].methods_by_name['EraseMedia']._serialized_options = b'\220\002\002'
+  _globals['_MEDIASERVICE'].methods_by_name['SendMedia']._loaded_options = None
+  _globals['_MEDIASERVICE'].methods_by_name['SendMedia']._serialized_options = b'\220\002\002'
   _globals['_MEDIASERVICE'].methods_by_name['ListAudioCacheEntries']._loaded_options = None
   _globals['_MEDIASERVICE'].methods_by_name['ListAudioCacheEntries']._serialized_options = b'\220\002\001'
   _globals['_MEDIASERVICE'].methods_by_name['PurgeAudioCache']._loaded_options = None
   _globals['_MEDIASERVICE'].methods_by_name['PurgeAudioCache']._serialized_options = b'\220\002\002'
-  _globals['_MEDIASTATE']._serialized_start=1794
-  _globals['_MEDIASTATE']._serialized_end=1906
-  _globals['_AUDIOKIND']._serialized_start=1908
-  _globals['_AUDIOKIND']._serialized_end=1997
+  _globals['_MEDIASTATE']._serialized_start=2180
+  _globals['_MEDIASTATE']._serialized_end=2292
+  _globals['_AUDIOKIND']._serialized_start=2294
+  _globals['_AUDIOKIND']._serialized_end=2383
   _globals['_MEDIA']._serialized_start=166
   _globals['_MEDIA']._serialized_end=572
   _globals['_GETMEDIAREQUEST']._serialized_start=574
@@ -94,16 +112,20 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERASEMEDIAREQUEST']._serialized_end=1112
   _globals['_ERASEMEDIARESPONSE']._serialized_start=1114
   _globals['_ERASEMEDIARESPONSE']._serialized_end=1134
-  _globals['_LISTAUDIOCACHEENTRIESREQUEST']._serialized_start=1136
-  _globals['_LISTAUDIOCACHEENTRIESREQUEST']._serialized_end=1254
-  _globals['_LISTAUDIOCACHEENTRIESRESPONSE']._serialized_start=1257
-  _globals['_LISTAUDIOCACHEENTRIESRESPONSE']._serialized_end=1430
-  _globals['_AUDIOCACHEENTRY']._serialized_start=1433
-  _globals['_AUDIOCACHEENTRY']._serialized_end=1654
-  _globals['_PURGEAUDIOCACHEREQUEST']._serialized_start=1656
-  _globals['_PURGEAUDIOCACHEREQUEST']._serialized_end=1710
-  _globals['_PURGEAUDIOCACHERESPONSE']._serialized_start=1712
-  _globals['_PURGEAUDIOCACHERESPONSE']._serialized_end=1792
-  _globals['_MEDIASERVICE']._serialized_start=2000
-  _globals['_MEDIASERVICE']._serialized_end=2678
+  _globals['_SENDMEDIAREQUEST']._serialized_start=1137
+  _globals['_SENDMEDIAREQUEST']._serialized_end=1462
+  _globals['_SENDMEDIARESPONSE']._serialized_start=1464
+  _globals['_SENDMEDIARESPONSE']._serialized_end=1520
+  _globals['_LISTAUDIOCACHEENTRIESREQUEST']._serialized_start=1522
+  _globals['_LISTAUDIOCACHEENTRIESREQUEST']._serialized_end=1640
+  _globals['_LISTAUDIOCACHEENTRIESRESPONSE']._serialized_start=1643
+  _globals['_LISTAUDIOCACHEENTRIESRESPONSE']._serialized_end=1816
+  _globals['_AUDIOCACHEENTRY']._serialized_start=1819
+  _globals['_AUDIOCACHEENTRY']._serialized_end=2040
+  _globals['_PURGEAUDIOCACHEREQUEST']._serialized_start=2042
+  _globals['_PURGEAUDIOCACHEREQUEST']._serialized_end=2096
+  _globals['_PURGEAUDIOCACHERESPONSE']._serialized_start=2098
+  _globals['_PURGEAUDIOCACHERESPONSE']._serialized_end=2178
+  _globals['_MEDIASERVICE']._serialized_start=2386
+  _globals['_MEDIASERVICE']._serialized_end=3165
 # @@protoc_insertion_point(module_scope)

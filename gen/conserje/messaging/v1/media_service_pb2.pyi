@@ -348,6 +348,85 @@ class EraseMediaResponse(_message.Message):
 Global___EraseMediaResponse: _TypeAlias = EraseMediaResponse  # noqa: Y015
 
 @_typing.final
+class SendMediaRequest(_message.Message):
+    """The request of `SendMedia`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    PHONE_NUMBER_ID_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
+    CAPTION_FIELD_NUMBER: _builtins.int
+    FILE_NAME_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    request_id: _builtins.str
+    """Names the request, so that repeating it sends nothing twice. Required."""
+    phone_number_id: _builtins.str
+    """The hotel's number that sends: 1 to 32 digits."""
+    conversation_id: _builtins.int
+    """The conversation it goes into."""
+    media_type: _builtins.str
+    """The MIME type of the file, without parameters. It says how it is sent:
+    `image/jpeg` and `image/png` as a picture, `video/mp4` and `video/3gpp` as a
+    video, `image/webp` as a sticker, `audio/…` as sound, all other as a document.
+    """
+    content: _builtins.bytes
+    """The file: up to 7 MiB."""
+    caption: _builtins.str
+    """The words under a picture, a video or a document. May be empty."""
+    file_name: _builtins.str
+    """The name of a document. May be empty."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        phone_number_id: _builtins.str = ...,
+        conversation_id: _builtins.int = ...,
+        media_type: _builtins.str = ...,
+        content: _builtins.bytes = ...,
+        caption: _builtins.str = ...,
+        file_name: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["caption", b"caption", "content", b"content", "conversation_id", b"conversation_id", "file_name", b"file_name", "media_type", b"media_type", "phone_number_id", b"phone_number_id", "request_id", b"request_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendMediaRequest: _TypeAlias = SendMediaRequest  # noqa: Y015
+
+@_typing.final
+class SendMediaResponse(_message.Message):
+    """The answer of `SendMedia`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SEND_ID_FIELD_NUMBER: _builtins.int
+    MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    send_id: _builtins.str
+    """The id of the message, a UUID."""
+    media_type: _builtins.str
+    """The MIME type of the file as it was uploaded."""
+    def __init__(
+        self,
+        *,
+        send_id: _builtins.str = ...,
+        media_type: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["media_type", b"media_type", "send_id", b"send_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SendMediaResponse: _TypeAlias = SendMediaResponse  # noqa: Y015
+
+@_typing.final
 class ListAudioCacheEntriesRequest(_message.Message):
     """The request of `ListAudioCacheEntries`."""
 

@@ -61,6 +61,11 @@ class MediaServiceStub:
                 request_serializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.EraseMediaRequest.SerializeToString,
                 response_deserializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.EraseMediaResponse.FromString,
                 _registered_method=True)
+        self.SendMedia = channel.unary_unary(
+                '/conserje.messaging.v1.MediaService/SendMedia',
+                request_serializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.SendMediaRequest.SerializeToString,
+                response_deserializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.SendMediaResponse.FromString,
+                _registered_method=True)
         self.ListAudioCacheEntries = channel.unary_unary(
                 '/conserje.messaging.v1.MediaService/ListAudioCacheEntries',
                 request_serializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.ListAudioCacheEntriesRequest.SerializeToString,
@@ -120,6 +125,21 @@ class MediaServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SendMedia(self, request, context):
+        """Sends a file to a guest who has written. It is uploaded to WhatsApp once for
+        each number, and sent by its id there for 30 days. Sound is converted to Ogg
+        with Opus and one channel where ffmpeg is there. Once the guest's window is
+        shut, it is held until the guest writes.
+
+        Errors: NOT_FOUND `NUMBER_UNKNOWN`, `CONVERSATION_UNKNOWN`;
+        FAILED_PRECONDITION `REQUEST_ID_REUSED` when the request id has sent another
+        message, `NO_FFMPEG` for sound that WhatsApp does not take as it is,
+        `GRAPH_REFUSED` with Meta's `code`; UNAVAILABLE `GRAPH_AWAY`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAudioCacheEntries(self, request, context):
         """Lists what is kept for a hotel, by the time at which it ends; the soonest
         first. One call looks at its index in 100 steps of at most 100 entries.
@@ -158,6 +178,11 @@ def add_MediaServiceServicer_to_server(servicer, server):
                     servicer.EraseMedia,
                     request_deserializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.EraseMediaRequest.FromString,
                     response_serializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.EraseMediaResponse.SerializeToString,
+            ),
+            'SendMedia': grpc.unary_unary_rpc_method_handler(
+                    servicer.SendMedia,
+                    request_deserializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.SendMediaRequest.FromString,
+                    response_serializer=conserje_dot_messaging_dot_v1_dot_media__service__pb2.SendMediaResponse.SerializeToString,
             ),
             'ListAudioCacheEntries': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAudioCacheEntries,
@@ -285,6 +310,33 @@ class MediaService:
             '/conserje.messaging.v1.MediaService/EraseMedia',
             conserje_dot_messaging_dot_v1_dot_media__service__pb2.EraseMediaRequest.SerializeToString,
             conserje_dot_messaging_dot_v1_dot_media__service__pb2.EraseMediaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SendMedia(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.messaging.v1.MediaService/SendMedia',
+            conserje_dot_messaging_dot_v1_dot_media__service__pb2.SendMediaRequest.SerializeToString,
+            conserje_dot_messaging_dot_v1_dot_media__service__pb2.SendMediaResponse.FromString,
             options,
             channel_credentials,
             insecure,

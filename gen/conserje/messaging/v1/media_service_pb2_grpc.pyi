@@ -61,6 +61,17 @@ class MediaServiceStub:
 
     Errors: NOT_FOUND `MEDIA_UNKNOWN` when the hotel has no such file.
     """
+    SendMedia: _grpc.UnaryUnaryMultiCallable[_media_service_pb2.SendMediaRequest, _media_service_pb2.SendMediaResponse]
+    """Sends a file to a guest who has written. It is uploaded to WhatsApp once for
+    each number, and sent by its id there for 30 days. Sound is converted to Ogg
+    with Opus and one channel where ffmpeg is there. Once the guest's window is
+    shut, it is held until the guest writes.
+
+    Errors: NOT_FOUND `NUMBER_UNKNOWN`, `CONVERSATION_UNKNOWN`;
+    FAILED_PRECONDITION `REQUEST_ID_REUSED` when the request id has sent another
+    message, `NO_FFMPEG` for sound that WhatsApp does not take as it is,
+    `GRAPH_REFUSED` with Meta's `code`; UNAVAILABLE `GRAPH_AWAY`.
+    """
     ListAudioCacheEntries: _grpc.UnaryUnaryMultiCallable[_media_service_pb2.ListAudioCacheEntriesRequest, _media_service_pb2.ListAudioCacheEntriesResponse]
     """Lists what is kept for a hotel, by the time at which it ends; the soonest
     first. One call looks at its index in 100 steps of at most 100 entries.
@@ -102,6 +113,17 @@ class MediaServiceAsyncStub(MediaServiceStub):
     and then unknown. Copies in backups are nobody's to remove here.
 
     Errors: NOT_FOUND `MEDIA_UNKNOWN` when the hotel has no such file.
+    """
+    SendMedia: _aio.UnaryUnaryMultiCallable[_media_service_pb2.SendMediaRequest, _media_service_pb2.SendMediaResponse]  # type: ignore[assignment]
+    """Sends a file to a guest who has written. It is uploaded to WhatsApp once for
+    each number, and sent by its id there for 30 days. Sound is converted to Ogg
+    with Opus and one channel where ffmpeg is there. Once the guest's window is
+    shut, it is held until the guest writes.
+
+    Errors: NOT_FOUND `NUMBER_UNKNOWN`, `CONVERSATION_UNKNOWN`;
+    FAILED_PRECONDITION `REQUEST_ID_REUSED` when the request id has sent another
+    message, `NO_FFMPEG` for sound that WhatsApp does not take as it is,
+    `GRAPH_REFUSED` with Meta's `code`; UNAVAILABLE `GRAPH_AWAY`.
     """
     ListAudioCacheEntries: _aio.UnaryUnaryMultiCallable[_media_service_pb2.ListAudioCacheEntriesRequest, _media_service_pb2.ListAudioCacheEntriesResponse]  # type: ignore[assignment]
     """Lists what is kept for a hotel, by the time at which it ends; the soonest
@@ -165,6 +187,23 @@ class MediaServiceServicer(metaclass=_abc_1.ABCMeta):
         and then unknown. Copies in backups are nobody's to remove here.
 
         Errors: NOT_FOUND `MEDIA_UNKNOWN` when the hotel has no such file.
+        """
+
+    @_abc_1.abstractmethod
+    def SendMedia(
+        self,
+        request: _media_service_pb2.SendMediaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_media_service_pb2.SendMediaResponse, _abc.Awaitable[_media_service_pb2.SendMediaResponse]]:
+        """Sends a file to a guest who has written. It is uploaded to WhatsApp once for
+        each number, and sent by its id there for 30 days. Sound is converted to Ogg
+        with Opus and one channel where ffmpeg is there. Once the guest's window is
+        shut, it is held until the guest writes.
+
+        Errors: NOT_FOUND `NUMBER_UNKNOWN`, `CONVERSATION_UNKNOWN`;
+        FAILED_PRECONDITION `REQUEST_ID_REUSED` when the request id has sent another
+        message, `NO_FFMPEG` for sound that WhatsApp does not take as it is,
+        `GRAPH_REFUSED` with Meta's `code`; UNAVAILABLE `GRAPH_AWAY`.
         """
 
     @_abc_1.abstractmethod
