@@ -122,7 +122,7 @@ def _translated() -> Iterator[None]:
 class _PooledConnection(_Connection):
     """A connection that knows its age and counts its statements."""
 
-    __slots__ = ("_born", "_fd", "_idle_since", "_life", "statements")
+    __slots__ = ("_born", "_fd", "_idle_since", "_life", "beginning", "statements")
 
     def __init__(self, protocol: Any, transport: Any, *others: Any) -> None:
         super().__init__(protocol, transport, *others)
@@ -131,6 +131,8 @@ class _PooledConnection(_Connection):
         self._born: float | None = None
         self._idle_since = 0.0
         self.statements = 0
+        self.beginning = ""
+        """What the next transaction is to begin with, sent along with its BEGIN."""
 
     async def _execute(self, *args: Any, **kwargs: Any) -> Any:
         self.statements += 1
@@ -138,6 +140,7 @@ class _PooledConnection(_Connection):
 
     async def execute(self, query: str, *args: object, timeout: float | None = None) -> str:
         self.statements += not args
+        query, self.beginning = query + self.beginning, ""
         return await super().execute(query, *args, timeout=timeout)
 
     def itself(self) -> _PooledConnection:
@@ -231,18 +234,41 @@ class Statements:
 
 
 class Named(Statements):
-    """Statements in the name of hotels, see `meshkit.tenancy`."""
+    """Statements in the name of hotels, see `meshkit.tenancy`.
+
+    A query names them itself and stays one statement; what changes rows is a transaction.
+    """
 
     def __init__(self, pool: Pool, tenants: tuple[str, ...]) -> None:
         self._pool = pool
-        self._tenants = tenants
+        self._names = tenancy.names(tenants)
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Connection]:
         """Lend a connection inside a transaction, with which the names end."""
-        async with self._pool.transaction() as connection:
-            await tenancy.act_for(connection, *self._tenants)
-            yield connection
+        async with self._pool.acquire() as connection:
+            pooled = cast(_PooledConnection, connection).itself()
+            pooled.beginning = tenancy.beginning(self._names)
+            async with connection.transaction():
+                yield connection
+
+    async def fetch(self, sql: str, *args: object) -> list[asyncpg.Record]:
+        """All rows of one statement."""
+        if query := tenancy.naming_query(sql, len(args) + 1):
+            return await self._pool.fetch(query, *args, self._names)
+        return await super().fetch(sql, *args)
+
+    async def fetchrow(self, sql: str, *args: object) -> asyncpg.Record | None:
+        """The first row of one statement, None without rows."""
+        if query := tenancy.naming_query(sql, len(args) + 1):
+            return await self._pool.fetchrow(query, *args, self._names)
+        return await super().fetchrow(sql, *args)
+
+    async def fetchval(self, sql: str, *args: object) -> Any:
+        """The first column of the first row, None without rows."""
+        if query := tenancy.naming_query(sql, len(args) + 1):
+            return await self._pool.fetchval(query, *args, self._names)
+        return await super().fetchval(sql, *args)
 
 
 class Pool(Statements):

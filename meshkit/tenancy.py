@@ -3,9 +3,9 @@
 Every table with a `tenant_id` has a policy that shows the rows of the hotels named in
 `app.tenants`, and with none named no row at all. A name holds until the transaction ends.
 
-- `postgres.of(tenant_id)` names hotels for statements that are not hot.
-- A hot statement is a function in the database whose first line is
-  `PERFORM tenancy.act_for(…)`: it costs no round trip.
+- `postgres.of(tenant_id)` names hotels, at no further round trip: a query does it before it reads,
+  a transaction as it begins.
+- A function in the database may do it itself, by `PERFORM tenancy.act_for(…)` as its first line.
 - What looks over all hotels (claims, sweeps, the load of a directory) runs as the finder, a role
   that may only execute functions of the schema `finder`, which tell ids and versions:
   `postgres.finder`. The rows are then read in the name of their hotels.
@@ -13,6 +13,9 @@ Every table with a `tenant_id` has a policy that shows the rows of the hotels na
 
 from __future__ import annotations
 
+import functools
+import re
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -73,12 +76,37 @@ GRANT USAGE ON SCHEMA finder TO {finder};
 GRANT EXECUTE ON ALL ROUTINES IN SCHEMA finder TO {finder}
 """
 
+# The names are set before the query reads: it runs once for the one row that sets them, and what a
+# policy compares with is looked up when the first row is.
+QUERY = """
+SELECT it.* FROM (SELECT set_config('app.tenants', ${place}, true) AS names OFFSET 0) named
+CROSS JOIN LATERAL (SELECT it.* FROM ({sql}) it WHERE named.names IS NOT NULL OFFSET 0) it
+"""
+READS = re.compile(r"\s*(SELECT|WITH)\b(?!.*\b(INSERT|UPDATE|DELETE)\b)", re.DOTALL)
+
 BECOME_FINDER = "SELECT set_config('role', session_user || '_finder', false)"
 
 
 def finder_of(app_role: str) -> str:
     """The role that finds work for `app_role`, over all hotels."""
     return f"{app_role}_finder"
+
+
+def names(tenants: Iterable[str]) -> str:
+    """As `app.tenants` has them; what cannot be a hotel's id names nobody."""
+    return ",".join(one for one in tenants if "," not in one)
+
+
+def beginning(named: str) -> str:
+    """What a transaction of these hotels begins with."""
+    quoted = named.replace("'", "''")
+    return f"SELECT set_config('app.tenants', '{quoted}', true);"
+
+
+@functools.lru_cache(1000)
+def naming_query(sql: str, place: int) -> str | None:
+    """The query with the names of its hotels in a parameter; None for what may change rows."""
+    return QUERY.format(place=place, sql=sql) if READS.match(sql) else None
 
 
 async def act_for(connection: Connection, *tenants: str) -> None:

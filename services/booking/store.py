@@ -8,7 +8,7 @@ answer with what it did.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Sequence
 from uuid import UUID
 
 import asyncpg
@@ -82,7 +82,8 @@ ORDER BY item
     async def _decided(self, requests: Sequence[LockRequest]) -> list[asyncpg.Record]:
         pages = await self._book.pages(one.tenant_id for one in requests)
         columns = lock_columns(requests, pages)
-        rows = await self._decide(self.ACQUIRE_LOCKS, lambda: columns)
+        hotels = {one.tenant_id for one in requests}
+        rows = await self._decide(hotels, self.ACQUIRE_LOCKS, columns)
         split = next((row["split"] for row in rows if row["split"]), None)
         if split:
             self._metrics.splits.inc()
@@ -100,42 +101,31 @@ SELECT reason, metadata, subject_id FROM release_lock($1, $2, $3, $4, $5)
         await self._decide_one(
             "ReleaseLock",
             self.RELEASE_LOCK,
-            lambda: (tenant_id, request_id, digest, lock_id, owner_token),
+            (tenant_id, request_id, digest, lock_id, owner_token),
         )
         return await self.lock(tenant_id, lock_id)
 
-    SWEEP_LOCKS = "SELECT sweep_lapsed_locks($1)"
+    SWEEP_LOCKS = "SELECT finder.sweep_lapsed_locks($1)"
     SWEEP_BATCH = 500
 
     async def sweep_locks(self) -> int:
         """End some lapsed locks; how many."""
-        swept: int = await self._postgres.fetchval(self.SWEEP_LOCKS, self.SWEEP_BATCH)
+        swept: int = await self._postgres.finder.fetchval(self.SWEEP_LOCKS, self.SWEEP_BATCH)
         self._metrics.reaped.inc(swept)
         return swept
 
-    # By place and skipping locked rows: small, and in nobody's way.
-    SWEEP_ANSWERS = """
-WITH swept AS (
-    DELETE FROM request_answer WHERE ctid = ANY (ARRAY(
-        SELECT ctid FROM request_answer WHERE create_time < clock_timestamp() - $1::interval
-        LIMIT $2 FOR UPDATE SKIP LOCKED
-    )) RETURNING 1
-)
-SELECT count(*) FROM swept
-"""
+    SWEEP_ANSWERS = "SELECT finder.sweep_answers($1, $2)"
 
     async def sweep_answers(self) -> int:
         """Forget some stored answers that nobody asks for any more; how many."""
         age = dt.timedelta(days=ANSWER_DAYS)
-        swept: int = await self._postgres.fetchval(self.SWEEP_ANSWERS, age, self.SWEEP_BATCH)
+        swept: int = await self._postgres.finder.fetchval(self.SWEEP_ANSWERS, age, self.SWEEP_BATCH)
         self._metrics.forgotten.inc(swept)
         return swept
 
-    async def _decide_one(
-        self, method: str, sql: str, arguments: Callable[[], Sequence[object]]
-    ) -> UUID:
-        """The subject of a decision; a refusal raises."""
-        (row,) = await self._decide(sql, arguments)
+    async def _decide_one(self, method: str, sql: str, arguments: Sequence[object]) -> UUID:
+        """The subject of a decision of the hotel that comes first; a refusal raises."""
+        (row,) = await self._decide({str(arguments[0])}, sql, arguments)
         reason: str = row["reason"]
         self._metrics.decisions.labels(method, reason or "done").inc()
         if reason:
@@ -144,7 +134,8 @@ SELECT count(*) FROM swept
         return subject
 
     async def _decide(
-        self, sql: str, arguments: Callable[[], Sequence[object]]
+        self, tenant_ids: Collection[str], sql: str, arguments: Sequence[object]
     ) -> list[asyncpg.Record]:
-        """One statement, which is its own transaction."""
-        return await self._persistently(lambda: self._postgres.fetch(sql, *arguments()))
+        """One statement of these hotels, which is its own transaction."""
+        hotels = self._postgres.of(*tenant_ids)
+        return await self._persistently(lambda: hotels.fetch(sql, *arguments))

@@ -88,7 +88,7 @@ class PriceBook:
         found = {one: page for one in wanted if (page := self._kept(one, versions)) is not None}
         missing = sorted(wanted - found.keys())
         if missing:
-            found |= self._keep(await self._postgres.fetch(SELECT_INVENTORY, missing))
+            found |= self._keep(await self._postgres.of(*missing).fetch(SELECT_INVENTORY, missing))
         return found
 
     SELECT_VERSION = "SELECT inventory_version FROM property WHERE tenant_id = $1"

@@ -83,7 +83,8 @@ class InventoryStore:
 
     async def inventory(self, tenant_id: str) -> Stored:
         """What a hotel sells."""
-        found = stored_of(await self._postgres.fetch(SELECT_INVENTORY, [tenant_id]))
+        hotel = self._postgres.of(tenant_id)
+        found = stored_of(await hotel.fetch(SELECT_INVENTORY, [tenant_id]))
         if not found:
             raise refusal("PROPERTY_UNKNOWN")
         return found[tenant_id]
@@ -117,7 +118,7 @@ WHERE tenant_id = $1
 
     async def replace(self, tenant_id: str, draft: Draft, *, validate_only: bool) -> Stored:
         """Sell what the draft says, or refuse; what is sold then, or would be."""
-        async with self._postgres.transaction() as connection:
+        async with self._postgres.of(tenant_id).acquire() as connection:
             undo = connection.transaction()
             await undo.start()
             stored = await self._replace(connection, tenant_id, draft)

@@ -156,7 +156,7 @@ ORDER BY h.check_in, h.holder_id
                 "ROOM_TYPE_UNKNOWN",
             )
         stay = wanted.stay
-        rows = await self._postgres.fetch(
+        rows = await self._postgres.of(wanted.tenant_id).fetch(
             sql, wanted.tenant_id, key, stay.check_in, stay.check_out, *after, size
         )
         if not rows:

@@ -70,7 +70,7 @@ VALUES ($1, 'REFUSED', $4, $2, $5, $6, $7, $8, clock_timestamp())
         """Decide one request by counters and, near pins, by an assignment of all rooms."""
 
         async def once() -> Lock | MeshError:
-            async with self._postgres.transaction() as connection:
+            async with self._postgres.of(request.tenant_id).acquire() as connection:
                 return await self._acquire_settled(connection, request)
 
         try:

@@ -66,7 +66,7 @@ class LockStore(ConflictStore):
 
     async def lock(self, tenant_id: str, lock_id: UUID) -> Lock:
         """The lock as it is now; one whose time is over has ended, swept or not."""
-        rows = await self._postgres.fetch(SELECT_WITH_PARTS, tenant_id, [lock_id])
+        rows = await self._postgres.of(tenant_id).fetch(SELECT_WITH_PARTS, tenant_id, [lock_id])
         if not rows:
             raise refusal("LOCK_UNKNOWN")
         return locks_of_rows(rows, tenant_id)[0]
@@ -93,9 +93,8 @@ SELECT reason, metadata, subject_id FROM extend_lock($1, $2, $3, $4, $5, $6)
     ) -> Lock:
         """Start the hotel's term again; the lock as it was right after that."""
         arguments = (tenant_id, request_id, digest, lock_id, owner_token, fencing_number)
-        (row,) = await self._persistently(
-            lambda: self._postgres.fetch(self.EXTEND_LOCK, *arguments)
-        )
+        hotel = self._postgres.of(tenant_id)
+        (row,) = await self._persistently(lambda: hotel.fetch(self.EXTEND_LOCK, *arguments))
         self._metrics.decisions.labels("ExtendLock", row["reason"] or "done").inc()
         if row["reason"]:
             raise refusal(row["reason"])
@@ -122,7 +121,7 @@ WITH asked AS (
 
     async def live_locks(self, wanted: LockFilter, after: LockPlace, size: int) -> list[Lock]:
         """At most `size` live locks by type and expiry, after a place in that order."""
-        rows = await self._postgres.fetch(
+        rows = await self._postgres.of(wanted.tenant_id).fetch(
             self.SELECT_LIVE,
             wanted.tenant_id,
             wanted.guest_id,
@@ -145,14 +144,11 @@ AND a.lock_id IN (SELECT lock_id FROM lock_with_parts($1, $4)) ORDER BY a.audit_
         self, tenant_id: str, lock_id: UUID | None, after_number: int, size: int
     ) -> list[LockEvent]:
         """What was decided in a hotel, or about one lock of it, oldest first."""
+        hotel, page = self._postgres.of(tenant_id), (tenant_id, after_number, size)
         if lock_id is None:
-            rows = await self._postgres.fetch(
-                self.SELECT_EVENTS_OF_HOTEL, tenant_id, after_number, size
-            )
+            rows = await hotel.fetch(self.SELECT_EVENTS_OF_HOTEL, *page)
         else:
-            rows = await self._postgres.fetch(
-                self.SELECT_EVENTS_OF_LOCK, tenant_id, after_number, size, lock_id
-            )
+            rows = await hotel.fetch(self.SELECT_EVENTS_OF_LOCK, *page, lock_id)
         return [_event(row) for row in rows]
 
 

@@ -70,7 +70,7 @@ class PmsLedger:
 
     async def cursor(self, tenant_id: str) -> str:
         """Up to where its changes were counted; empty at first, and without a connection."""
-        return await self._postgres.fetchval(self.SELECT_CURSOR, tenant_id) or ""
+        return await self._postgres.of(tenant_id).fetchval(self.SELECT_CURSOR, tenant_id) or ""
 
     MOVE_CURSOR = """
 UPDATE pms_connection SET cursor = $3 WHERE tenant_id = $1 AND cursor = $2 RETURNING 1
@@ -104,7 +104,7 @@ WHERE p.tenant_id = $1
 
         Raises Aborted when somebody else was faster: the cursor is another one.
         """
-        async with self._postgres.transaction() as connection:
+        async with self._postgres.of(tenant_id).acquire() as connection:
             await connection.execute(self.LOCK_TYPES, tenant_id)
             row = (tenant_id, after_cursor, taken.cursor)
             if await connection.fetchval(self.MOVE_CURSOR, *row) is None:
@@ -135,7 +135,8 @@ WHERE tenant_id = $1 AND reservation_id = ANY ($2) AND step = 'NONE'
     async def wake(self, tenant_id: str, reservation_ids: Sequence[UUID]) -> None:
         """Have reservations looked at in the hotel's system, those that nothing is done for."""
         if reservation_ids:
-            await self._postgres.execute(self.WAKE, tenant_id, list(reservation_ids))
+            hotel = self._postgres.of(tenant_id)
+            await hotel.execute(self.WAKE, tenant_id, list(reservation_ids))
 
     SELECT_OURS = """
 SELECT r.reservation_id, r.confirmation_code, r.state, min(lower(s.nights)) AS check_in,
@@ -154,7 +155,7 @@ ORDER BY r.reservation_id
         self, tenant_id: str, today: dt.date, reservation_ids: Sequence[UUID] | None = None
     ) -> list[Ours]:
         """Reservations that are, or were, to be there: those named, or all from today on."""
-        rows = await self._postgres.fetch(
+        rows = await self._postgres.of(tenant_id).fetch(
             self.SELECT_OURS,
             tenant_id,
             None if reservation_ids is None else list(reservation_ids),

@@ -78,30 +78,21 @@ SELECT count(*) > 0 FROM new
 
     async def keep(self, tenant_id: str, notice_id: str) -> bool:
         """Whether it is new; its hotel's system is to be asked then."""
-        return bool(await self._postgres.fetchval(self.KEEP, tenant_id, notice_id))
+        return bool(await self._postgres.of(tenant_id).fetchval(self.KEEP, tenant_id, notice_id))
 
-    TAKE = """
-UPDATE pms_connection SET notice_time = NULL, follow_time = clock_timestamp()
-WHERE notice_time IS NOT NULL AND tenant_id <> ALL ($2)
-    AND follow_time <= clock_timestamp() - $1::float8 * interval '1 second'
-RETURNING tenant_id
-"""
+    TAKE = "SELECT finder.take_pms_notices($1, $2) AS tenant_id"
 
     async def take(self, seconds: float, but: Iterable[str] = ()) -> list[str]:
         """Hotels whose systems are ours to ask: none that was asked less than so long ago."""
-        rows = await self._postgres.fetch(self.TAKE, seconds, list(but))
+        rows = await self._postgres.finder.fetch(self.TAKE, seconds, list(but))
         return [row["tenant_id"] for row in rows]
 
-    SWEEP = """
-DELETE FROM pms_notice WHERE (tenant_id, notice_id) IN (
-    SELECT tenant_id, notice_id FROM pms_notice
-    WHERE receive_time < clock_timestamp() - $1::float8 * interval '1 second' LIMIT 1000)
-RETURNING 1
-"""
+    SWEEP = "SELECT finder.sweep_pms_notices($1)"
 
     async def sweep(self) -> int:
         """Forget old ones; how many those were."""
-        return len(await self._postgres.fetch(self.SWEEP, float(KEEP_SECONDS)))
+        swept: int = await self._postgres.finder.fetchval(self.SWEEP, float(KEEP_SECONDS))
+        return swept
 
 
 class Notices:

@@ -93,15 +93,19 @@ SELECT tenant_id, kind, base_url, property_id, room_types, tier, requests_per_se
 FROM pms_connection
 """
 
+    SELECT_CONNECTED = "SELECT finder.pms_tenants() AS tenant_id"
+
     async def connections(self) -> list[Connection]:
         """Those of all hotels."""
-        return [_connection(row) for row in await self._postgres.fetch(self.SELECT_CONNECTIONS)]
+        found = await self._postgres.finder.fetch(self.SELECT_CONNECTED)
+        hotels = self._postgres.of(*(row["tenant_id"] for row in found))
+        return [_connection(row) for row in await hotels.fetch(self.SELECT_CONNECTIONS)]
 
     ONE_CONNECTION = SELECT_CONNECTIONS + "WHERE tenant_id = $1"
 
     async def connection(self, tenant_id: str) -> Connection:
         """A hotel's; raises NotFound `PMS_NOT_CONNECTED`."""
-        row = await self._postgres.fetchrow(self.ONE_CONNECTION, tenant_id)
+        row = await self._postgres.of(tenant_id).fetchrow(self.ONE_CONNECTION, tenant_id)
         if row is None:
             raise not_connected()
         return _connection(row)
@@ -127,7 +131,7 @@ RETURNING version
         Raises Aborted `PMS_CHANGED` when somebody was faster, NotFound `PROPERTY_UNKNOWN`.
         """
         try:
-            version = await self._postgres.fetchval(
+            version = await self._postgres.of(wanted.tenant_id).fetchval(
                 self.SET_CONNECTION,
                 wanted.tenant_id,
                 wanted.kind.value,
@@ -148,7 +152,7 @@ RETURNING version
 
     async def room_type_names(self, tenant_id: str) -> dict[str, set[str]]:
         """What a hotel's room types are called, in every language."""
-        rows = await self._postgres.fetch(self.SELECT_NAMES, tenant_id)
+        rows = await self._postgres.of(tenant_id).fetch(self.SELECT_NAMES, tenant_id)
         return {
             row["room_type_id"]: set(orjson.loads(row["display_names"]).values()) for row in rows
         }
@@ -162,7 +166,8 @@ RETURNING 1
 
     async def delete_connection(self, tenant_id: str) -> bool:
         """Whether it is gone; not while something waits for the system."""
-        return await self._postgres.fetchval(self.DELETE_CONNECTION, tenant_id) is not None
+        hotel = self._postgres.of(tenant_id)
+        return await hotel.fetchval(self.DELETE_CONNECTION, tenant_id) is not None
 
     TAKE_TURN = """
 UPDATE pms_connection
@@ -173,7 +178,8 @@ RETURNING 1
 
     async def take_turn(self, tenant_id: str, owner: UUID, seconds: float) -> bool:
         """Whether the turn to write to the hotel's system is the owner's now."""
-        return await self._postgres.fetchval(self.TAKE_TURN, tenant_id, owner, seconds) is not None
+        hotel = self._postgres.of(tenant_id)
+        return await hotel.fetchval(self.TAKE_TURN, tenant_id, owner, seconds) is not None
 
     END_TURN = """
 UPDATE pms_connection SET write_until = '-infinity' WHERE tenant_id = $1 AND write_owner = $2
@@ -181,31 +187,28 @@ UPDATE pms_connection SET write_until = '-infinity' WHERE tenant_id = $1 AND wri
 
     async def end_turn(self, tenant_id: str, owner: UUID) -> None:
         """Somebody else may write."""
-        await self._postgres.execute(self.END_TURN, tenant_id, owner)
+        await self._postgres.of(tenant_id).execute(self.END_TURN, tenant_id, owner)
 
-    # A few of each hotel, so that a dead system keeps no other hotel waiting.
     CLAIM = """
-WITH due AS (
-    SELECT tenant_id, reservation_id FROM (
-        SELECT tenant_id, reservation_id, due_time,
-            row_number() OVER (PARTITION BY tenant_id ORDER BY due_time) AS turn
-        FROM pms_booking WHERE step <> 'NONE' AND due_time <= clock_timestamp()
-    ) d WHERE turn <= $3 ORDER BY due_time LIMIT $1
-), free AS MATERIALIZED (
-    SELECT b.tenant_id, b.reservation_id FROM pms_booking b JOIN due USING (tenant_id, reservation_id)
-    WHERE b.step <> 'NONE' AND b.due_time <= clock_timestamp() FOR NO KEY UPDATE OF b SKIP LOCKED
-)
-UPDATE pms_booking b SET due_time = clock_timestamp() + $2::float8 * interval '1 second',
-    lease_number = b.lease_number + 1
-FROM free WHERE b.tenant_id = free.tenant_id AND b.reservation_id = free.reservation_id
-RETURNING b.tenant_id, b.reservation_id, b.step, b.booking_id, b.lease_number, b.send_count,
+SELECT tenant_id, reservation_id, lease_number FROM finder.claim_pms_bookings($1, $2, $3)
+"""
+    SELECT_CLAIMED = """
+SELECT b.tenant_id, b.reservation_id, b.step, b.booking_id, b.lease_number, b.send_count,
     clock_timestamp() - b.send_time AS since_send, clock_timestamp() - b.create_time AS age,
     b.absence_count, b.failure_count
-"""  # noqa: E501
+FROM unnest($1::text[], $2::uuid[], $3::bigint[]) AS c (tenant_id, reservation_id, lease_number)
+JOIN pms_booking b USING (tenant_id, reservation_id, lease_number)
+"""
 
     async def claim(self, *, limit: int, seconds: float, of_each: int) -> list[Work]:
         """Take up to `limit` rows that are due, `of_each` hotel at most."""
-        rows = await self._postgres.fetch(self.CLAIM, limit, seconds, of_each)
+        claimed = await self._postgres.finder.fetch(self.CLAIM, limit, seconds, of_each)
+        if not claimed:
+            return []
+        tenants, reservations, leases = zip(*claimed, strict=True)
+        rows = await self._postgres.of(*tenants).fetch(
+            self.SELECT_CLAIMED, tenants, reservations, leases
+        )
         return [Work(**{**dict(row), "step": Step(row["step"])}) for row in rows]
 
     # Committed before the request leaves: whoever comes later knows that it may have.
@@ -218,7 +221,8 @@ WHERE tenant_id = $1 AND reservation_id = $2 AND lease_number = $3 RETURNING 1
     async def sending(self, work: Work) -> bool:
         """Whether it may be sent: the lease is still ours."""
         row = (work.tenant_id, work.reservation_id, work.lease_number)
-        return await self._postgres.fetchval(self.SENDING, *row) is not None
+        hotel = self._postgres.of(work.tenant_id)
+        return await hotel.fetchval(self.SENDING, *row) is not None
 
     NEXT = """
 UPDATE pms_booking SET step = $4, due_time = clock_timestamp() + $5::float8 * interval '1 second',
@@ -238,7 +242,7 @@ WHERE tenant_id = $1 AND reservation_id = $2 AND lease_number = $3
         failure: str = "",
     ) -> None:
         """What is to be done then, unless the lease is somebody else's by now."""
-        await self._postgres.execute(
+        await self._postgres.of(work.tenant_id).execute(
             self.NEXT,
             work.tenant_id,
             work.reservation_id,
@@ -251,16 +255,11 @@ WHERE tenant_id = $1 AND reservation_id = $2 AND lease_number = $3
             failure[:200],
         )
 
-    SELECT_PENDING = """
-SELECT count(*) AS pending, coalesce(extract(epoch FROM
-    clock_timestamp() - min(b.create_time))::float8, 0) AS oldest
-FROM pms_booking b JOIN reservation r USING (tenant_id, reservation_id)
-WHERE b.step <> 'NONE' AND r.state = 'PENDING_PMS'
-"""
+    SELECT_PENDING = "SELECT pending, oldest FROM finder.pms_pending()"
 
     async def pending(self) -> tuple[int, float]:
         """How many reservations wait for a hotel's system, and the age of the oldest."""
-        row = await self._postgres.fetchrow(self.SELECT_PENDING)
+        row = await self._postgres.finder.fetchrow(self.SELECT_PENDING)
         assert row is not None
         return row["pending"], row["oldest"]
 

@@ -97,12 +97,12 @@ VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
         )
 
     async def _carry_out(
-        self, method: str, work: Callable[[Connection], Awaitable[T | MeshError]]
+        self, method: str, order: Order, work: Callable[[Connection], Awaitable[T | MeshError]]
     ) -> T:
         """One transaction; what it answers is committed before a refusal is raised."""
 
         async def once() -> T | MeshError:
-            async with self._postgres.transaction() as connection:
+            async with self._postgres.of(order.tenant_id).acquire() as connection:
                 return await work(connection)
 
         answer = await self._persistently(once)

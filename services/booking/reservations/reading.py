@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from meshkit.postgres import Postgres
+from meshkit.postgres import Postgres, Statements
 from services.booking.domain import MAX_NIGHTS, Reservation, refusal
 from services.booking.inventory.book import PriceBook
 from services.booking.metrics import BookingMetrics
@@ -59,10 +59,11 @@ class ReservationReads:
 
     async def reservation(self, tenant_id: str, key: UUID | str) -> Reservation:
         """The reservation with this id (UUID) or this confirmation code (str)."""
-        async with self._postgres.acquire() as connection:
-            return await self._read(connection, tenant_id, key)
+        return await self._read(self._postgres.of(tenant_id), tenant_id, key)
 
-    async def _read(self, connection: Connection, tenant_id: str, key: UUID | str) -> Reservation:
+    async def _read(
+        self, connection: Connection | Statements, tenant_id: str, key: UUID | str
+    ) -> Reservation:
         sql = self.BY_ID if isinstance(key, UUID) else self.BY_CODE
         found = reservations(await connection.fetch(sql, tenant_id, key))
         if not found:
@@ -96,7 +97,8 @@ ORDER BY lower(s.nights), s.reservation_id LIMIT $9
             longest = dt.timedelta(days=MAX_NIGHTS)
             first = max(first, wanted.staying_on - longest)
             end = min(end, wanted.staying_on + dt.timedelta(days=1))
-        rows = await self._postgres.fetch(
+        hotel = self._postgres.of(wanted.tenant_id)
+        rows = await hotel.fetch(
             self.SELECT_PAGE,
             wanted.tenant_id,
             first,
@@ -108,7 +110,7 @@ ORDER BY lower(s.nights), s.reservation_id LIMIT $9
             size,
         )
         found = [row["reservation_id"] for row in rows]
-        return reservations(await self._postgres.fetch(self.BY_IDS, wanted.tenant_id, found))
+        return reservations(await hotel.fetch(self.BY_IDS, wanted.tenant_id, found))
 
     EVENTS_OF_RESERVATION = SELECT_EVENTS + (
         "WHERE tenant_id = $1 AND reservation_id = $2 AND version > $3 ORDER BY version LIMIT $4"
@@ -119,7 +121,7 @@ ORDER BY lower(s.nights), s.reservation_id LIMIT $9
     ) -> list[ReservationEvent]:
         """What happened to a reservation, oldest first; it has to exist."""
         await self.reservation(tenant_id, reservation_id)
-        rows = await self._postgres.fetch(
+        rows = await self._postgres.of(tenant_id).fetch(
             self.EVENTS_OF_RESERVATION, tenant_id, reservation_id, after_version, size
         )
         return [event(row) for row in rows]
@@ -130,15 +132,14 @@ SELECT reservation_terms, currency_code FROM property WHERE tenant_id = $1
 
     async def terms(self, tenant_id: str) -> tuple[Terms, str]:
         """What the hotel asks of those who book now, and its currency."""
-        row = await self._postgres.fetchrow(self.SELECT_HOUSE_TERMS, tenant_id)
+        row = await self._postgres.of(tenant_id).fetchrow(self.SELECT_HOUSE_TERMS, tenant_id)
         if row is None:
             raise refusal("PROPERTY_UNKNOWN")
         return terms_from_json(row["reservation_terms"]), row["currency_code"]
 
     async def facts(self, reservation: Reservation) -> Facts:
         """What is true now, for a quote that changes nothing."""
-        async with self._postgres.acquire() as connection:
-            return await self._facts(connection, reservation)
+        return await self._facts(self._postgres.of(reservation.tenant_id), reservation)
 
     SELECT_FACTS = """
 SELECT clock_timestamp() AS now, p.time_zone,
@@ -155,7 +156,7 @@ SELECT clock_timestamp() AS now, p.time_zone,
 FROM property p WHERE p.tenant_id = $1
 """
 
-    async def _facts(self, connection: Connection, reservation: Reservation) -> Facts:
+    async def _facts(self, connection: Connection | Statements, reservation: Reservation) -> Facts:
         key = (reservation.tenant_id, reservation.reservation_id)
         row = await connection.fetchrow(self.SELECT_FACTS, *key)
         assert row is not None, "a reservation has a property"

@@ -82,14 +82,16 @@ WHERE p.tenant_id = $1
         lock = (lock_id, owner_token, fencing_number)
         try:
             return await self._carry_out(
-                "ConfirmReservation", lambda connection: self._confirm(connection, order, lock)
+                "ConfirmReservation",
+                order,
+                lambda connection: self._confirm(connection, order, lock),
             )
         except FailedPrecondition as refused:
             if refused.reason != "SOLD_OUT":
                 raise
         # It had run out, and near rooms that are shut nobody can make room for it.
         return await self._carry_out(
-            "ConfirmReservation", lambda connection: self._refuse_expired(connection, order)
+            "ConfirmReservation", order, lambda connection: self._refuse_expired(connection, order)
         )
 
     async def _refuse_expired(
@@ -171,7 +173,9 @@ WHERE p.tenant_id = $1
         A refusal is remembered under the request id like a success.
         """
         return await self._carry_out(
-            method, lambda connection: self._change(connection, order, reservation_id, decide)
+            method,
+            order,
+            lambda connection: self._change(connection, order, reservation_id, decide),
         )
 
     LOCK_RESERVATION = """
@@ -307,9 +311,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
         await tell_pms(connection, action, after)
 
     SELECT_OVERDUE = """
-SELECT tenant_id, reservation_id, deposit_due_time FROM reservation
-WHERE state = 'AWAITING_DEPOSIT' AND deposit_due_time <= clock_timestamp()
-ORDER BY deposit_due_time LIMIT $1
+SELECT tenant_id, reservation_id, deposit_due_time FROM finder.overdue_reservations($1)
 """
     LAPSE_BATCH = 50
 
@@ -319,7 +321,7 @@ ORDER BY deposit_due_time LIMIT $1
         Replicas may do it at once: the request id is derived from the deadline,
         so the second one reads the first one's answer.
         """
-        rows = await self._postgres.fetch(self.SELECT_OVERDUE, self.LAPSE_BATCH)
+        rows = await self._postgres.finder.fetch(self.SELECT_OVERDUE, self.LAPSE_BATCH)
         lapsed = 0
         for row in rows:
             reservation_id: UUID = row["reservation_id"]

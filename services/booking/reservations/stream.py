@@ -26,12 +26,25 @@ class ReservationStream:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
 
-    SETTLED = """transaction_id > $1::bigint::text::xid8
+    OF_HOTEL = (
+        SELECT_EVENTS
+        + """
+WHERE tenant_id = $3 AND transaction_id > $1::bigint::text::xid8
     AND transaction_id < pg_snapshot_xmin(pg_current_snapshot())
 ORDER BY transaction_id LIMIT $2
 """
-    OF_ALL = SELECT_EVENTS + "WHERE " + SETTLED
-    OF_HOTEL = SELECT_EVENTS + "WHERE tenant_id = $3 AND " + SETTLED
+    )
+    FIND = """
+SELECT tenant_id, reservation_id, version FROM finder.events_after($1::bigint::text::xid8, $2)
+"""
+    THESE = (
+        SELECT_EVENTS
+        + """
+JOIN unnest($1::text[], $2::uuid[], $3::integer[]) AS told (tenant_id, reservation_id, version)
+    USING (tenant_id, reservation_id, version)
+ORDER BY transaction_id
+"""
+    )
 
     async def watch(
         self, tenant_id: str, after_version: int
@@ -53,7 +66,10 @@ ORDER BY transaction_id LIMIT $2
     async def _settled(self, tenant_id: str, after_version: int) -> list[ReservationEvent]:
         place = (max(after_version, 0), PART_EVENTS)
         if tenant_id:
-            rows = await self._postgres.fetch(self.OF_HOTEL, *place, tenant_id)
-        else:
-            rows = await self._postgres.fetch(self.OF_ALL, *place)
-        return [event(row) for row in rows]
+            rows = await self._postgres.of(tenant_id).fetch(self.OF_HOTEL, *place, tenant_id)
+            return [event(row) for row in rows]
+        found = await self._postgres.finder.fetch(self.FIND, *place)
+        if not found:
+            return []
+        keys = tuple(zip(*found, strict=True))
+        return [event(row) for row in await self._postgres.of(*keys[0]).fetch(self.THESE, *keys)]

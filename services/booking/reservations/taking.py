@@ -70,6 +70,7 @@ class TakingStore(ReservationStore):
         """Book rooms at once under a rate plan; the reservation as it was booked."""
         return await self._carry_out(
             "CreateReservation",
+            order,
             lambda connection: self._create(connection, order, guest_id, stay, rooms, plan),
         )
 
@@ -126,6 +127,7 @@ VALUES ($1, $2, $3, $4, 'CONFIRMED', clock_timestamp())
         """
         return await self._carry_out(
             "ModifyReservation",
+            order,
             lambda connection: self._modify(connection, order, reservation_id, wishes),
         )
 

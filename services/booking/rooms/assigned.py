@@ -70,7 +70,7 @@ SELECT room_type_id, room_key FROM room WHERE tenant_id = $1 AND room_id = $2
     async def assign_rooms(self, order: Order, wishes: Sequence[Assignment]) -> Assigned:
         """Rooms for all who have none, and those wished for, with the fewest moves."""
         return await self._carry_out(
-            "AssignRooms", lambda connection: self._assign(connection, order, wishes)
+            "AssignRooms", order, lambda connection: self._assign(connection, order, wishes)
         )
 
     async def _assign(

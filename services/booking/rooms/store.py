@@ -70,7 +70,9 @@ WHERE tenant_id = $1 AND room_type_id = $2 AND night >= $3 AND night < $4
     async def shut(self, order: Order, room_id: str, nights: Span, *, forced: bool) -> Shut:
         """Take a room out of order; refused when somebody would have no room, unless forced."""
         return await self._carry_out(
-            "ShutRoom", lambda connection: self._shut(connection, order, room_id, nights, forced)
+            "ShutRoom",
+            order,
+            lambda connection: self._shut(connection, order, room_id, nights, forced),
         )
 
     async def _shut(
@@ -145,7 +147,7 @@ WHERE t.tenant_id = $1 AND t.room_type_id = $2
         """Sell a room again from today on; who has no room gets one where there is one now."""
         return (
             await self._carry_out(
-                "ReopenRoom", lambda connection: self._reopen(connection, order, closure_id)
+                "ReopenRoom", order, lambda connection: self._reopen(connection, order, closure_id)
             )
         ).closure
 
@@ -192,7 +194,9 @@ WHERE t.tenant_id = $1 AND t.room_type_id = $2
         self, tenant_id: str, room_type_id: str, after: Place, size: int
     ) -> list[Closure]:
         """At most `size` rooms that are or will be shut, by first night, after a place."""
-        rows = await self._postgres.fetch(self.SELECT_OPEN, tenant_id, *after, room_type_id, size)
+        rows = await self._postgres.of(tenant_id).fetch(
+            self.SELECT_OPEN, tenant_id, *after, room_type_id, size
+        )
         return [_closure(row) for row in rows]
 
     SELECT_DEBTS = """
@@ -219,7 +223,7 @@ GROUP BY d.night, d.room_type_id ORDER BY d.night, d.room_type_id LIMIT $4
 
     async def debts(self, tenant_id: str, after: tuple[dt.date, str], size: int) -> list[Debt]:
         """At most `size` nights on which more is sold than there is, after a place."""
-        rows = await self._postgres.fetch(self.SELECT_DEBTS, tenant_id, *after, size)
+        rows = await self._postgres.of(tenant_id).fetch(self.SELECT_DEBTS, tenant_id, *after, size)
         return [
             Debt(row["night"], row["room_type_id"], row["room_count"], row["homeless"] or ())
             for row in rows

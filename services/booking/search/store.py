@@ -68,7 +68,7 @@ ORDER BY h.item
 
     async def counters(self, asked: Sequence[Asked]) -> list[Counters | MeshError]:
         """The hotels around their stays, far enough for alternatives; in one statement."""
-        rows = await self._postgres.fetch(
+        rows = await self._postgres.of(*{tenant_id for tenant_id, _ in asked}).fetch(
             self.SELECT_COUNTERS,
             [tenant_id for tenant_id, _ in asked],
             [_shifted(stay.check_in, -AROUND) for _, stay in asked],

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from meshkit.postgres import Postgres
+from meshkit.postgres import Named, Postgres
 from services.booking.search.store import SearchStore
 from tests.integration.booking.hotel import Hotel, Sql
 
@@ -66,6 +66,10 @@ class Spy:
     def __init__(self, postgres: Postgres) -> None:
         self._postgres = postgres
         self.sent: list[tuple[str, Sequence[object]]] = []
+
+    def of(self, *tenants: str) -> Named:
+        """Statements that name hotels are sent over this one."""
+        return Named(self, tenants)  # type: ignore[arg-type]
 
     async def fetch(self, sql: str, *arguments: object) -> Any:
         """All rows of one statement."""

@@ -90,6 +90,33 @@ async def test_a_name_ends_with_its_transaction(pool: Postgres) -> None:
     assert await pool.fetchval(NAMED) == ""
 
 
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT room_id FROM room WHERE room_id >= $1 ORDER BY room_id DESC LIMIT 2",
+        "WITH known AS (SELECT room_id FROM room) SELECT room_id FROM known WHERE room_id >= $1",
+        "SELECT a.room_id FROM room a JOIN room b USING (tenant_id, room_id) WHERE room_id >= $1",
+        "SELECT rooms_of('ben') WHERE $1::int > 0",
+    ],
+)
+async def test_a_query_names_its_hotels_in_its_one_statement(pool: Postgres, query: str) -> None:
+    for _ in range(10):  # Also once the plan is a generic one.
+        before = pool.statements
+        assert [row[0] for row in await pool.of("ben").fetch(query, 1)] == [2]
+        assert pool.statements - before == 1
+        assert await pool.fetchval(NAMED) == ""
+
+
+async def test_what_changes_rows_names_its_hotels_as_its_transaction_begins(pool: Postgres) -> None:
+    before = pool.statements
+    changed = "UPDATE room SET room_id = room_id + 10 WHERE room_id < $1 RETURNING room_id"
+    assert [row[0] for row in await pool.of("ana", "o'hara").fetch(changed, 9)] == [11]
+    assert pool.statements - before == 3  # BEGIN, the one, COMMIT
+    async with pool.of("ana").acquire() as connection, connection.transaction():
+        assert await connection.fetchval(ROOM_IDS) == [11]
+    assert await pool.fetchval(NAMED) == ""
+
+
 async def test_a_hot_function_names_its_hotels_itself(pool: Postgres) -> None:
     before = pool.statements
     assert [row[0] for row in await pool.fetch("SELECT rooms_of('ben')")] == [2]

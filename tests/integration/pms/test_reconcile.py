@@ -177,7 +177,7 @@ async def test_every_difference_is_named(front: Front, pms: PmsControl, arrival:
     await book_at_desk(pms, "DBL", arrival, 1, key=key["twice"])
     await book_at_desk(pms, "DBL", _day(arrival, 5), 1, key=f"cj:{uuid4()}")
     await front.bookings.cancel("mirador", uuid4(), b"x", booked["gone"].reservation_id)
-    await front.store._postgres.execute("UPDATE pms_booking SET step = 'NONE'")
+    await front.store._postgres.of("mirador").execute("UPDATE pms_booking SET step = 'NONE'")
     found = await front.reconciler.compare(hotel)
     assert Counter(one.kind for one in found) == {
         DifferenceKind.MISSING_THERE: 1,
@@ -221,7 +221,7 @@ async def _settle(front: Front, booked: Reservation) -> None:
 
 async def _nothing_open(front: Front) -> bool:
     sql = "SELECT count(*) FROM pms_booking WHERE step <> 'NONE'"
-    return bool(await front.store._postgres.fetchval(sql) == 0)
+    return bool(await front.store._postgres.of("mirador").fetchval(sql) == 0)
 
 
 def _day(day: dt.date, later: int) -> dt.date:

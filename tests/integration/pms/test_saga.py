@@ -223,13 +223,13 @@ async def _becomes(front: Front, booked: Reservation, state: ReservationState) -
 
 
 async def _settled(front: Front) -> bool:
-    count: Any = await front.store._postgres.fetchval(OPEN)
+    count: Any = await front.store._postgres.of("mirador").fetchval(OPEN)
     return bool(count == 0)
 
 
 async def _failed(front: Front) -> bool:
     sql = "SELECT count(*) FROM pms_booking WHERE failure_count > 0 OR send_count > 0"
-    return bool(await front.store._postgres.fetchval(sql))
+    return bool(await front.store._postgres.of("mirador").fetchval(sql))
 
 
 async def _sent(pms: PmsControl) -> bool:
