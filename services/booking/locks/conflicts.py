@@ -72,12 +72,12 @@ WITH live AS MATERIALIZED (
     GROUP BY 1, l.check_in, l.check_out, l.expire_time
 ),
 booked AS MATERIALIZED (
-    SELECT s.reservation_id AS holder_id, lower(s.nights) AS check_in, upper(s.nights) AS check_out,
+    SELECT s.reservation_id AS holder_id, s.arrival AS check_in, s.departure AS check_out,
         count(*) AS room_count, r.guest_id, NULL::timestamptz AS expire_time
     FROM stay s JOIN reservation r USING (tenant_id, reservation_id)
     WHERE s.tenant_id = $1 AND s.room_type_id = $2 AND s.occupying
-        AND upper(s.nights) > $3 AND lower(s.nights) < $4
-    GROUP BY s.tenant_id, s.reservation_id, s.nights, r.guest_id
+        AND s.departure > $3 AND s.arrival < $4
+    GROUP BY s.tenant_id, s.reservation_id, s.arrival, s.departure, r.guest_id
 ),
 taken AS MATERIALIZED (
     SELECT d.night
@@ -104,12 +104,12 @@ WITH place AS MATERIALIZED (
     SELECT room_type_id, room_key FROM room WHERE tenant_id = $1 AND room_id = $2
 ),
 booked AS MATERIALIZED (
-    SELECT s.reservation_id AS holder_id, lower(s.nights) AS check_in, upper(s.nights) AS check_out,
+    SELECT s.reservation_id AS holder_id, s.arrival AS check_in, s.departure AS check_out,
         1::bigint AS room_count, r.guest_id, NULL::timestamptz AS expire_time
     FROM place p
     JOIN stay s ON s.tenant_id = $1 AND s.room_type_id = p.room_type_id
         AND s.room_key = p.room_key AND s.occupying
-        AND upper(s.nights) > $3 AND lower(s.nights) < $4
+        AND s.departure > $3 AND s.arrival < $4
     JOIN reservation r ON r.tenant_id = s.tenant_id AND r.reservation_id = s.reservation_id
     UNION ALL
     SELECT coalesce(l.part_of, l.lock_id), l.check_in, l.check_out, 1,

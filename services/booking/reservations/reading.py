@@ -75,16 +75,16 @@ SELECT s.reservation_id
 FROM stay s
 JOIN reservation r ON r.tenant_id = s.tenant_id AND r.reservation_id = s.reservation_id
 WHERE s.tenant_id = $1 AND s.stay_number = 1
-    AND lower(s.nights) >= $2 AND lower(s.nights) < $3
-    AND (lower(s.nights), s.reservation_id) > ($4, $5)
+    AND s.arrival >= $2 AND s.arrival < $3
+    AND (s.arrival, s.reservation_id) > ($4, $5)
     AND (cardinality($6::text[]) = 0 OR r.state = ANY ($6))
     AND ($7 = '' OR r.guest_id = $7)
-    AND ($8::date IS NULL OR s.nights @> $8::date)
-ORDER BY lower(s.nights), s.reservation_id LIMIT $9
+    AND ($8::date IS NULL OR s.arrival <= $8 AND s.departure > $8)
+ORDER BY s.arrival, s.reservation_id LIMIT $9
 """
     BY_IDS = SELECT_ROOMS + (
         "WHERE r.tenant_id = $1 AND r.reservation_id = ANY ($2)"
-        " ORDER BY lower(s.nights), r.reservation_id, s.stay_number"
+        " ORDER BY s.arrival, r.reservation_id, s.stay_number"
     )
 
     async def page(
@@ -145,11 +145,8 @@ SELECT reservation_terms, currency_code FROM property WHERE tenant_id = $1
 SELECT clock_timestamp() AS now, p.time_zone,
     EXISTS (
         SELECT FROM stay s
-        JOIN stay o ON int8range(o.room_key, o.room_key, '[]')
-                && int8range(s.room_key, s.room_key, '[]')
-            AND o.nights && daterange(upper(s.nights), upper(s.nights) + 1)
-            AND lower(o.nights) = upper(s.nights)
-            AND o.occupying AND o.room_key IS NOT NULL
+        JOIN stay o ON o.room_key = s.room_key AND o.arrival = s.departure
+            AND o.departure > s.departure AND o.occupying AND o.room_key IS NOT NULL
         WHERE s.tenant_id = p.tenant_id AND s.reservation_id = $2
             AND s.occupying AND s.room_key IS NOT NULL
     ) AS next_arrival

@@ -27,7 +27,7 @@ SELECT r.reservation_id, r.tenant_id, r.confirmation_code, r.guest_id, r.state, 
     r.cancel_time, r.version, r.terms, r.penalty, r.deposit_amount, r.deposit_due_time,
     r.deposit_receipt_reference, r.deposit_receipt_time, r.late_checkout_until,
     r.late_checkout_fee, r.check_in_time, r.check_out_time,
-    s.stay_number, s.room_type_id, lower(s.nights) AS check_in, upper(s.nights) AS check_out,
+    s.stay_number, s.room_type_id, s.arrival AS check_in, s.departure AS check_out,
     s.adult_count, s.child_count, s.nightly_prices, s.currency_code, s.quote, m.room_number
 FROM reservation r
 JOIN stay s ON s.tenant_id = r.tenant_id AND s.reservation_id = r.reservation_id

@@ -228,8 +228,8 @@ WHERE s.tenant_id = $1 AND s.reservation_id = $2
 
     # From a day on: all of a reservation that ended, the rest of one that left early.
     COUNT_BACK = """
-SELECT count_stay(s.tenant_id, s.room_type_id, $3, upper(s.nights), 0, -1) FROM stay s
-WHERE s.tenant_id = $1 AND s.reservation_id = $2 AND s.occupying AND upper(s.nights) > $3
+SELECT count_stay(s.tenant_id, s.room_type_id, $3, s.departure, 0, -1) FROM stay s
+WHERE s.tenant_id = $1 AND s.reservation_id = $2 AND s.occupying AND s.departure > $3
 """
     UPDATE_STAYS = """
 UPDATE stay SET occupying = $3, nights = daterange($4, $5)

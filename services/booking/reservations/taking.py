@@ -256,7 +256,7 @@ SELECT reason, metadata FROM take_quoted_room($1, $2, $3, $4, $5, $6, $7, $8, $9
 WITH pinned AS (
     UPDATE stay SET pinned = true
     WHERE tenant_id = $1 AND reservation_id = $2 AND stay_number = $3
-    RETURNING tenant_id, room_type_id, upper(nights) AS departure
+    RETURNING tenant_id, room_type_id, departure
 )
 SELECT pin_type(tenant_id, room_type_id, departure) FROM pinned
 """

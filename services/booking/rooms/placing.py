@@ -41,13 +41,13 @@ SELECT 'SHUT', closure_id, 0, room_key, greatest(lower(nights), $3), upper(night
 FROM room_closure
 WHERE tenant_id = $1 AND room_type_id = $2 AND end_time IS NULL AND upper(nights) > $3
 UNION ALL
-SELECT 'STAY', s.reservation_id, s.stay_number, s.room_key, greatest(lower(s.nights), $3),
-    upper(s.nights),
+SELECT 'STAY', s.reservation_id, s.stay_number, s.room_key, greatest(s.arrival, $3),
+    s.departure,
     s.pinned OR s.room_key IS NOT NULL AND r.state IN ('CHECKED_IN', 'CHECKED_OUT'),
     r.confirmation_code, s.room_key IS NULL
 FROM stay s
 JOIN reservation r ON r.tenant_id = s.tenant_id AND r.reservation_id = s.reservation_id
-WHERE s.tenant_id = $1 AND s.room_type_id = $2 AND s.occupying AND upper(s.nights) > $3
+WHERE s.tenant_id = $1 AND s.room_type_id = $2 AND s.occupying AND s.departure > $3
 UNION ALL
 SELECT 'LOCK', lock_id, 0, room_key, greatest(check_in, $3), check_out, pinned, '',
     left_out

@@ -50,8 +50,8 @@ class RoomStore(AssignmentStore):
     SELECT_SHUT = """
 SELECT EXISTS (
     SELECT FROM room_closure c
-    WHERE int8range(c.room_key, c.room_key, '[]') && int8range($1, $1, '[]')
-        AND c.nights && daterange($2, $3) AND c.end_time IS NULL
+    WHERE c.tenant_id = $1 AND c.room_type_id = $2 AND c.room_key = $3
+        AND c.nights && daterange($4, $5) AND c.end_time IS NULL
 )
 """
     INSERT_CLOSURE = """
@@ -90,7 +90,9 @@ WHERE tenant_id = $1 AND room_type_id = $2 AND night >= $3 AND night < $4
         plan = await load(connection, *type_key)
         if nights.last < plan.today:
             raise InvalidArgument.field("last_night_date", "is before the property's today")
-        if await connection.fetchval(self.SELECT_SHUT, room["room_key"], nights.first, nights.end):
+        if await connection.fetchval(
+            self.SELECT_SHUT, *type_key, room["room_key"], nights.first, nights.end
+        ):
             return await self._refused(connection, order, refusal("ALREADY_SHUT"))
         without = without_room(plan, room["room_key"], nights)
         if (without.left_out or without.disturbed) and not forced:
@@ -133,7 +135,7 @@ UPDATE room_type t SET pinned_until = (
         SELECT upper(c.nights) AS departure FROM room_closure c
         WHERE c.tenant_id = $1 AND c.room_type_id = $2 AND c.end_time IS NULL
         UNION ALL
-        SELECT upper(s.nights) FROM stay s
+        SELECT s.departure FROM stay s
         WHERE s.tenant_id = $1 AND s.room_type_id = $2 AND s.occupying AND s.pinned
         UNION ALL
         SELECT l.check_out FROM room_lock l
@@ -210,11 +212,11 @@ FROM (
     SELECT n.night, n.room_type_id, n.debt, NULL::uuid AS reservation_id
     FROM hotel h JOIN night_inventory n ON n.tenant_id = $1 AND n.debt > 0 AND n.night >= h.today
     UNION ALL
-    SELECT greatest(lower(s.nights), h.today) + g.day, s.room_type_id, 0, s.reservation_id
+    SELECT greatest(s.arrival, h.today) + g.day, s.room_type_id, 0, s.reservation_id
     FROM hotel h
     JOIN stay s ON s.tenant_id = $1 AND s.occupying AND s.room_key IS NULL
-        AND upper(s.nights) > h.today
-    CROSS JOIN generate_series(0, upper(s.nights) - greatest(lower(s.nights), h.today) - 1)
+        AND s.departure > h.today
+    CROSS JOIN generate_series(0, s.departure - greatest(s.arrival, h.today) - 1)
         AS g (day)
 ) d
 WHERE (d.night, d.room_type_id) > ($2, $3)
