@@ -69,6 +69,11 @@ class PmsControl:
         told = await self._call("GET", f"bookings?property_id={property_id}")
         return [one for one in told["bookings"] if one["state"] == "booked" or not active]
 
+    async def history(self, property_id: str) -> list[dict[str, Any]]:
+        """Every version of every booking, with its `time`, oldest first."""
+        told = await self._call("GET", f"history?property_id={property_id}")
+        return list(told["versions"])
+
     async def report(self) -> dict[str, Any]:
         """Counters."""
         told: dict[str, Any] = await self._call("GET", "report")

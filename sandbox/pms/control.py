@@ -4,6 +4,7 @@ PUT    /control/properties   [{"property_id", "secret", "room_types": [{"room_ty
 POST   /control/bookings     {"property_id", "room_type_id", "check_in", "check_out"}: at the desk
 DELETE /control/bookings     ?property_id=&booking_id=   cancelled at the desk
 GET    /control/bookings     ?property_id=   every booking as it is
+GET    /control/history      ?property_id=   every booking as it ever was, with the time of that
 POST   /control/faults       see `sandbox.pms.faults`: one or a list
 PUT    /control/faults       {"share", "kinds", "seconds", "seed"}: at random from now on
 DELETE /control/faults       everything works again
@@ -12,6 +13,9 @@ POST   /control/restart      {"seconds"}: refuses connections for so long, and h
 GET    /control/report       requests by hotel and operation, faults by kind, notices by answer
 """
 
+import itertools
+import time
+from operator import itemgetter
 from typing import Any
 
 from aiohttp import web
@@ -28,6 +32,7 @@ def routes() -> list[web.RouteDef]:
         web.post("/control/bookings", book_at_desk),
         web.delete("/control/bookings", cancel_at_desk),
         web.get("/control/bookings", bookings),
+        web.get("/control/history", history),
         web.post("/control/faults", add_faults),
         web.put("/control/faults", faults_by_chance),
         web.delete("/control/faults", clear_faults),
@@ -89,6 +94,15 @@ async def bookings(request: web.Request) -> web.Response:
     """Every booking, the cancelled ones included."""
     hotel = _hotel(request.app[WORLD], request.query.get("property_id", ""))
     return web.json_response({"bookings": [one.to_json() for one in hotel.bookings()]})
+
+
+async def history(request: web.Request) -> web.Response:
+    """Every version of every booking, oldest first; times are seconds since 1970."""
+    hotel = _hotel(request.app[WORLD], request.query.get("property_id", ""))
+    began = time.time() - time.monotonic()
+    versions = sorted(itertools.chain(*hotel.past.values()), key=itemgetter(1))
+    told = [{"time": began + when, "booking": one.to_json()} for when, _, one in versions]
+    return web.json_response({"versions": told})
 
 
 async def add_faults(request: web.Request) -> web.Response:
