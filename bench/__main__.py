@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import acks, locks, parses, replies, report, resolves, searches, wrk
+from bench import acks, locks, parses, pms, replies, report, resolves, searches, wrk
 from bench.measuring import BenchError, Entry, Group, measure
 from sandbox.processes import SandboxError
 
@@ -22,6 +22,7 @@ GROUPS = (
     replies.GROUP,
     locks.GROUP,
     searches.GROUP,
+    pms.GROUP,
 )
 DRIVEN_BY_WRK = (acks.GROUP, acks.LOADED_GROUP)
 ENTRIES = {entry.name: entry for group in GROUPS for entry in group.entries}

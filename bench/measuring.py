@@ -42,6 +42,8 @@ class Entry:
     """The entry that it is compared with, turn by turn."""
     least_value: float | None = None
     """Below this the target is missed; for a ceiling, the whole run is void."""
+    most_value: float | None = None
+    """Above this the target is missed: for what should be short."""
     least_ratio: float | None = None
     own_processes: tuple[str, ...] | None = None
     """Those whose CPU counts as ours; None for all that were measured."""

@@ -86,6 +86,7 @@ def _line(series: Series, ceiling: Series | None) -> Line:
         "cpu_us_per_item": round(sum(ours), 1) if ours else None,
         "cpu_us_per_item_by_process": {name: round(us, 1) for name, us in cpu.items()},
         "least_value": entry.least_value,
+        "most_value": entry.most_value,
         "least_ratio": entry.least_ratio,
         "meets_target": _meets(entry, value, ratio),
         "explains": entry.explains,
@@ -105,6 +106,8 @@ def _meets(entry: Entry, value: float, ratio: float | None) -> bool | None:
     verdicts = []
     if entry.least_value is not None:
         verdicts.append(value >= entry.least_value)
+    if entry.most_value is not None:
+        verdicts.append(value <= entry.most_value)
     if entry.least_ratio is not None and ratio is not None:
         verdicts.append(ratio >= entry.least_ratio)
     return all(verdicts) if verdicts else None
@@ -127,11 +130,13 @@ def _row(line: Mapping[str, Any]) -> tuple[str, ...]:
 def _target(line: Mapping[str, Any]) -> str:
     wanted = []
     if line["least_value"] is not None:
-        wanted.append(f"{line['least_value']:,.0f} {line['unit']}")
+        wanted.append(f"at least {line['least_value']:,.0f} {line['unit']}")
+    if line["most_value"] is not None:
+        wanted.append(f"at most {line['most_value']:,g} {line['unit']}")
     if line["least_ratio"] is not None:
-        wanted.append(f"ratio {line['least_ratio']}")
+        wanted.append(f"at least ratio {line['least_ratio']}")
     verdict = {True: "met", False: "MISSED", None: "not judged"}[line["meets_target"]]
-    return f"{verdict} (at least {' and '.join(wanted)})" if wanted else ""
+    return f"{verdict} ({' and '.join(wanted)})" if wanted else ""
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:

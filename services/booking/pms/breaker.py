@@ -1,6 +1,7 @@
 """Circuit breakers that replicas share: a system that fails in a row is left alone.
 
-Five failures open one, or two when nothing has worked for four seconds.
+Five failures open one, or two when nothing has worked for so long as `LONG_SECONDS`, counted
+from the beginning of the first: calls that hang take their time to fail.
 
 One for each hotel, reads and writes apart, in Redis under one hash tag. After
 `OPEN_SECONDS` one read tries (half-open); a write tries only while reads work.
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 READ, WRITE = "read", "write"
 
 FAILURES = 5
-LONG_SECONDS = 4.0
+LONG_SECONDS = 3.5
+"""Two reads that hang are four seconds: a breaker opens within five."""
 OPEN_SECONDS = 3.0
 """Recovered, a hotel is asked again after that: well within ten seconds."""
 PROBE_SECONDS = 12.0
@@ -44,16 +46,16 @@ class State(IntEnum):
 
 
 # KEYS: this breaker, that of reads. ARGV: what (ask, ok, bad, look), and the times in
-# milliseconds: open, probe, forget; failures; 1 for a read; how long nothing may work. A
-# breaker is a hash: `failures` in a row, `since` when, `open_until`, `probe_until`. Answers
-# the state, and for an ask how long to wait (0: go).
+# milliseconds: open, probe, forget; failures; 1 for a read; how long nothing may work; how
+# long the call took. A breaker is a hash: `failures` in a row, `since` when, `open_until`,
+# `probe_until`. Answers the state, and for an ask how long to wait (0: go).
 SCRIPT = """
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local open_ms, probe_ms, forget_ms = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local values = redis.call('HMGET', KEYS[1], 'failures', 'open_until', 'probe_until', 'since')
 local failures, open_until, probe_until, since =
-    tonumber(values[1] or 0), tonumber(values[2] or 0), tonumber(values[3] or 0), tonumber(values[4] or now)
+    tonumber(values[1] or 0), tonumber(values[2] or 0), tonumber(values[3] or 0), tonumber(values[4] or now - tonumber(ARGV[8]))
 if ARGV[1] == 'ok' then
     redis.call('DEL', KEYS[1])
     return {0, 0}
@@ -118,32 +120,35 @@ class Breakers:
         """A call was answered."""
         return (await self._do("ok", tenant_id, operation))[0]
 
-    async def failed(self, tenant_id: str, operation: str) -> State:
-        """A call was not answered."""
-        return (await self._do("bad", tenant_id, operation))[0]
+    async def failed(self, tenant_id: str, operation: str, took: float = 0.0) -> State:
+        """A call was not answered, for so many seconds."""
+        return (await self._do("bad", tenant_id, operation, took))[0]
 
-    async def _do(self, what: str, tenant_id: str, operation: str) -> tuple[State, float]:
+    async def _do(
+        self, what: str, tenant_id: str, operation: str, took: float = 0.0
+    ) -> tuple[State, float]:
         if self._clock.monotonic() >= self._away_until:
             keys = [f"booking:{{{tenant_id}}}:pms:breaker:{one}" for one in (operation, READ)]
             times = [round(s * 1000) for s in (OPEN_SECONDS, PROBE_SECONDS, FORGET_SECONDS)]
             arguments: list[str | int] = [what, *times, FAILURES, int(operation == READ)]
-            arguments.append(round(LONG_SECONDS * 1000))
+            arguments += [round(LONG_SECONDS * 1000), round(took * 1000)]
             try:
                 state, wait = await self._script(keys=keys, args=arguments)
                 return State(int(state)), int(wait) / 1000
             except REDIS_ERRORS:
                 self._away_until = self._clock.monotonic() + PAUSE_SECONDS
-        return self._do_here(what, tenant_id, operation, self._clock.monotonic())
+        return self._do_here(what, tenant_id, operation, took)
 
     def _do_here(
-        self, what: str, tenant_id: str, operation: str, now: float
+        self, what: str, tenant_id: str, operation: str, took: float
     ) -> tuple[State, float]:
+        now = self._clock.monotonic()
         one = self._kept(tenant_id, operation)
         if what == "ok":
             self._local.pop((tenant_id, operation), None)
             return State.CLOSED, 0.0
         if what == "bad":
-            one.since = one.since if one.failures else now
+            one.since = one.since if one.failures else now - took
             one.failures += 1
             one.probe_until = 0.0
             long = one.failures > 1 and now - one.since >= LONG_SECONDS

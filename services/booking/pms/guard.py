@@ -120,12 +120,13 @@ class GuardedPms:
 
     async def _read(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
         await self._admit(operation, READ)
+        began = time.monotonic()
         try:
             with self._metrics.seconds.labels(operation).time():
                 answer = await call()
         except Unavailable:
             self._count(operation, "away")
-            await self._breakers.failed(self._tenant_id, READ)
+            await self._breakers.failed(self._tenant_id, READ, time.monotonic() - began)
             raise
         except ResourceExhausted as busy:
             self._count(operation, "busy")
@@ -139,7 +140,7 @@ class GuardedPms:
             raise
         except BaseException:
             # Cut short: nobody knows whether it works, and the next one may try.
-            await self._breakers.failed(self._tenant_id, READ)
+            await self._breakers.failed(self._tenant_id, READ, time.monotonic() - began)
             raise
         self._count(operation, "ok")
         await self._breakers.worked(self._tenant_id, READ)
@@ -148,11 +149,12 @@ class GuardedPms:
     async def _write(self, operation: str, call: Callable[[], Awaitable[Outcome]]) -> Outcome:
         async with self._turn():
             await self._admit(operation, WRITE)
+            began = time.monotonic()
             with self._metrics.seconds.labels(operation).time():
                 outcome = await call()
         self._count(operation, _OUTCOMES[outcome.verdict])
         if outcome.verdict is Verdict.UNKNOWN and not outcome.reason.startswith("HTTP 4"):
-            await self._breakers.failed(self._tenant_id, WRITE)
+            await self._breakers.failed(self._tenant_id, WRITE, time.monotonic() - began)
         else:
             await self._breakers.worked(self._tenant_id, WRITE)
         return outcome

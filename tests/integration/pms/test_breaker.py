@@ -53,6 +53,16 @@ async def test_five_failures_in_a_row_open_it_for_everybody(
     assert await there.ask("mirador", WRITE) is State.CLOSED
 
 
+async def test_two_that_hang_open_it(pair: tuple[Breakers, Breakers]) -> None:
+    """Nothing has worked since the first of them began."""
+    here, there = pair
+    assert await here.failed("mirador", READ, breaker.LONG_SECONDS / 2) is State.CLOSED
+    assert await here.failed("mirador", READ, breaker.LONG_SECONDS / 2) is State.CLOSED
+    await here.worked("mirador", READ)
+    assert await here.failed("mirador", READ, breaker.LONG_SECONDS) is State.CLOSED
+    assert await there.failed("mirador", READ, breaker.LONG_SECONDS) is State.OPEN
+
+
 async def test_one_read_tries_and_its_answer_decides(pair: tuple[Breakers, Breakers]) -> None:
     here, there = pair
     await _open(here, READ)

@@ -34,6 +34,13 @@ def test_a_missed_ratio_is_said() -> None:
     assert "MISSED (at least ratio 0.5)" in report.table(lines)
 
 
+def test_what_should_be_short_has_a_most_value() -> None:
+    short = Entry("short", "ms", "How long it takes.", most_value=10)
+    met, missed = report.lines_of([series(short, 10), series(short, 10.1)])
+    assert (met["meets_target"], missed["meets_target"]) == (True, False)
+    assert "MISSED (at most 10 ms)" in report.table([missed])
+
+
 def test_a_run_below_its_ceilings_is_void() -> None:
     lines = report.lines_of([series(CEILING, 99), series(OURS, 99)])
     assert "ceiling.test reached 99" in report.void(lines)
