@@ -84,30 +84,34 @@ def signed(
     return Notice("mirador", notice_id, told["webhook-timestamp"], told["webhook-signature"], body)
 
 
-GOOD = signed()
-FORGED = {
-    "another secret": signed(secret=OTHER),
-    "no signature": replace(GOOD, signature=""),
-    "a truncated signature": replace(GOOD, signature=GOOD.signature[:-4]),
-    "not base64": replace(GOOD, signature="v1,ñ"),
-    "no version": replace(GOOD, signature=GOOD.signature.removeprefix("v1,")),
-    "another version": replace(GOOD, signature=GOOD.signature.replace("v1", "v2")),
-    "another body": replace(GOOD, body=BODY + b" "),
-    "a body that is no text": replace(GOOD, body=b"\xff\xfe"),
-    "another id": replace(GOOD, notice_id="n-2"),
-    "another time": replace(GOOD, timestamp=str(int(GOOD.timestamp) + 1)),
-    "no time": replace(GOOD, timestamp=""),
-    "too old": signed(ago=OLD),
-    "from the future": signed(ago=-OLD - 60),
-    "a hotel without a system": replace(GOOD, tenant_id="luna"),
-    "no hotel": replace(GOOD, tenant_id="../mirador"),
-}
+def forged() -> dict[str, Notice]:
+    """What looks like a notice of just now, each with one thing wrong."""
+    good = signed()
+    return {
+        "another secret": signed(secret=OTHER),
+        "no signature": replace(good, signature=""),
+        "a truncated signature": replace(good, signature=good.signature[:-4]),
+        "not base64": replace(good, signature="v1,ñ"),
+        "no version": replace(good, signature=good.signature.removeprefix("v1,")),
+        "another version": replace(good, signature=good.signature.replace("v1", "v2")),
+        "another body": replace(good, body=BODY + b" "),
+        "a body that is no text": replace(good, body=b"\xff\xfe"),
+        "another id": replace(good, notice_id="n-2"),
+        "another time": replace(good, timestamp=str(int(good.timestamp) + 1)),
+        "no time": replace(good, timestamp=""),
+        "too old": signed(ago=OLD),
+        "from the future": signed(ago=-OLD - 60),
+        "a hotel without a system": replace(good, tenant_id="luna"),
+        "no hotel": replace(good, tenant_id="../mirador"),
+    }
 
 
 async def test_what_is_not_signed_by_the_hotel_is_refused_and_nothing_is_stored(
     world: World, pms: PmsControl
 ) -> None:
-    believed = [what for what, notice in FORGED.items() if not await _refused(world.taker, notice)]
+    believed = [
+        what for what, notice in forged().items() if not await _refused(world.taker, notice)
+    ]
     assert believed == []
     assert await world.stored() == (0, 0)
     await world.taker.look()
