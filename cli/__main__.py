@@ -14,6 +14,7 @@ from cli import (
     certificates,
     dead_letters,
     doctor,
+    guest,
     inventory,
     keys,
     lock,
@@ -86,6 +87,7 @@ def parser() -> argparse.ArgumentParser:
         audit,
         template,
         usage,
+        guest,
         window,
     )
     for module in modules:

@@ -12,6 +12,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cli.asking import SECONDS, asks, pages
+from cli.guest import name_guest, named
 from cli.places import UsageError
 
 
@@ -29,11 +30,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     for verb, act in ((show, _show), (template, _template), (merges, _merges)):
         verb.add_argument("tenant", metavar="TENANT", help="the hotel's id")
         asks(verb, "messaging", MessagingOperationsServiceStub, act)
-    guest = show.add_mutually_exclusive_group(required=True)
-    guest.add_argument("--conversation", type=int, metavar="ID", help="the conversation's id")
-    guest.add_argument("--guest", metavar="DIGITS", help="the guest's number; needs --number")
-    guest.add_argument("--user-id", metavar="ID", help="the guest's user id; needs --number")
-    show.add_argument("--number", default="", metavar="ID", help="Meta's id of the hotel's number")
+    name_guest(show)
     template.add_argument("name", nargs="?", metavar="NAME", help="the template's name")
     template.add_argument("--language", default="es", metavar="CODE", help="its language; es")
     template.add_argument(
@@ -46,13 +43,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _show(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.GetWindowRequest(tenant_id=options.tenant, phone_number_id=options.number)
-    if options.conversation:
-        request.conversation_id = options.conversation
-    elif options.guest:
-        request.whatsapp_id = options.guest
-    else:
-        request.user_id = options.user_id
+    request = named(pb.GetWindowRequest(tenant_id=options.tenant), options)
     yield line(stub.GetWindow(request, timeout=SECONDS).window)
 
 

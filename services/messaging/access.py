@@ -30,6 +30,7 @@ ACCESS: Access = {
         "SetWindowTemplate": (OPERATOR,),
         # It opens what guests wrote, though it tells nothing of it.
         "ReplayConversation": (OPERATOR,),
+        "EraseGuest": (OPERATOR,),
     },
     "conserje.messaging.v1.MediaService": {
         "GetMedia": (OPERATOR, READER),

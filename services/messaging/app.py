@@ -66,6 +66,7 @@ from services.messaging.steps import StepWorker, Wakes
 from services.messaging.store.archive import ArchiveStore
 from services.messaging.store.aside import AsideStore
 from services.messaging.store.effects import EffectStore
+from services.messaging.store.erasure import ErasureStore
 from services.messaging.store.fields import FieldStore
 from services.messaging.store.inbox import InboxStore
 from services.messaging.store.media import MediaStore
@@ -206,6 +207,7 @@ def _serve(
         TemplateStore(postgres),
         MergeStore(postgres),
         replay,
+        ErasureStore(postgres),
         arrived=wakes.arrived,
         messages=wakes.messages,
     )

@@ -15,6 +15,7 @@ from services.messaging.archive.replay import Replay
 from services.messaging.archive.servicer import ArchiveRpcs
 from services.messaging.operations.wire import timestamp
 from services.messaging.store.aside import AsideStore, DeadLetterRow, QuarantineRow
+from services.messaging.store.erasure import Erased, ErasureStore, NotErased
 from services.messaging.store.merges import MergeRow, MergeStore
 from services.messaging.store.templates import TemplateStore
 from services.messaging.store.unknown import UnknownRow, UnknownStore
@@ -38,6 +39,7 @@ class MessagingOperationsServicer(WindowRpcs, ArchiveRpcs):
         templates: TemplateStore,
         merges: MergeStore,
         replay: Replay,
+        erasures: ErasureStore,
         *,
         arrived: Wake,
         messages: Wake,
@@ -48,6 +50,7 @@ class MessagingOperationsServicer(WindowRpcs, ArchiveRpcs):
         self._templates = templates
         self._merges = merges
         self._replay = replay
+        self._erasures = erasures
         self._arrived = arrived
         self._messages = messages
 
@@ -137,6 +140,26 @@ class MessagingOperationsServicer(WindowRpcs, ArchiveRpcs):
         token = str(rows[size - 1].merge_id) if len(rows) > size else ""
         return pb.ListMergesResponse(
             merges=[_merge(row) for row in rows[:size]], next_page_token=token
+        )
+
+    async def EraseGuest(
+        self, request: pb.EraseGuestRequest, context: Context
+    ) -> pb.EraseGuestResponse:
+        """A guest is forgotten."""
+        row = await self._window(request)
+        erased: Erased | NotErased = NotErased.UNKNOWN
+        if row is not None:
+            erased = await self._erasures.erase(request.tenant_id, row.mailbox_id)
+        if erased is NotErased.UNKNOWN:
+            raise NotFound("CONVERSATION_UNKNOWN", "The hotel has not talked with that guest.")
+        if isinstance(erased, NotErased):
+            raise FailedPrecondition(
+                "COMMAND_UNDER_WAY",
+                "A command of the guest is on its way to the booking service; try again once it "
+                "is answered.",
+            )
+        return pb.EraseGuestResponse(
+            item_count=erased.item_count, message_count=erased.message_count
         )
 
     async def _need_same_word(

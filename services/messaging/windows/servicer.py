@@ -41,7 +41,9 @@ class WindowRpcs(MessagingOperationsServiceServicer):
             raise NotFound("CONVERSATION_UNKNOWN", "The hotel has not talked with that guest.")
         return pb.GetWindowResponse(window=_window(row))
 
-    async def _window(self, request: pb.GetWindowRequest) -> WindowRow | None:
+    async def _window(
+        self, request: pb.GetWindowRequest | pb.EraseGuestRequest
+    ) -> WindowRow | None:
         tenant, number = request.tenant_id, request.phone_number_id
         if request.WhichOneof("guest") == "conversation_id":
             return await self._windows.of_conversation(tenant, request.conversation_id)

@@ -15,7 +15,7 @@ EMPTY = """
 TRUNCATE seen, mailbox, mailbox_alias, inbox, quarantine, conversation, effect, outbox,
          delivery_status, number_pause, send_settlement, window_template,
          template, template_account, field_work, mailbox_merge, usage_month, usage_plan, usage_work,
-         media, media_upload, archive, conversation_step
+         media, media_upload, archive, conversation_step, guest_erasure
 """
 
 

@@ -87,6 +87,10 @@ INSERT INTO mailbox_merge (merge_id, phone_number_id, from_mailbox_id, into_mail
 VALUES ({MERGE}, '{NUMBER}', {MERGED_BOX}, {BOX}, 'words-of-mirador', '{TENANT}', now());
 INSERT INTO archive (inbox_id, tenant_id, phone_number_id, item_key, key_id, ciphertext)
 VALUES ({DEAD}, '{TENANT}', '{NUMBER}', '', '', '');
+INSERT INTO conversation_step (tenant_id, mailbox_id, inbox_ids, snapshot, state_hash)
+VALUES ('{TENANT}', {BOX}, '{{{DEAD}}}', 'words-of-mirador', '');
+INSERT INTO guest_erasure (tenant_id, mailbox_id, item_count, message_count)
+VALUES ('{TENANT}', {MERGED_BOX}, 1, 1);
 INSERT INTO media (media_key, tenant_id, phone_number_id, account_id, content, state, failure,
     media_type, store_time, expire_time)
 SELECT one.key, '{TENANT}', '{NUMBER}', '{ACCOUNT}', '', one.state, 'words-of-mirador',
@@ -132,7 +136,7 @@ STORES_OF_ALL_HOTELS = {
         ("InboxStore", _WORKER, "backlog"),
         ("MergeStore", _LEASED, "forward merge"),
         ("StepStore", _LEASED, "commit"),
-        ("ArchiveStore", _WORKER, "oldest_seconds reseal sweep unresolved"),
+        ("ArchiveStore", _WORKER, "oldest_seconds reseal sweep sweep_steps unresolved"),
         ("MediaStore", _CLAIMED, "again claim dead renew stored"),
         ("MediaStore", _WORKER, "backlog ended forget"),
         ("NewsStore", "each of the news says whose it is", "heard take_in"),
@@ -187,6 +191,7 @@ def its_things(tenant_id: str, connection: Any) -> Values:
         "tenant_id": tenant_id,
         "request_id": EFFECT,
         "inbox_id": DEAD,
+        "inbox_ids": [DEAD],
         "media_key": DEAD,
         "mailbox_id": BOX,
         "outbox_id": UNKNOWN,

@@ -1157,3 +1157,71 @@ class ReplayDifference(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ReplayDifference: _TypeAlias = ReplayDifference  # noqa: Y015
+
+@_typing.final
+class EraseGuestRequest(_message.Message):
+    """The request of `EraseGuest`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    WHATSAPP_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    PHONE_NUMBER_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    conversation_id: _builtins.int
+    """By the conversation."""
+    whatsapp_id: _builtins.str
+    """By the guest's number as WhatsApp writes it; needs `phone_number_id`."""
+    user_id: _builtins.str
+    """By the business-scoped user id; needs `phone_number_id`."""
+    phone_number_id: _builtins.str
+    """The number of the hotel that the guest writes to: up to 32 digits. Empty
+    when the conversation is named.
+    """
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        conversation_id: _builtins.int = ...,
+        whatsapp_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        phone_number_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "guest", b"guest", "user_id", b"user_id", "whatsapp_id", b"whatsapp_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "guest", b"guest", "phone_number_id", b"phone_number_id", "tenant_id", b"tenant_id", "user_id", b"user_id", "whatsapp_id", b"whatsapp_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_guest: _TypeAlias = _typing.Literal["conversation_id", "whatsapp_id", "user_id"]  # noqa: Y015
+    _WhichOneofArgType_guest: _TypeAlias = _typing.Literal["guest", b"guest"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_guest) -> _WhichOneofReturnType_guest | None: ...
+
+Global___EraseGuestRequest: _TypeAlias = EraseGuestRequest  # noqa: Y015
+
+@_typing.final
+class EraseGuestResponse(_message.Message):
+    """The answer of `EraseGuest`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ITEM_COUNT_FIELD_NUMBER: _builtins.int
+    MESSAGE_COUNT_FIELD_NUMBER: _builtins.int
+    item_count: _builtins.int
+    """How much of what the guest had written was erased, in messages."""
+    message_count: _builtins.int
+    """How many messages to the guest were erased."""
+    def __init__(
+        self,
+        *,
+        item_count: _builtins.int = ...,
+        message_count: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["item_count", b"item_count", "message_count", b"message_count"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EraseGuestResponse: _TypeAlias = EraseGuestResponse  # noqa: Y015

@@ -103,6 +103,11 @@ class MessagingOperationsServiceStub:
                 request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ReplayConversationRequest.SerializeToString,
                 response_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ReplayConversationResponse.FromString,
                 _registered_method=True)
+        self.EraseGuest = channel.unary_unary(
+                '/conserje.messaging.v1.MessagingOperationsService/EraseGuest',
+                request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.EraseGuestRequest.SerializeToString,
+                response_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.EraseGuestResponse.FromString,
+                _registered_method=True)
         self.SetWindowTemplate = channel.unary_unary(
                 '/conserje.messaging.v1.MessagingOperationsService/SetWindowTemplate',
                 request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SetWindowTemplateRequest.SerializeToString,
@@ -256,6 +261,24 @@ class MessagingOperationsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EraseGuest(self, request, context):
+        """Erases what the hotel has of a guest: what he wrote and its archive, his files, what he was sent
+        and what WhatsApp said of it, the conversation and its commands; and his names, unless another
+        hotel has talked with him under the same number. Who asked for it is in the log of operators'
+        changes, which takes over nothing of what is erased. What stays: the keys by which items are
+        known when they are delivered again, for 9 days; webhooks that tell of changed user ids or calls,
+        for as long as they are archived; counts of what was billed; and reservations, which are the
+        booking service's. Who writes again is a new guest.
+
+        Errors:
+        - NOT_FOUND `CONVERSATION_UNKNOWN`: the hotel has not talked with that guest, or he is erased.
+        - FAILED_PRECONDITION `COMMAND_UNDER_WAY`: a command of his is on its way to the booking service;
+        nothing is erased, try again once it is answered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def SetWindowTemplate(self, request, context):
         """Chooses that template, or none. What is held is looked at again.
 
@@ -334,6 +357,11 @@ def add_MessagingOperationsServiceServicer_to_server(servicer, server):
                     servicer.ReplayConversation,
                     request_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ReplayConversationRequest.FromString,
                     response_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ReplayConversationResponse.SerializeToString,
+            ),
+            'EraseGuest': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseGuest,
+                    request_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.EraseGuestRequest.FromString,
+                    response_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.EraseGuestResponse.SerializeToString,
             ),
             'SetWindowTemplate': grpc.unary_unary_rpc_method_handler(
                     servicer.SetWindowTemplate,
@@ -696,6 +724,33 @@ class MessagingOperationsService:
             '/conserje.messaging.v1.MessagingOperationsService/ReplayConversation',
             conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ReplayConversationRequest.SerializeToString,
             conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ReplayConversationResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseGuest(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.messaging.v1.MessagingOperationsService/EraseGuest',
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.EraseGuestRequest.SerializeToString,
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.EraseGuestResponse.FromString,
             options,
             channel_credentials,
             insecure,

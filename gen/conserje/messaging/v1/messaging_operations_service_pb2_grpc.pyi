@@ -123,6 +123,20 @@ class MessagingOperationsServiceStub:
       names it.
     - FAILED_PRECONDITION `ITEM_ALTERED`: the item of `inbox_id` is not what was archived.
     """
+    EraseGuest: _grpc.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.EraseGuestRequest, _messaging_operations_service_pb2.EraseGuestResponse]
+    """Erases what the hotel has of a guest: what he wrote and its archive, his files, what he was sent
+    and what WhatsApp said of it, the conversation and its commands; and his names, unless another
+    hotel has talked with him under the same number. Who asked for it is in the log of operators'
+    changes, which takes over nothing of what is erased. What stays: the keys by which items are
+    known when they are delivered again, for 9 days; webhooks that tell of changed user ids or calls,
+    for as long as they are archived; counts of what was billed; and reservations, which are the
+    booking service's. Who writes again is a new guest.
+
+    Errors:
+    - NOT_FOUND `CONVERSATION_UNKNOWN`: the hotel has not talked with that guest, or he is erased.
+    - FAILED_PRECONDITION `COMMAND_UNDER_WAY`: a command of his is on its way to the booking service;
+      nothing is erased, try again once it is answered.
+    """
     SetWindowTemplate: _grpc.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.SetWindowTemplateRequest, _messaging_operations_service_pb2.SetWindowTemplateResponse]
     """Chooses that template, or none. What is held is looked at again.
 
@@ -225,6 +239,20 @@ class MessagingOperationsServiceAsyncStub(MessagingOperationsServiceStub):
     - UNAVAILABLE `KEY_MISSING`: an item is under a key that this process does not have; `key_id`
       names it.
     - FAILED_PRECONDITION `ITEM_ALTERED`: the item of `inbox_id` is not what was archived.
+    """
+    EraseGuest: _aio.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.EraseGuestRequest, _messaging_operations_service_pb2.EraseGuestResponse]  # type: ignore[assignment]
+    """Erases what the hotel has of a guest: what he wrote and its archive, his files, what he was sent
+    and what WhatsApp said of it, the conversation and its commands; and his names, unless another
+    hotel has talked with him under the same number. Who asked for it is in the log of operators'
+    changes, which takes over nothing of what is erased. What stays: the keys by which items are
+    known when they are delivered again, for 9 days; webhooks that tell of changed user ids or calls,
+    for as long as they are archived; counts of what was billed; and reservations, which are the
+    booking service's. Who writes again is a new guest.
+
+    Errors:
+    - NOT_FOUND `CONVERSATION_UNKNOWN`: the hotel has not talked with that guest, or he is erased.
+    - FAILED_PRECONDITION `COMMAND_UNDER_WAY`: a command of his is on its way to the booking service;
+      nothing is erased, try again once it is answered.
     """
     SetWindowTemplate: _aio.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.SetWindowTemplateRequest, _messaging_operations_service_pb2.SetWindowTemplateResponse]  # type: ignore[assignment]
     """Chooses that template, or none. What is held is looked at again.
@@ -403,6 +431,26 @@ class MessagingOperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         - UNAVAILABLE `KEY_MISSING`: an item is under a key that this process does not have; `key_id`
           names it.
         - FAILED_PRECONDITION `ITEM_ALTERED`: the item of `inbox_id` is not what was archived.
+        """
+
+    @_abc_1.abstractmethod
+    def EraseGuest(
+        self,
+        request: _messaging_operations_service_pb2.EraseGuestRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messaging_operations_service_pb2.EraseGuestResponse, _abc.Awaitable[_messaging_operations_service_pb2.EraseGuestResponse]]:
+        """Erases what the hotel has of a guest: what he wrote and its archive, his files, what he was sent
+        and what WhatsApp said of it, the conversation and its commands; and his names, unless another
+        hotel has talked with him under the same number. Who asked for it is in the log of operators'
+        changes, which takes over nothing of what is erased. What stays: the keys by which items are
+        known when they are delivered again, for 9 days; webhooks that tell of changed user ids or calls,
+        for as long as they are archived; counts of what was billed; and reservations, which are the
+        booking service's. Who writes again is a new guest.
+
+        Errors:
+        - NOT_FOUND `CONVERSATION_UNKNOWN`: the hotel has not talked with that guest, or he is erased.
+        - FAILED_PRECONDITION `COMMAND_UNDER_WAY`: a command of his is on its way to the booking service;
+          nothing is erased, try again once it is answered.
         """
 
     @_abc_1.abstractmethod

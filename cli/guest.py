@@ -1,0 +1,56 @@
+"""`conserje guest`: what a hotel has of one guest."""
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from conserje.messaging.v1 import messaging_operations_service_pb2 as pb
+from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
+    MessagingOperationsServiceStub,
+)
+
+from cli.asking import SECONDS, asks
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds the command and its verb."""
+    command = commands.add_parser("guest", help="what a hotel has of one guest")
+    verbs = command.add_subparsers(title="verbs", metavar="VERB", required=True)
+    erase = verbs.add_parser(
+        "erase",
+        help="forget a guest for good",
+        description=(
+            "Erases what the guest wrote and was sent, files, conversation and names. Reservations "
+            "stay: they are the booking service's. It cannot be undone."
+        ),
+    )
+    erase.add_argument("tenant", metavar="TENANT", help="the hotel's id")
+    name_guest(erase)
+    asks(erase, "messaging", MessagingOperationsServiceStub, _erase)
+
+
+def name_guest(verb: argparse.ArgumentParser) -> None:
+    """Adds the ways in which a guest is named."""
+    guest = verb.add_mutually_exclusive_group(required=True)
+    guest.add_argument("--conversation", type=int, metavar="ID", help="the conversation's id")
+    guest.add_argument("--guest", metavar="DIGITS", help="the guest's number; needs --number")
+    guest.add_argument("--user-id", metavar="ID", help="the guest's user id; needs --number")
+    verb.add_argument("--number", default="", metavar="ID", help="Meta's id of the hotel's number")
+
+
+def named(request: Any, options: argparse.Namespace) -> Any:
+    """The request, about the guest that was named."""
+    request.phone_number_id = options.number
+    if options.conversation:
+        request.conversation_id = options.conversation
+    elif options.guest:
+        request.whatsapp_id = options.guest
+    else:
+        request.user_id = options.user_id
+    return request
+
+
+def _erase(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    request = named(pb.EraseGuestRequest(tenant_id=options.tenant), options)
+    erased = stub.EraseGuest(request, timeout=SECONDS)
+    yield f"erased: {erased.item_count} messages of the guest, {erased.message_count} of ours"
