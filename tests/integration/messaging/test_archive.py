@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -24,9 +25,11 @@ from sandbox.databases import DatabaseUrls
 from services.messaging.archive.keeper import ArchiveKeeper
 from services.messaging.archive.metrics import ArchiveMetrics
 from services.messaging.archive.sealing import Sealer
+from services.messaging.inbox import append
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.store.archive import Archived, ArchiveStore
-from services.messaging.store.inbox import IngestColumns
+from services.messaging.store.inbox import INGEST, IngestColumns, SealedColumns
+from services.messaging.store.inbox import _arguments as arguments_of
 from tests.conftest import PostgresServer
 from tests.integration.messaging.mesh import ACCOUNT, NUMBER, TENANT, Mesh, status, text
 
@@ -201,6 +204,27 @@ async def test_what_came_before_its_hotel_was_known_comes_under_its_data_key(
     known, unknown = await archived(mesh)
     assert (known.tenant_id, unknown.tenant_id) == (TENANT, None)
     assert all(WORDS.encode() in sealer(folder).open(row) for row in (known, unknown))
+
+
+READ = """
+SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'inbox'
+"""
+
+
+async def test_archiving_a_batch_reads_no_more_of_the_inbox_than_the_batch(mesh: Mesh) -> None:
+    many = range(-3000, 0)
+    await mesh.admin.execute(INBOX, list(many), ["DONE" for _ in many])
+    columns = IngestColumns()
+    for number in range(50):
+        append(columns, text(phone=f"34{number}"), time.time())
+    sealed = SealedColumns("key", [TENANT] * 50, columns.event)
+    postgres = Postgres(mesh.urls.app_url, kept=2, overflow=1)
+    await postgres.start()
+    async with postgres.transaction() as connection:
+        assert len(await connection.fetchval(INGEST, *arguments_of(columns, sealed))) == 50
+        assert await connection.fetchval(READ) < 500
+    await postgres.close()
+    assert await mesh.admin.fetchval("SELECT count(mailbox_id) FROM archive") == 50
 
 
 FILL = """
