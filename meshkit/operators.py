@@ -35,6 +35,19 @@ CREATE TABLE IF NOT EXISTS audit.operator_change (
 );
 CREATE INDEX IF NOT EXISTS operator_change_by_tenant
   ON audit.operator_change (tenant_id, change_number);
+-- Rows show as those of hotels do (`meshkit/tenancy.py`), and all of them to who names everyone.
+DO $$
+BEGIN
+  IF NOT (SELECT relforcerowsecurity FROM pg_class
+          WHERE oid = 'audit.operator_change'::regclass) THEN
+    ALTER TABLE audit.operator_change ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+    CREATE POLICY tenants ON audit.operator_change FOR SELECT USING (
+      ARRAY[tenant_id, '*'] && (
+        SELECT string_to_array(current_setting('app.tenants', true), ','))::text[]);
+    CREATE POLICY owner ON audit.operator_change TO CURRENT_USER USING (true);
+  END IF;
+END
+$$;
 
 -- The owner's rights: the role of the service has none to write here.
 CREATE OR REPLACE FUNCTION audit.record() RETURNS trigger
