@@ -269,7 +269,7 @@ class Hotels:
     async def call(self, name: str, tenant_id: str) -> tuple[str, str]:
         """A hotel names the things of the one to a method of a store: what it asks and gets."""
         method = STORES[name]
-        async with self.postgres.transaction() as connection:
+        async with self.postgres.of(tenant_id).acquire() as connection:
             things = {**its_things(tenant_id, connection), **OTHERWISE.get(name, {})}
             kind = kind_of(method)
             store = self.cache if kind is AudioCache else kind(self.postgres)
