@@ -8,7 +8,9 @@ answer with what it did.
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 from uuid import UUID
 
 import asyncpg
@@ -21,7 +23,13 @@ from services.booking.domain import (
     LockRequest,
     refusal,
 )
-from services.booking.locks.settled import SettledLockStore, lock_answer, lock_columns
+from services.booking.locks.pricing import Priced, priced
+from services.booking.locks.settled import (
+    TAKE_LOCKS,
+    SettledLockStore,
+    lock_answer,
+    lock_columns,
+)
 from services.booking.locks.store import LockStore
 from services.booking.reservations.deciding import ATTEMPTS
 from services.booking.reservations.store import INVENTORY_MOVED
@@ -30,19 +38,21 @@ from services.booking.reservations.taking import TakingStore
 ANSWER_DAYS = 8
 """WhatsApp repeats a webhook for seven days, and the mesh its commands as long."""
 
+NEAR_PINS = "NEAR_PINS"
+"""Counters alone cannot decide it."""
+
 log = structlog.get_logger()
+
+
+class _Decided(NamedTuple):
+    """What a request would cost, and what was decided about it."""
+
+    priced: Priced
+    row: asyncpg.Record
 
 
 class BookingStore(LockStore, SettledLockStore, TakingStore):
     """Locks and reservations of all hotels."""
-
-    ACQUIRE_LOCKS = """
-SELECT item, reason, metadata, lock_id, owner_token, fencing_number, create_time, expire_time,
-    nightly_prices, currency_code, split
-FROM acquire_quoted_locks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15,
-    $16, $17, $18)
-ORDER BY item
-"""
 
     async def acquire(self, requests: Sequence[LockRequest]) -> list[Lock | MeshError]:
         """Decide all requests together; the answers in their order.
@@ -52,43 +62,48 @@ ORDER BY item
         """
         self._metrics.batch.observe(len(requests))
         counted = [one for one in requests if one.by_counters]
-        rows = iter(await self._by_counters(counted) if counted else ())
-        first = [next(rows) if one.by_counters else None for one in requests]
-        answers = []
-        for request, row in zip(requests, first, strict=True):
-            if row is None or row["reason"] == "NEAR_PINS":
-                answer = await self.acquire_settled(request)
+        decided = iter(await self._by_counters(counted) if counted else ())
+        first = [next(decided) if one.by_counters else None for one in requests]
+        answers: list[Lock | MeshError] = []
+        for request, known in zip(requests, first, strict=True):
+            if known is None or known.row["reason"] == NEAR_PINS:
+                answers.append(await self.acquire_settled(request))
             else:
-                answer = lock_answer(request, row)
-            outcome = answer.reason if isinstance(answer, MeshError) else "granted"
-            self._metrics.locks.labels(outcome).inc()
-            answers.append(answer)
+                answers.append(lock_answer(request, known.priced, known.row))
+        outcomes = Counter(
+            one.reason if isinstance(one, MeshError) else "granted" for one in answers
+        )
+        for outcome, count in outcomes.items():
+            self._metrics.locks.labels(outcome).inc(count)
         return answers
 
-    async def _by_counters(self, requests: Sequence[LockRequest]) -> list[asyncpg.Record]:
-        """Their rows; those whose prices had moved since they were read are decided again."""
-        rows = await self._decided(requests)
+    async def _by_counters(self, requests: Sequence[LockRequest]) -> list[_Decided]:
+        """Those whose prices had moved since they were read are decided again."""
+        found = await self._decided(requests)
         for _ in range(1, ATTEMPTS):
-            moved = [place for place, row in enumerate(rows) if row["reason"] == INVENTORY_MOVED]
+            moved = [
+                place for place, one in enumerate(found) if one.row["reason"] == INVENTORY_MOVED
+            ]
             if not moved:
                 break
             self._metrics.locks.labels(INVENTORY_MOVED).inc(len(moved))
             self._book.forget({requests[place].tenant_id for place in moved})
             again = await self._decided([requests[place] for place in moved])
-            for place, row in zip(moved, again, strict=True):
-                rows[place] = row
-        return rows
+            for place, one in zip(moved, again, strict=True):
+                found[place] = one
+        return found
 
-    async def _decided(self, requests: Sequence[LockRequest]) -> list[asyncpg.Record]:
+    async def _decided(self, requests: Sequence[LockRequest]) -> list[_Decided]:
         pages = await self._book.pages(one.tenant_id for one in requests)
-        columns = lock_columns(requests, pages)
+        found = [priced(one, pages.get(one.tenant_id)) for one in requests]
+        columns = lock_columns(requests, found)
         hotels = {one.tenant_id for one in requests}
-        rows = await self._decide(hotels, self.ACQUIRE_LOCKS, columns)
+        rows = await self._decide(hotels, TAKE_LOCKS, (True, *columns))
         split = next((row["split"] for row in rows if row["split"]), None)
         if split:
             self._metrics.splits.inc()
             log.warning("lock batch split", cause=split, size=len(rows))
-        return rows
+        return [_Decided(*one) for one in zip(found, rows, strict=True)]
 
     RELEASE_LOCK = """
 SELECT reason, metadata, subject_id FROM release_lock($1, $2, $3, $4, $5)

@@ -29,8 +29,9 @@ class Priced:
     reason: str = ""
     facts: Mapping[str, Any] = field(default_factory=dict)
     notice_days: int = 0
-    nightly_prices: Sequence[Decimal] = ()
-    quote: str = "{}"
+    quote: Quote | None = None
+    row: str = "{}"
+    """What is in the quote beside the nightly prices, as rows keep it."""
 
 
 def priced(request: LockRequest, page: Page | None) -> Priced:
@@ -61,8 +62,8 @@ def _priced(request: LockRequest, page: Page, rate: Rate) -> Priced:
         reason=PRICE_CHANGED if facts else "",
         facts=facts,
         notice_days=rate.notice_days(request.stay.check_in),
-        nightly_prices=quote.nightly_prices,
-        quote=quotes.to_json(quote, page.terms_json(request.rate_plan_id)),
+        quote=quote,
+        row=quotes.to_json(quote, page.terms_json(request.rate_plan_id)),
     )
 
 
@@ -77,17 +78,16 @@ def refuse_dearer(accepted: Money | None, quotes: Sequence[Quote]) -> None:
 
 def price_columns(found: Sequence[Priced]) -> tuple[list[Any], ...]:
     """The arguments of the function that takes locks, one list for each."""
-    prices: list[Decimal] = []
-    first_prices = []
-    for one in found:
-        first_prices.append(len(prices) + 1)
-        prices.extend(one.nightly_prices)
     return (
         [one.version for one in found],
         [one.reason for one in found],
         [orjson.dumps(one.facts, default=str).decode() if one.facts else "{}" for one in found],
         [one.notice_days for one in found],
-        prices,
-        first_prices,
-        [one.quote for one in found],
+        [_array(one.quote) for one in found],
+        [one.row for one in found],
     )
+
+
+def _array(quote: Quote | None) -> str:
+    """The nightly prices as Postgres writes an array."""
+    return f"{{{','.join(map(str, quote.nightly_prices))}}}" if quote else "{}"

@@ -19,9 +19,8 @@ from meshkit.errors import (
     Unavailable,
 )
 from services.booking import quotes
-from services.booking.domain import Lock, LockRequest, LockState, refusal
-from services.booking.inventory.book import Page
-from services.booking.locks.pricing import price_columns, priced, refuse_dearer
+from services.booking.domain import Lock, LockRequest, LockState, Quote, refusal
+from services.booking.locks.pricing import Priced, price_columns, priced, refuse_dearer
 from services.booking.locks.rows import SELECT_WITH_PARTS, locks_of_rows
 from services.booking.reservations.store import INVENTORY_MOVED, ReservationStore
 from services.booking.rooms.placing import LOCK, UNDECIDED, claim_key, particular_room, settle
@@ -31,6 +30,12 @@ if TYPE_CHECKING:
 
 FINGERPRINTS = 2
 """Where they are among the columns."""
+TAKE_LOCKS = """
+SELECT item, reason, metadata, lock_id, owner_token, fencing_number, create_time, expire_time,
+    nightly_prices, currency_code, quote, split
+FROM take_locks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+ORDER BY item
+"""
 
 log = structlog.get_logger()
 
@@ -38,12 +43,6 @@ log = structlog.get_logger()
 class SettledLockStore(ReservationStore):
     """Locks of room types with pins."""
 
-    ACQUIRE_LOCKS_BY_COUNTERS = """
-SELECT item, reason, metadata, lock_id, owner_token, fencing_number, create_time, expire_time,
-    nightly_prices, currency_code, split
-FROM acquire_locks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
-ORDER BY item
-"""
     LOCK_ROOM_TYPES = """
 SELECT lock_room_types(array_fill($1::text, ARRAY[cardinality($2::text[])]), $2)
 """
@@ -134,12 +133,13 @@ VALUES ($1, 'REFUSED', $4, $2, $5, $6, $7, $8, clock_timestamp())
         parts = [_part(request, number) for number in range(len(request.rooms))]
         # Under the rows of the types: prices do not move any more.
         page = await self._book.current(connection, request.tenant_id)
-        columns = lock_columns(parts, {request.tenant_id: page})
+        found = [priced(part, page) for part in parts]
+        columns = lock_columns(parts, found)
         columns[FINGERPRINTS][0] = request.fingerprint()
-        rows = await connection.fetch(self.ACQUIRE_LOCKS_BY_COUNTERS, *columns)
+        rows = await connection.fetch(TAKE_LOCKS, False, *columns)
         locks = []
-        for part, row in zip(parts, rows, strict=True):
-            answer = lock_answer(part, row)
+        for part, one, row in zip(parts, found, rows, strict=True):
+            answer = lock_answer(part, one, row)
             if isinstance(answer, MeshError):
                 raise answer
             locks.append(answer)
@@ -181,10 +181,8 @@ def _part(request: LockRequest, number: int) -> LockRequest:
     return replace(only, request_id=uuid4(), guest_id=uuid4().hex)
 
 
-def lock_columns(
-    requests: Sequence[LockRequest], pages: Mapping[str, Page]
-) -> tuple[list[Any], ...]:
-    """The arguments of the functions that take locks: fresh ids, and what they would cost."""
+def lock_columns(requests: Sequence[LockRequest], found: Sequence[Priced]) -> tuple[list[Any], ...]:
+    """The arguments of `take_locks` for requests and what each of them would cost."""
     return (
         [one.tenant_id for one in requests],
         [one.request_id for one in requests],
@@ -195,17 +193,15 @@ def lock_columns(
         [one.guests.adult_count for one in requests],
         [one.guests.child_count for one in requests],
         [one.guest_id for one in requests],
-        [uuid4() for _ in requests],
-        [uuid4() for _ in requests],
-        *price_columns([priced(one, pages.get(one.tenant_id)) for one in requests]),
+        *price_columns(found),
     )
 
 
-def lock_answer(request: LockRequest, row: asyncpg.Record) -> Lock | MeshError:
+def lock_answer(request: LockRequest, found: Priced, row: asyncpg.Record) -> Lock | MeshError:
     """The lock, or why there is none."""
     if not row["reason"]:
         # As it was granted, also when it has ended since: the same id, the same answer.
-        return _granted(row, request)
+        return _granted(row, request, _quote(row, found))
     if row["reason"] == INVENTORY_MOVED:
         return Unavailable("INVENTORY_MOVING", "The hotel's prices are being changed.")
     facts: Mapping[str, Any] = orjson.loads(row["metadata"])
@@ -215,7 +211,15 @@ def lock_answer(request: LockRequest, row: asyncpg.Record) -> Lock | MeshError:
     return refusal(row["reason"], facts)
 
 
-def _granted(row: asyncpg.Record, request: LockRequest) -> Lock:
+def _quote(row: asyncpg.Record, found: Priced) -> Quote:
+    """What was offered: now, or when the lock was granted."""
+    if row["quote"] is not None:
+        return quotes.from_row(row["nightly_prices"], row["currency_code"], row["quote"])
+    assert found.quote is not None, "what has no price is never granted"
+    return found.quote
+
+
+def _granted(row: asyncpg.Record, request: LockRequest, quote: Quote) -> Lock:
     return Lock(
         lock_id=row["lock_id"],
         tenant_id=request.tenant_id,
@@ -227,5 +231,5 @@ def _granted(row: asyncpg.Record, request: LockRequest) -> Lock:
         fencing_number=row["fencing_number"],
         create_time=row["create_time"],
         expire_time=row["expire_time"],
-        quote=quotes.from_row(row["nightly_prices"], row["currency_code"], row["metadata"]),
+        quote=quote,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from uuid import uuid4
 
 import asyncpg
@@ -12,8 +13,9 @@ import pytest
 from meshkit.errors import Internal, MeshError
 from meshkit.postgres import Postgres
 from sandbox.databases import DatabaseUrls
-from services.booking.domain import Lock, LockRequest
-from services.booking.locks.settled import lock_columns
+from services.booking.domain import Guests, Lock, LockRequest
+from services.booking.locks.pricing import priced
+from services.booking.locks.settled import TAKE_LOCKS, lock_columns
 from services.booking.metrics import BookingMetrics
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import Hotel, Sql, assert_consistent
@@ -92,6 +94,18 @@ async def test_one_request_id_twice_in_a_batch(store: BookingStore, hotel: Hotel
     assert outcome(reused) == "REQUEST_ID_REUSED"
 
 
+async def test_what_is_not_decided_counts_for_nobody(
+    store: BookingStore, hotel: Hotel, sql: Sql
+) -> None:
+    """Neither a repeated request nor a refused one moves the nights of the others."""
+    again = hotel.request("double")
+    await store.acquire([again])
+    crowd = replace(hotel.request("double"), guests=Guests(9, 0))
+    answers = await store.acquire([again, crowd, hotel.request("single"), hotel.request("suite")])
+    assert [outcome(one) for one in answers] == ["granted", "TOO_MANY_GUESTS", *["granted"] * 2]
+    await assert_consistent(sql)
+
+
 async def test_a_corrected_twin_is_decided_by_itself(store: BookingStore, hotel: Hotel) -> None:
     """Bad input claims no request id, not even inside its batch."""
     bad = hotel.request("palace")
@@ -146,7 +160,7 @@ async def test_batches_queued_behind_a_held_type(
         deciding = [asyncio.ensure_future(store.acquire(batch)) for batch in batches]
         await waiting(sql, 3)
         # A replay that the waiting batches can only see after the wait.
-        (known,) = await holder.fetch(BookingStore.ACQUIRE_LOCKS, *(await columns(store, early)))
+        (known,) = await holder.fetch(TAKE_LOCKS, *(await columns(store, early)))
     answers = await asyncio.gather(*deciding)
     await holder.close()
 
@@ -187,7 +201,7 @@ async def test_the_same_request_id_at_once_for_two_types(
     beside = [hotel.request("double") for _ in range(4)]
     holder = await asyncpg.connect(database.owner_url)
     async with holder.transaction():
-        await holder.fetch(BookingStore.ACQUIRE_LOCKS, *(await columns(store, request)))
+        await holder.fetch(TAKE_LOCKS, *(await columns(store, request)))
         deciding = asyncio.ensure_future(store.acquire([other, *beside]))
         await waiting(sql, 1)
     await holder.close()
@@ -227,9 +241,41 @@ async def test_a_counter_changed_without_the_lock_is_noticed(
     await assert_consistent(sql)
 
 
-async def columns(store: BookingStore, request: LockRequest) -> tuple[list[object], ...]:
+MANY_LOCKS = """
+INSERT INTO room_lock
+    (tenant_id, lock_id, room_type_id, check_in, check_out, adult_count, child_count, guest_id,
+    state, owner_token, fencing_number, nightly_prices, currency_code, create_time, expire_time)
+SELECT tenant_id, gen_random_uuid(), room_type_id, check_in, check_out, adult_count, child_count,
+    'guest ' || n, state, owner_token, fencing_number, nightly_prices, currency_code, create_time,
+    expire_time
+FROM room_lock, generate_series(1, $1) AS s (n)
+"""
+ROWS_READ = """
+SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'room_lock'
+"""
+
+
+async def test_a_guests_locks_are_counted_among_many_others(
+    store: BookingStore, hotel: Hotel, database: DatabaseUrls, sql: Sql
+) -> None:
+    """By their index, also under a plan that was made when nothing was known of the table."""
+    await sql.execute("ANALYZE room_lock")
+    await store.acquire([hotel.request("single")])
+    await sql.execute(MANY_LOCKS, 2000)
+    connection = await asyncpg.connect(database.app_url)
+    await connection.fetch(TAKE_LOCKS, *(await columns(store, hotel.request("single"))))
+    wanted = await columns(store, hotel.request("double"))
+    async with connection.transaction():
+        (row,) = await connection.fetch(TAKE_LOCKS, *wanted)
+        assert row["reason"] == ""
+        assert await connection.fetchval(ROWS_READ) < 10
+    await connection.close()
+
+
+async def columns(store: BookingStore, request: LockRequest) -> tuple[object, ...]:
     """The arguments of the function that takes locks."""
-    return lock_columns([request], await store._book.pages([request.tenant_id]))
+    pages = await store._book.pages([request.tenant_id])
+    return (True, *lock_columns([request], [priced(request, pages[request.tenant_id])]))
 
 
 def _pairs(
