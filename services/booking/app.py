@@ -14,6 +14,7 @@ from conserje.booking.v1.room_service_pb2_grpc import add_RoomServiceServicer_to
 from conserje.tenant.v1.credential_service_pb2_grpc import CredentialServiceStub
 
 from copies.credentials import Secrets
+from meshkit.coalesce import CoalescerMetrics
 from meshkit.errors import Unavailable
 from meshkit.kit import Kit
 from meshkit.postgres import Postgres
@@ -76,7 +77,9 @@ async def build(kit: Kit, settings: BookingSettings) -> None:
         metrics=metrics,
     )
     pms, overlay = _pms(kit, settings, postgres, redis, store, cache)
-    servicer = BookingServicer(store, cache, metrics, ReservationStream(postgres), pms, overlay)
+    coalescing = CoalescerMetrics(kit.registry)
+    stream = ReservationStream(postgres)
+    servicer = BookingServicer(store, cache, metrics, stream, pms, overlay, coalescing)
     kit.grpc(add_BookingServiceServicer_to_server, servicer, SERVICE)
     inventory = InventoryServicer(InventoryStore(postgres), cache)
     kit.grpc(add_AuditServiceServicer_to_server, AuditServicer(AuditStore(postgres)), AUDIT_SERVICE)

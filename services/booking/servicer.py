@@ -17,15 +17,13 @@ from conserje.booking.v1.booking_service_pb2 import (
     ReleaseLockResponse,
 )
 
+from meshkit import deadlines, operators
 from meshkit.batch import serve_batch, to_results
+from meshkit.coalesce import Coalescer, CoalescerMetrics, Limits, Ticket
 from meshkit.errors import MeshError
 from services.booking import wire
 from services.booking.cache import AvailabilityCache
-from services.booking.domain import (
-    LockRequest,
-    fingerprint,
-    storable,
-)
+from services.booking.domain import Lock, LockRequest, fingerprint, storable
 from services.booking.locks.servicer import LockServicer
 from services.booking.metrics import BookingMetrics
 from services.booking.pms.overlay import PmsOverlay
@@ -36,6 +34,10 @@ from services.booking.search.servicer import SearchServicer
 from services.booking.store import BookingStore
 
 DOMAIN = "booking.conserje"
+TOGETHER = Limits(in_flight=2, batch_items=64)
+"""More than two batches at once, or bigger ones, only wait for each other in the database."""
+LOCK_BYTES = 512
+"""About what a request that waits to be decided takes."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -51,18 +53,34 @@ class BookingServicer(SearchServicer, LockServicer, ReservationServicer):
         stream: ReservationStream,
         pms: PmsWorker,
         overlay: PmsOverlay,
+        coalescing: CoalescerMetrics,
     ) -> None:
         SearchServicer.__init__(self, cache, metrics, overlay)
         ReservationServicer.__init__(self, store, cache, stream, pms)
+        self._together: Coalescer[LockRequest, Lock] = Coalescer(
+            self._decide_together,
+            name="acquire",
+            size_of=lambda _: LOCK_BYTES,
+            tenant_of=lambda request: request.tenant_id,
+            metrics=coalescing,
+            limits=TOGETHER,
+        )
 
     async def AcquireLock(
         self, request: AcquireLockRequest, context: Context
     ) -> AcquireLockResponse:
-        """Decide one lock."""
-        (outcome,) = await self._acquire([request])
+        """Decide one lock, in one call of the database with what else is asked meanwhile."""
+        (wanted,) = await self._not_refused([wire.to_lock_request(request)])
+        if isinstance(wanted, MeshError):
+            raise wanted
+        # What takes long, and what an operator is named with, is nobody else's batch.
+        if wanted.by_counters and operators.current() is None:
+            lock = await self._together.submit(wanted, deadlines.bounded())
+            return wire.from_granted(lock)
+        (outcome,) = await self._decide([wanted])
         if isinstance(outcome, MeshError):
             raise outcome
-        return outcome
+        return wire.from_granted(outcome)
 
     async def BatchAcquireLocks(
         self, request: BatchAcquireLocksRequest, context: Context
@@ -90,11 +108,21 @@ class BookingServicer(SearchServicer, LockServicer, ReservationServicer):
         """An answer for each request, in order; bad ones never reach the database."""
         asked = await self._not_refused([_read(request) for request in requests])
         wanted = [one for one in asked if isinstance(one, LockRequest)]
-        decided = iter(await self._store.acquire(wanted) if wanted else ())
+        decided = iter(await self._decide(wanted) if wanted else ())
         answers = [one if isinstance(one, MeshError) else next(decided) for one in asked]
-        granted = {one.tenant_id for one in answers if not isinstance(one, MeshError)}
-        await self._cache.outdate(granted)
         return [one if isinstance(one, MeshError) else wire.from_granted(one) for one in answers]
+
+    async def _decide_together(
+        self, tickets: Sequence[Ticket[LockRequest, Lock]], seconds: float
+    ) -> list[Lock | MeshError]:
+        deadlines.start(seconds)
+        return await self._decide([one.item for one in tickets])
+
+    async def _decide(self, wanted: Sequence[LockRequest]) -> list[Lock | MeshError]:
+        """A lock or a refusal for each; whoever searches from now on sees what was granted."""
+        answers = await self._store.acquire(wanted)
+        await self._cache.outdate({one.tenant_id for one in answers if isinstance(one, Lock)})
+        return answers
 
     async def _not_refused(
         self, asked: Sequence[LockRequest | MeshError]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from uuid import uuid4
 
@@ -9,6 +10,7 @@ import asyncpg
 import pytest
 from conserje.booking.v1.booking_service_pb2 import (
     AcquireLockRequest,
+    AcquireLockResponse,
     ConfirmReservationRequest,
     SearchAvailabilityRequest,
 )
@@ -26,6 +28,7 @@ from sandbox.embedded import EmbeddedPostgres, EmbeddedRedis
 from services.booking.app import build
 from services.booking.settings import BookingSettings
 from tests.integration.booking.hotel import Hotel, assert_consistent
+from tests.integration.meshkit.servers import eventually
 
 
 @pytest.fixture
@@ -125,6 +128,45 @@ async def test_a_grant_is_seen_by_the_next_search(stub: BookingServiceStub, hote
     await stub.AcquireLock(lock_request(hotel))  # type: ignore[misc]
     assert await freshness(stub, hotel, 0) == FRESHNESS_LIVE
     assert await freshness(stub, hotel, 0) == FRESHNESS_CACHED
+
+
+async def test_single_callers_share_the_calls_of_the_database(
+    kit: Kit, stub: BookingServiceStub, hotel: Hotel, urls: tuple[str, str]
+) -> None:
+    """Who asks while the type is held waits for one call with the others; each has its answer."""
+
+    def told(name: str, **labels: str) -> float:
+        return kit.registry.get_sample_value(name, labels) or 0.0
+
+    def all_are_there() -> bool:
+        waiting = told("coalescer_waiting_items", coalescer="acquire")
+        return waiting + told("booking_lock_batch_size_sum") == 64
+
+    async def acquire(request: AcquireLockRequest) -> AcquireLockResponse | FailedPrecondition:
+        try:
+            response: AcquireLockResponse = await stub.AcquireLock(request)  # type: ignore[misc]
+        except FailedPrecondition as refused:
+            return refused
+        return response
+
+    asked = [lock_request(hotel) for _ in range(64)]
+    holder = await asyncpg.connect(urls[0])
+    async with holder.transaction():
+        await holder.execute("SELECT FROM room_type FOR NO KEY UPDATE")
+        calls = [asyncio.ensure_future(acquire(one)) for one in asked]
+        await eventually(all_are_there, 20.0)
+    await holder.close()
+    outcomes = await asyncio.gather(*calls)
+    granted = [
+        (request, one.lock)
+        for request, one in zip(asked, outcomes, strict=True)
+        if isinstance(one, AcquireLockResponse)
+    ]
+    assert [lock.guest_id for _, lock in granted] == [request.guest_id for request, _ in granted]
+    refused = [one.reason for one in outcomes if isinstance(one, FailedPrecondition)]
+    assert (len(granted), refused) == (1, ["SOLD_OUT"] * 63)
+    # Two were under way, and what waited left when the first of them was answered.
+    assert told("booking_lock_batch_size_count") <= 6
 
 
 async def test_redis_emptied_and_stopped_while_guests_book(
