@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -81,7 +82,7 @@ class QuoteLine:
     included: bool
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Quote:
     """The price of each night, in order, and taxes and fees, in one currency."""
 
@@ -91,7 +92,7 @@ class Quote:
     rate_plan_id: str = ""
     """Empty: the standard plan."""
 
-    @property
+    @cached_property
     def total_price(self) -> Decimal:
         """What the guest pays for one room: its nights, and what is not included in them."""
         added = (line.amount for line in self.lines if not line.included)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from decimal import Decimal
 from functools import lru_cache
 from uuid import UUID
@@ -17,6 +18,7 @@ from conserje.booking.v1.lock_pb2 import Lock as LockMessage
 from conserje.booking.v1.lock_pb2 import LockState as LockStateMessage
 from conserje.booking.v1.lock_pb2 import Quote as QuoteMessage
 from conserje.booking.v1.lock_pb2 import QuoteLine as QuoteLineMessage
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.money_pb2 import Money as MoneyMessage
 
 from meshkit.dates import from_date, to_date
@@ -26,6 +28,7 @@ from services.booking.domain import (
     Guests,
     Lock,
     LockRequest,
+    LockState,
     Quote,
     QuoteLine,
     RoomWish,
@@ -34,6 +37,7 @@ from services.booking.domain import (
     storable,
 )
 
+LOCK_STATES = {one: LockStateMessage.Value(f"LOCK_STATE_{one.value}") for one in LockState}
 MOST_ROOMS = 20
 """In one lock, as in one reservation."""
 
@@ -135,14 +139,14 @@ def from_lock(lock: Lock) -> LockMessage:
         tenant_id=lock.tenant_id,
         room_type_id=lock.room_type_id,
         guest_id=lock.guest_id,
-        state=LockStateMessage.Value(f"LOCK_STATE_{lock.state.value}"),
+        state=LOCK_STATES[lock.state],
         fencing_number=lock.fencing_number,
         room_id=lock.room_id,
     )
     from_date(lock.stay.check_in, message.check_in_date)
     from_date(lock.stay.check_out, message.check_out_date)
-    message.create_time.FromDatetime(lock.create_time)
-    message.expire_time.FromDatetime(lock.expire_time)
+    message.create_time.CopyFrom(timestamp(lock.create_time))
+    message.expire_time.CopyFrom(timestamp(lock.expire_time))
     write_quote(lock.quote, message.quote)
     for room in lock.other_rooms:
         added = message.other_rooms.add(
@@ -152,7 +156,15 @@ def from_lock(lock: Lock) -> LockMessage:
             room_id=room.room_id,
         )
         write_quote(room.quote, added.quote)
-    to_proto(Money(lock.total_price, lock.quote.currency_code), message.total_price)
+    message.total_price.CopyFrom(money(lock.total_price, lock.quote.currency_code))
+    return message
+
+
+@lru_cache(maxsize=4096)
+def timestamp(instant: dt.datetime) -> Timestamp:
+    """An instant, to be copied: those of a batch, or of all offers of a search, are the same."""
+    message = Timestamp()
+    message.FromDatetime(instant)
     return message
 
 

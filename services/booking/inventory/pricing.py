@@ -23,7 +23,7 @@ from meshkit.dates import nights
 from services.booking.domain import Guests, Quote, QuoteLine, Stay
 from services.booking.inventory.catalogue import STANDARD, Basis, Levy, Restriction
 from services.booking.inventory.domain import Inventory, SoldType
-from services.booking.inventory.rates import price_on
+from services.booking.inventory.rates import NightlyPrices, price_on
 from services.booking.reservations.terms import rounded
 
 HUNDRED, ZERO = Decimal(100), Decimal()
@@ -44,10 +44,10 @@ class Rate:
         self._inventory = inventory
         self._kind = kind
         self._plan = rate_plan_id
-        self._rules = () if rate_plan_id == STANDARD else kind.details.plan_prices[rate_plan_id]
+        self._nightly = _nightly(kind, rate_plan_id)
+        self._last = _nightly(kind, STANDARD).last
         house = inventory.house
         self._whole = sum((one.percent or ZERO for one in house.levies if one.included), HUNDRED)
-        self._last = max(kind.prices, default=dt.date.max)
         self._restrictions = [
             one
             for one in inventory.house.restrictions
@@ -59,14 +59,16 @@ class Rate:
     ) -> Quote:
         """What the stay costs, which has to be on sale; nights that are `agreed` cost that."""
         supplement = self._supplement(guests)
-        fixed = agreed or {}
-        prices = tuple(
-            fixed[night] if night in fixed else self._base(night) + supplement
-            for night in nights(stay.check_in, stay.check_out)
-        )
+        found = self._nightly.between(stay.check_in, stay.night_count)
+        prices = [price if price is None else price + supplement for price in found]
+        if agreed:
+            for place, night in enumerate(nights(stay.check_in, stay.check_out)):
+                prices[place] = agreed.get(night, prices[place])
+        sold = tuple(price for price in prices if price is not None)
+        assert len(sold) == len(prices), "only what is on sale has a price"
         currency = self._inventory.currency_code
-        lines = _lines(self._inventory.house.levies, prices, guests, self._whole, currency)
-        return Quote(prices, currency, lines, self._plan)
+        lines = _lines(self._inventory.house.levies, sold, guests, self._whole, currency)
+        return Quote(sold, currency, lines, self._plan)
 
     def why_not(
         self, stay: Stay, guests: Guests, agreed: Mapping[dt.date, Decimal] | None = None
@@ -78,25 +80,25 @@ class Rate:
         if self._too_many(guests):
             return Refused("TOO_MANY_GUESTS")
         fixed = agreed or {}
-        for night in nights(stay.check_in, stay.check_out):
-            if night not in fixed and self._price(night) is None:
-                if night > self._last:
-                    return Refused("BEYOND_HORIZON", {"last_night": self._last})
+        if not self.prices(stay):
+            found = self._nightly.between(stay.check_in, stay.night_count)
+            every = zip(nights(stay.check_in, stay.check_out), found, strict=True)
+            missing = [night for night, price in every if price is None and night not in fixed]
+            if missing and missing[0] > self._last:
+                return Refused("BEYOND_HORIZON", {"last_night": self._last})
+            if missing:
                 return Refused("CLOSED")
-        return next(self._broken(stay, fixed), None)
+        return next(self._broken(stay, fixed), None) if self._restrictions else None
 
     def prices(self, stay: Stay) -> bool:
         """Whether every night of the stay has a price."""
-        every = nights(stay.check_in, stay.check_out)
-        return all(self._price(night) is not None for night in every)
+        return None not in self._nightly.between(stay.check_in, stay.night_count)
 
     def notice_days(self, check_in: dt.date) -> int:
         """How many days before the arrival the stay has to be booked."""
         return max((one.min_notice_days for one in self._named(check_in)), default=0)
 
     def _broken(self, stay: Stay, fixed: Mapping[dt.date, Decimal]) -> Iterator[Refused]:
-        if not self._restrictions:
-            return
         through = [
             one
             for night in nights(stay.check_in, stay.check_out)
@@ -123,28 +125,30 @@ class Rate:
 
     def _too_many(self, guests: Guests) -> bool:
         details = self._kind.details
-        limits = (
-            (guests.count, self._kind.max_guest_count),
-            (guests.adult_count, details.max_adult_count),
-            (guests.child_count, details.max_child_count),
+        adults, children = details.max_adult_count, details.max_child_count
+        return (
+            guests.count > self._kind.max_guest_count
+            or (adults is not None and guests.adult_count > adults)
+            or (children is not None and guests.child_count > children)
         )
-        return any(limit is not None and count > limit for count, limit in limits)
 
     def _supplement(self, guests: Guests) -> Decimal:
         details = self._kind.details
         adults = details.adult_supplements.get(guests.adult_count, Decimal())
         return adults + details.child_supplement * guests.child_count
 
-    def _price(self, night: dt.date) -> Decimal | None:
-        if self._plan == STANDARD:
-            return self._kind.prices.get(night)
-        # What is shut under the standard plan is shut under every plan.
-        return price_on(self._rules, night) if night in self._kind.prices else None
 
-    def _base(self, night: dt.date) -> Decimal:
-        price = self._price(night)
-        assert price is not None, "only what is on sale has a price"
-        return price
+def _nightly(kind: SoldType, rate_plan_id: str) -> NightlyPrices:
+    """What the nights of a type cost under a plan."""
+    standard = kind.prices
+    if not isinstance(standard, NightlyPrices):
+        standard = NightlyPrices(standard)
+    if rate_plan_id == STANDARD:
+        return standard
+    # What is shut under the standard plan is shut under every plan.
+    rules = kind.details.plan_prices[rate_plan_id]
+    found = {night: price_on(rules, night) for night in standard}
+    return NightlyPrices({night: price for night, price in found.items() if price is not None})
 
 
 def _lines(

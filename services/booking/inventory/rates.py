@@ -37,16 +37,32 @@ class NightlyPrices(Mapping[dt.date, Decimal]):
 
     def __init__(self, prices: Mapping[dt.date, Decimal]) -> None:
         known: dict[Decimal, Decimal] = {}
-        self._first = min(prices, default=dt.date.max)
+        first = min(prices, default=dt.date.max)
         last = max(prices, default=dt.date.min)
-        nights = _days(self._first, last) if prices else []
-        found = (prices.get(night) for night in nights)
+        nights = _days(first, last) if prices else []
+        found = map(prices.get, nights)
+        self._first = first.toordinal()
         self._prices = [one if one is None else known.setdefault(one, one) for one in found]
+
+    @property
+    def last(self) -> dt.date:
+        """The last night on sale; the last day of all when there is none."""
+        return dt.date.fromordinal(self._first + max(len(self._prices) - 1, 0))
+
+    def between(self, first: dt.date, count: int) -> list[Decimal | None]:
+        """The prices of so many nights, from `first` on; None for one that is not on sale."""
+        start = first.toordinal() - self._first
+        end = start + count
+        if start >= 0 and end <= len(self._prices):
+            return self._prices[start:end]
+        return [self._at(place) for place in range(start, end)]
+
+    def _at(self, place: int) -> Decimal | None:
+        return self._prices[place] if 0 <= place < len(self._prices) else None
 
     def get(self, night: dt.date, default: Any = None) -> Any:
         """The price of a night; `default` when it is not on sale."""
-        place = night.toordinal() - self._first.toordinal()
-        found = self._prices[place] if 0 <= place < len(self._prices) else None
+        found = self._at(night.toordinal() - self._first)
         return default if found is None else found
 
     def __getitem__(self, night: dt.date) -> Decimal:
@@ -56,8 +72,8 @@ class NightlyPrices(Mapping[dt.date, Decimal]):
         return found
 
     def __iter__(self) -> Iterator[dt.date]:
-        nights = enumerate(self._prices)
-        return (self._first + dt.timedelta(days=day) for day, price in nights if price is not None)
+        nights = enumerate(self._prices, self._first)
+        return (dt.date.fromordinal(day) for day, price in nights if price is not None)
 
     def __len__(self) -> int:
         return sum(price is not None for price in self._prices)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from conserje.booking.v1.booking_service_pb2 import SearchAvailabilityResponse
 from conserje.booking.v1.inventory_pb2 import Photo
 from conserje.booking.v1.lock_pb2 import QuoteLine as QuoteLineMessage
@@ -16,7 +18,7 @@ from conserje.booking.v1.room_type_pb2 import (
 )
 
 from meshkit.dates import from_date
-from services.booking.domain import QuoteLine
+from services.booking.inventory.book import Page
 from services.booking.inventory.domain import Inventory as Sold
 from services.booking.inventory.policy import Policy
 from services.booking.inventory.pricing import Refused
@@ -27,49 +29,67 @@ from services.booking.search.domain import (
     Offer,
     PlanOffer,
 )
-from services.booking.wire import from_line, money, write_quote
+from services.booking.wire import money, timestamp, write_quote
 
 
 def from_availability(
     availability: Availability, inventory: Inventory, *, cached: bool, unconfirmed: bool = False
 ) -> SearchAvailabilityResponse:
     """The answer to a search."""
-    sold = inventory.page.inventory
     response = SearchAvailabilityResponse(
-        room_types=[_from_offer(one, sold) for one in availability.offers],
         alternative_stays=[_from_alternative(one) for one in availability.alternatives],
         freshness=FRESHNESS_CACHED if cached else FRESHNESS_LIVE,
     )
+    for one in availability.offers:
+        _write_offer(one, inventory.page, response.room_types.add())
     if unconfirmed:
         response.freshness = FRESHNESS_UNCONFIRMED
-    response.as_of.FromDatetime(inventory.counters.as_of)
+    response.as_of.CopyFrom(timestamp(inventory.counters.as_of))
     return response
 
 
-def _from_offer(offer: Offer, sold: Sold) -> RoomTypeAvailability:
-    kind, standard = offer.room_type, offer.standard
-    message = RoomTypeAvailability(
+def _write_offer(offer: Offer, page: Page, into: RoomTypeAvailability) -> None:
+    standard, sold = offer.standard, page.inventory
+    currency = sold.currency_code
+    into.CopyFrom(_room_type(page, offer.room_type.room_type_id))
+    into.free_count = offer.free_count
+    into.other_rates.extend(_from_plan(one, sold) for one in offer.others)
+    for line in offer.quote.lines:
+        message = into.lines.add()
+        message.CopyFrom(_levy(page, line.levy_id))
+        message.amount.CopyFrom(money(line.amount, currency))
+    into.nightly_prices.extend(money(one, currency) for one in offer.quote.nightly_prices)
+    into.total_price.CopyFrom(money(offer.quote.total_price, currency))
+    if standard.refused is not None:
+        into.unavailable_reason = _reason(standard.refused)
+        into.required_night_count = standard.refused.facts.get("nights", 0)
+        into.required_notice_days = standard.refused.facts.get("days", 0)
+    if standard.policy is not None:
+        _write_policy(standard.policy, currency, into)
+    if offer.nearest is not None:
+        into.nearest_stay.CopyFrom(_from_alternative(offer.nearest))
+
+
+@lru_cache(maxsize=4096)
+def _room_type(page: Page, room_type_id: str) -> RoomTypeAvailability:
+    """What is told of a type for every stay, to be copied."""
+    kind = page.inventory.room_types[room_type_id]
+    return RoomTypeAvailability(
         room_type_id=kind.room_type_id,
         display_names=kind.display_names,
         max_guest_count=kind.max_guest_count,
-        free_count=offer.free_count,
         descriptions=kind.details.descriptions,
         photos=[Photo(url=one.url, captions=one.captions) for one in kind.details.photos],
-        lines=_from_lines(offer.quote.lines, sold.currency_code),
-        other_rates=[_from_plan(one, sold) for one in offer.others],
     )
-    currency = sold.currency_code
-    message.nightly_prices.extend(money(one, currency) for one in offer.quote.nightly_prices)
-    message.total_price.CopyFrom(money(offer.quote.total_price, currency))
-    if standard.refused is not None:
-        message.unavailable_reason = _reason(standard.refused)
-        message.required_night_count = standard.refused.facts.get("nights", 0)
-        message.required_notice_days = standard.refused.facts.get("days", 0)
-    if standard.policy is not None:
-        _write_policy(standard.policy, sold.currency_code, message)
-    if offer.nearest is not None:
-        message.nearest_stay.CopyFrom(_from_alternative(offer.nearest))
-    return message
+
+
+@lru_cache(maxsize=4096)
+def _levy(page: Page, levy_id: str) -> QuoteLineMessage:
+    """A tax or a fee without its amount, to be copied."""
+    levy = next(one for one in page.inventory.house.levies if one.levy_id == levy_id)
+    return QuoteLineMessage(
+        levy_id=levy_id, display_names=levy.display_names, included=levy.included
+    )
 
 
 def _from_plan(offer: PlanOffer, sold: Sold) -> RateOffer:
@@ -86,19 +106,15 @@ def _from_plan(offer: PlanOffer, sold: Sold) -> RateOffer:
     return message
 
 
-def _from_lines(lines: tuple[QuoteLine, ...], currency_code: str) -> list[QuoteLineMessage]:
-    return [from_line(one, currency_code) for one in lines]
-
-
 def _write_policy(
     policy: Policy, currency_code: str, into: RoomTypeAvailability | RateOffer
 ) -> None:
     if policy.deposit_due is not None:
         into.deposit.CopyFrom(money(policy.deposit, currency_code))
-        into.deposit_due_time.FromDatetime(policy.deposit_due)
+        into.deposit_due_time.CopyFrom(timestamp(policy.deposit_due))
     for one in policy.cancellation:
         cost = into.cancellation_costs.add()
-        cost.start_time.FromDatetime(one.start)
+        cost.start_time.CopyFrom(timestamp(one.start))
         cost.penalty.CopyFrom(money(one.penalty, currency_code))
 
 
