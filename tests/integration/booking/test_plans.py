@@ -92,12 +92,12 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(part)
 
 
-async def touched(sql: Sql, sent: Sequence[tuple[str, Sequence[object]]]) -> int:
+async def touched(postgres: Postgres, sent: Sequence[tuple[str, Sequence[object]]]) -> int:
     """The buffers that statements touch; whole tables are read by none of them."""
     buffers = 0
     for statement, arguments in sent:
         explained = "EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) " + statement
-        plan = orjson.loads(await sql.fetchval(explained, *arguments))[0]["Plan"]
+        plan = orjson.loads(await postgres.fetchval(explained, *arguments))[0]["Plan"]
         whole = (one for one in nodes(plan) if one["Node Type"] == "Seq Scan")
         scanned = {one.get("Relation Name") for one in whole}
         assert scanned <= {None, "property", "room_type"}, plan
@@ -121,9 +121,9 @@ async def test_old_nights_of_others_are_not_touched(
     searches = SearchStore(spy)  # type: ignore[arg-type]
     for first, count in ((10, 2), (100, 3), (250, 14)):
         await searches.counters([(hotel.tenant_id, hotel.stay(first, count))])
-    before = await touched(sql, spy.sent)
+    before = await touched(postgres, spy.sent)
     await add_old_nights(sql, "late-", old_nights)
     await sql.execute("VACUUM ANALYZE")
-    after = await touched(sql, spy.sent)
+    after = await touched(postgres, spy.sent)
     print(f"{len(spy.sent)} statements touched {before} buffers, then {after}")
     assert 0.9 * before <= after <= 1.1 * before

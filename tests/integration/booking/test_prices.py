@@ -186,7 +186,7 @@ async def test_prices_imported_while_locks_wait_are_the_ones_that_count(
     await sell(postgres, hotel)
     other = await Hotel.create(sql, "luna", {"suite": 9})
     await lock(store, hotel.request("single"))
-    async with postgres.transaction() as connection:
+    async with postgres.of(hotel.tenant_id, other.tenant_id).acquire() as connection:
         await connection.execute(
             "SELECT lock_room_types(array_agg(tenant_id), array_agg(room_type_id)) FROM room_type"
             " WHERE tenant_id = $1",

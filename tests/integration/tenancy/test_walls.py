@@ -20,11 +20,12 @@ from tests.conftest import PostgresServer
 
 ServiceDatabase = Callable[[str], Awaitable[DatabaseUrls]]
 
-SERVICES = ("tenant", "messaging")
+SERVICES = ("booking", "messaging", "tenant")
 OWNERS_WORK = {"keep_partitions"}
 """What a service does with its owner's rights; all else of that kind is the finder's."""
-TELLS_MORE = {"directory_after"}
-"""What every service holds a copy of: whose number is which, and the hotel's name and languages."""
+TELLS_MORE = {"directory_after", "pms_pending"}
+"""What every service holds a copy of: whose number is which, and the hotel's name and languages;
+and for a gauge, how many reservations wait and for how long, of all hotels together."""
 
 TABLES = """
 SELECT format('%I.%I', n.nspname, c.relname) AS name, c.relrowsecurity AS walled,
@@ -51,6 +52,7 @@ VALUES = {
     "integer": "{n}",
     "smallint": "{n}",
     "numeric": "{n}",
+    "xid8": "{n}",
     "double precision": "{n}",
     "boolean": "true",
     "bytea": "v{n}",
