@@ -96,6 +96,8 @@ INSERT INTO media (media_key, tenant_id, phone_number_id, account_id, content, s
 SELECT one.key, '{TENANT}', '{NUMBER}', '{ACCOUNT}', '', one.state, 'words-of-mirador',
     'image/png', now(), now() + interval '1 day'
 FROM (VALUES ({DEAD}, 'DEAD'), ({STATUS}, 'STORED')) AS one(key, state);
+INSERT INTO media_upload (tenant_id, phone_number_id, sha256, given_type, expire_time)
+VALUES ('{TENANT}', '{NUMBER}', 'words-of-mirador', 'image/png', now() + interval '1 day');
 INSERT INTO usage_month VALUES ('{TENANT}', '2026-11-01', '{NUMBER}', 'utility', 'regular', 777777);
 INSERT INTO usage_plan VALUES ('{TENANT}', 1, 'Europe/Madrid', NULL);
 INSERT INTO audit.operator_change (actor, method, tenant_id, table_name)
@@ -139,6 +141,8 @@ STORES_OF_ALL_HOTELS = {
         ("ArchiveStore", _WORKER, "oldest_seconds reseal sweep sweep_steps unresolved"),
         ("MediaStore", _CLAIMED, "again claim dead renew stored"),
         ("MediaStore", _WORKER, "backlog ended forget"),
+        ("UploadStore", "the key of an upload says whose it is", "give_up known lease uploaded"),
+        ("UploadStore", _WORKER, "forget_ended"),
         ("NewsStore", "each of the news says whose it is", "heard take_in"),
         ("TraceStore", "operators name a message, no hotel", "by_code by_wamid hops"),
         ("AsideStore", "belongs to no hotel yet", "quarantine release"),
@@ -178,6 +182,8 @@ def its_ids(tenant_id: str) -> Values:
         ),
         "template_name": "tpl_of_mirador",
         "body_parameters": ["hola"],
+        "media_type": "image/png",
+        "content": b"words",
         "language_code": "es",
         "month": Date(year=2026, month=11, day=1),
         "cap_count": 5,
@@ -209,6 +215,7 @@ def its_things(tenant_id: str, connection: Any) -> Values:
         "time_zone": "UTC",
         "codes": [190],
         "body": b"hola",
+        "kind": "image",
         "reason": "no",
         "before": 2**62,
         "place": "",
