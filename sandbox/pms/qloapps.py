@@ -51,9 +51,9 @@ def _served(operation: str, doing: Doing) -> Handler:
         try:
             return await with_fault(request, hotel, operation, doing)
         except Refusal as refusal:
-            if refusal.reason == "SOLD_OUT":
-                return _errors(400, 404, "Requested room(s) not available.")
-            return _errors(400, 120, refusal.message)
+            sold_out = refusal.reason == "SOLD_OUT"
+            words = "Requested room(s) not available." if sold_out else refusal.message
+            return _errors(400, 404, words)
 
     return handle
 
@@ -208,7 +208,7 @@ async def cancel(request: web.Request, hotel: Hotel, _: Fault | None) -> web.Res
     told = json.loads(await request.read())["booking"]
     had = hotel.booking(str(told["id"]))
     named = told["associations"]
-    whole = len(named["room_types"]) == len(had.rooms)
+    whole = sum(len(kind["rooms"]) for kind in _kinds(named["room_types"])) == len(had.rooms)
     if told["booking_status"] == 3 and whole and named["customer_detail"]["email"] == had.email:
         hotel.cancel(had.booking_id)
     return web.json_response({"booking": {"id": had.booking_id}})
@@ -217,7 +217,7 @@ async def cancel(request: web.Request, hotel: Hotel, _: Fault | None) -> web.Res
 def _wanted(told: dict[str, Any]) -> dict[str, Any]:
     linked = told["associations"]
     rooms, tax = [], 0.0
-    for kind in linked["room_types"]:
+    for kind in _kinds(linked["room_types"]):
         for room in kind["rooms"]:
             if "adult" not in room:
                 raise Refusal(400, "ADULT", "adult is missing")
@@ -243,6 +243,12 @@ def _wanted(told: dict[str, Any]) -> dict[str, Any]:
         "total": f"{2080.0 if pinned is None else float(pinned) + tax:.2f}",
         "currency_code": told["currency"],
     }
+
+
+def _kinds(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of a type that is named twice for the same dates, the rooms of the last one are kept."""
+    last = {(one["id_room_type"], one["checkin_date"], one["checkout_date"]): one for one in told}
+    return list(last.values())
 
 
 def _bookings(hotel: Hotel, fault: Fault | None) -> list[Booking]:

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 
@@ -14,7 +15,7 @@ from sandbox.pms.app import Addresses
 from sandbox.pms.client import PmsControl
 from services.booking.domain import ReservationState
 from services.booking.pms.http import Hosts
-from services.booking.pms.port import Endpoint, Verdict
+from services.booking.pms.port import SOLD_OUT, Endpoint, Verdict
 from services.booking.pms.qloapps import forms
 from services.booking.pms.qloapps.adapter import QloAppsPms
 from services.booking.pms.store import Kind
@@ -76,6 +77,28 @@ async def test_the_total_is_what_the_guest_was_told(
     assert there["key"] == wanted.key  # In the remark, for whoever reads it there.
     assert [room["adult_count"] for room in there["rooms"]] == [2, 2]
     assert (await qloapps.quote(wanted)).total == 400  # What it would have asked by itself.
+
+
+async def test_only_for_want_of_a_room_it_is_sold_out(
+    qloapps: QloAppsPms, pms: PmsControl, arrival: dt.date
+) -> None:
+    """Whatever is wrong with a request is answered with the same code."""
+    wrong = await qloapps.create(replace(order(arrival), currency_code="USD"))
+    assert (wrong.verdict, wrong.reason) == (Verdict.REJECTED, "QLOAPPS_404")
+    await pms.property("h1", {"double": 0})
+    full = await qloapps.create(order(arrival))
+    assert (full.verdict, full.reason) == (Verdict.REJECTED, SOLD_OUT)
+
+
+async def test_rooms_of_one_type_are_named_together(
+    qloapps: QloAppsPms, pms: PmsControl, arrival: dt.date
+) -> None:
+    """Named apart, the last one alone would be booked, and cancelled."""
+    made = await qloapps.create(order(arrival, rooms=2))
+    (there,) = await pms.bookings("h1")
+    assert len(there["rooms"]) == 2
+    assert (await qloapps.cancel(made.booking_id)).verdict is Verdict.CONFIRMED
+    assert await pms.bookings("h1") == []
 
 
 async def test_an_answer_of_200_is_no_booking_before_its_rooms_say_so(

@@ -42,8 +42,6 @@ NEEDED = (
 )
 CHUNK = dt.timedelta(days=32)
 """Thirty nights day by day take it a second; more at once would run into the deadline."""
-NOT_AVAILABLE = 404
-"""The code in an answer of 400: no room is left."""
 TAX_GROUP = 1
 NOT_DECIDED = frozenset({401, 403, 408, 429})
 LOOK_AHEAD = dt.timedelta(days=540)
@@ -217,7 +215,7 @@ class QloAppsPms:
 
 
 def _outcome(answer: Answer | str) -> Outcome:
-    """200 made something, 400 with code 404 found no room; the rest says nothing or no."""
+    """200 made something, 400 in those words found no room; the rest says nothing or no."""
     if isinstance(answer, str):
         return Outcome(Verdict.UNKNOWN, answer)
     if answer.status in (200, 201):
@@ -227,20 +225,23 @@ def _outcome(answer: Answer | str) -> Outcome:
             return Outcome(Verdict.UNKNOWN, "unreadable")
     if answer.status in NOT_DECIDED or not 400 <= answer.status < 500:
         return Outcome(Verdict.UNKNOWN, f"HTTP {answer.status}")
-    code = _code(answer)
-    return Outcome(Verdict.REJECTED, SOLD_OUT if code == NOT_AVAILABLE else f"QLOAPPS_{code}")
+    code, message = _error(answer)
+    sold_out = forms.says_sold_out(code, message)
+    return Outcome(Verdict.REJECTED, SOLD_OUT if sold_out else f"QLOAPPS_{code}")
 
 
-def _code(answer: Answer) -> int:
+def _error(answer: Answer) -> tuple[int, str]:
+    """The code and the words of a refusal; its status when it has none."""
     try:
-        return int(orjson.loads(answer.body)["errors"][0]["code"])
+        error = orjson.loads(answer.body)["errors"][0]
+        return int(error["code"]), str(error.get("message", ""))
     except (KeyError, IndexError, TypeError, ValueError):
-        return answer.status
+        return answer.status, ""
 
 
 def _json(answer: Answer) -> Any:
     if answer.status != 200:
-        raise refused(answer, f"code {_code(answer)}")
+        raise refused(answer, f"code {_error(answer)[0]}")
     try:
         return orjson.loads(answer.body)
     except ValueError:

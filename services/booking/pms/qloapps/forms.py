@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from services.booking.pms.port import PmsBooking, PmsOrder
+from services.booking.pms.port import PmsBooking, PmsOrder, PmsRoom
 
 NEW, CANCELLED = 1, 3
 """`booking_status` of a request."""
@@ -15,6 +15,8 @@ AWAITING_PAYMENT = 3
 """`payment_status` of a request: the guest pays at the hotel."""
 DEAD_ORDERS = frozenset({4, 5, 6})
 """Order states of bookings that are none: cancelled, refunded, error."""
+NOT_AVAILABLE = 404
+"""The code in an answer of 400 that no room is left, or that something is wrong."""
 GUESTS = "guests.example.com"
 """Domain of the addresses our bookings are found by; mail to it goes nowhere, on purpose."""
 
@@ -116,7 +118,7 @@ def create_request(order: PmsOrder, property_id: str, tax_group: int) -> dict[st
                     "payment_method": "pay at hotel",
                     "transaction_id": order.code,
                 },
-                "room_types": [_room(order, index, tax_group) for index in range(len(order.rooms))],
+                "room_types": _room_types(order, tax_group),
             },
         }
     }
@@ -130,16 +132,7 @@ def cancel_request(booking_id: str, email: str, rows: list[dict[str, Any]]) -> d
             "booking_status": CANCELLED,
             "associations": {
                 "customer_detail": {"email": email},
-                "room_types": [
-                    {
-                        "id_room_type": number(str(row["id_product"])),
-                        "checkin_date": str(row["date_from"])[:10],
-                        "checkout_date": str(row["date_to"])[:10],
-                        "number_of_rooms": 1,
-                        "rooms": [{"id_hotel_booking": row["id"], "id_room": row.get("id_room")}],
-                    }
-                    for row in rows
-                ],
+                "room_types": _booked(rows),
             },
         }
     }
@@ -171,6 +164,11 @@ def is_cancelled(order: dict[str, Any], rows: list[dict[str, Any]]) -> bool:
     return int(order["current_state"]) in DEAD_ORDERS and not any(map(is_live, rows))
 
 
+def says_sold_out(code: int, message: str) -> bool:
+    """Whether a refusal is for want of a room: whatever is wrong with a request has that code."""
+    return code == NOT_AVAILABLE and message.startswith("Requested room")
+
+
 def number(identifier: str) -> int | str:
     """Ids are numbers there."""
     return int(identifier) if identifier.isdecimal() else identifier
@@ -183,25 +181,47 @@ def text_of(value: Any) -> str:
     return str(value or "")
 
 
-def _room(order: PmsOrder, index: int, tax_group: int) -> dict[str, Any]:
-    room = order.rooms[index]
+def _booked(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """What was booked, each type and its dates once."""
+    grouped: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+    for row in rows:
+        place = (str(row["id_product"]), str(row["date_from"])[:10], str(row["date_to"])[:10])
+        room = {"id_hotel_booking": row["id"], "id_room": row.get("id_room")}
+        grouped.setdefault(place, []).append(room)
+    return [_kind(*place, rooms) for place, rooms in grouped.items()]
+
+
+def _room_types(order: PmsOrder, tax_group: int) -> list[dict[str, Any]]:
+    """Each type once: of a type that is named twice it keeps the rooms of the last one only."""
+    rooms: dict[str, list[dict[str, Any]]] = {}
+    for room in order.rooms:
+        rooms.setdefault(room.type_id, []).append(_room(room, tax_group))
+    dates = str(order.check_in), str(order.check_out)
+    return [_kind(type_id, *dates, of_type) for type_id, of_type in rooms.items()]
+
+
+def _kind(
+    type_id: str, check_in: str, check_out: str, rooms: list[dict[str, Any]]
+) -> dict[str, Any]:
     return {
-        "id_room_type": number(room.type_id),
-        "checkin_date": str(order.check_in),
-        "checkout_date": str(order.check_out),
-        "number_of_rooms": 1,
-        "rooms": [
-            {
-                # `adults` is documented, `adult` is read.
-                "adult": room.adult_count,
-                "adults": room.adult_count,
-                "child": room.child_count,
-                "children": room.child_count,
-                # Left out they raise warnings; a tax of 0 would be added twice.
-                "id_tax_rules_group": tax_group,
-                "total_tax": 0.01,
-            }
-        ],
+        "id_room_type": number(type_id),
+        "checkin_date": check_in,
+        "checkout_date": check_out,
+        "number_of_rooms": len(rooms),
+        "rooms": rooms,
+    }
+
+
+def _room(room: PmsRoom, tax_group: int) -> dict[str, Any]:
+    return {
+        # `adults` is documented, `adult` is read.
+        "adult": room.adult_count,
+        "adults": room.adult_count,
+        "child": room.child_count,
+        "children": room.child_count,
+        # Left out they raise warnings; a tax of 0 would be added twice.
+        "id_tax_rules_group": tax_group,
+        "total_tax": 0.01,
     }
 
 
