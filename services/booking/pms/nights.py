@@ -27,7 +27,7 @@ from meshkit.redis_pool import REDIS_ERRORS
 from services.booking.domain import Stay
 from services.booking.pms.connections import Connected
 from services.booking.pms.metrics import PmsMetrics
-from services.booking.pms.port import Free, TypeNight
+from services.booking.pms.port import Free, PmsAvailability, TypeNight
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -36,8 +36,10 @@ SELL = dt.timedelta(seconds=60)
 SHOW = dt.timedelta(minutes=15)
 KEEP_SECONDS = 24 * 3600
 """Older than that a free room means nothing."""
-STALE_SECONDS = 0.5
+STALE_SECONDS = 0.45
 """A guest waits so long for the newest; then is told what there is, while the call goes on."""
+IMPATIENT_SECONDS = 0.1
+"""The same once a call has failed: the next one may be the breaker's attempt, and hang."""
 REFRESH_SECONDS = 2.0
 """So long a call may take, whoever waits for it."""
 LEAST_NIGHTS = 32
@@ -75,6 +77,8 @@ class PmsNights:
         self._clock = clock
         self._metrics = metrics
         self._away_until = 0.0
+        self._failing: set[str] = set()
+        """Hotels whose last call has failed."""
         self._running: OrderedDict[str, asyncio.Task[dict[TypeNight, _Value]]] = OrderedDict()
 
     async def around(self, hotel: Connected, stay: Stay) -> Known:
@@ -83,8 +87,7 @@ class PmsNights:
         if known.freshness is Freshness.SELL:
             self._metrics.nights.labels("fresh").inc()
             return known
-        wait = STALE_SECONDS if known.as_of is not None else REFRESH_SECONDS
-        return await self._refreshed(hotel, stay, known, wait)
+        return await self._refreshed(hotel, stay, known, self._patience(hotel, known))
 
     async def certain(self, hotel: Connected, stay: Stay, *, but_older: dt.timedelta) -> Known:
         """For keeping a room: no older than that, unless the system does not answer."""
@@ -100,6 +103,12 @@ class PmsNights:
         """A booking has changed these nights."""
         keys = [_key(hotel, TypeNight(one, day)) for one in type_ids for day in _nights(stay)]
         await self._guarded(lambda: self._redis.unlink(*keys))
+
+    def _patience(self, hotel: Connected, known: Known) -> float:
+        if known.as_of is None:
+            return REFRESH_SECONDS
+        failing = hotel.connection.tenant_id in self._failing
+        return IMPATIENT_SECONDS if failing else STALE_SECONDS
 
     async def _refreshed(self, hotel: Connected, stay: Stay, known: Known, seconds: float) -> Known:
         """What the system says, if it does so in time; otherwise what there is."""
@@ -152,7 +161,7 @@ class PmsNights:
     async def _ask(
         self, hotel: Connected, first: dt.date, departure: dt.date
     ) -> dict[TypeNight, _Value]:
-        told = await hotel.pms.availability(first, departure)
+        told = await self._told(hotel, first, departure)
         # By our clock at most: a system whose clock is ahead makes nothing younger.
         as_of = min(told.as_of, self._clock.now())
         # A night that it does not name is not on sale there.
@@ -162,6 +171,17 @@ class PmsNights:
         }
         await self._guarded(lambda: self._keep(hotel, values))
         return values
+
+    async def _told(self, hotel: Connected, first: dt.date, departure: dt.date) -> PmsAvailability:
+        """What the system says; whether it says anything is remembered."""
+        tenant_id = hotel.connection.tenant_id
+        try:
+            told = await hotel.pms.availability(first, departure)
+        except MeshError:
+            self._failing.add(tenant_id)
+            raise
+        self._failing.discard(tenant_id)
+        return told
 
     async def _from_another(
         self, hotel: Connected, stay: Stay, known: Known, seconds: float

@@ -18,6 +18,7 @@ from sandbox.pms.app import Addresses
 from sandbox.pms.client import PmsControl
 from services.booking.domain import Guests, LockRequest
 from services.booking.pms import breaker
+from services.booking.pms import nights as nights_module
 from services.booking.pms.ahead import ReadAhead
 from services.booking.pms.connections import Connected
 from services.booking.pms.http import READ_ATTEMPTS
@@ -144,6 +145,35 @@ async def test_what_is_there_is_told_while_a_slow_call_goes_on(
         return (await pms.report())["faults"].get("slow") == 1 and await _reads(pms) == 2
 
     await until(newer)
+
+
+async def test_after_a_failed_call_nobody_waits_for_the_next_one_to_fail(
+    nights: PmsNights,
+    clock: LaterClock,
+    hotel: Connected,
+    pms: PmsControl,
+    arrival: dt.date,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However patient one is with a system that works."""
+    monkeypatch.setattr(nights_module, "STALE_SECONDS", nights_module.REFRESH_SECONDS)
+    monkeypatch.setattr(nights_module, "IMPATIENT_SECONDS", 0.0)
+    stay = stay_from(arrival)
+    await nights.around(hotel, stay)
+    clock.ahead = dt.timedelta(seconds=90)
+    await pms.mode("down")
+    assert (await nights.around(hotel, stay)).freshness is Freshness.SHOW
+    await pms.mode("up")
+    await pms.fault("slow", operation="read", seconds=0.5)
+    assert (await nights.around(hotel, stay)).freshness is Freshness.SHOW
+    assert nights._running  # The call goes on, and what it brings ends the impatience.
+
+    async def works() -> bool:
+        clock.ahead += dt.timedelta(seconds=90)
+        await nights.around(hotel, stay)
+        return not nights._failing
+
+    await until(works)
 
 
 async def test_without_redis_the_system_is_asked_by_one_call_at_a_time(
