@@ -11,7 +11,7 @@ help: ## This list
 
 run: ## Start the whole mesh on this machine (Ctrl-C stops it)
 	@scripts/env.sh sandbox
-	@$(BIN)/python -m sandbox.up
+	@$(BIN)/python -m sandbox
 
 chat: ## A guest's phone in this terminal, talking to the mesh of `make run`
 	@./conserje chat

@@ -7,7 +7,7 @@ from typing import Any
 from conserje.tenant.v1 import credential_service_pb2 as pb
 from conserje.tenant.v1.credential_pb2 import BusinessAccount, Portfolio
 
-from cli.asking import SECONDS, pages
+from cli.asking import SECONDS, or_else, pages
 from cli.secret import add_verb
 
 
@@ -49,6 +49,7 @@ def _portfolio(portfolio: Portfolio) -> str:
     return f"{portfolio.portfolio_id}  {portfolio.display_name}"
 
 
+@or_else("no business accounts")
 def _list_accounts(stub: Any, _options: argparse.Namespace) -> Iterator[str]:
     for page in pages(stub.ListBusinessAccounts, pb.ListBusinessAccountsRequest()):
         yield from map(_account, page.accounts)
@@ -69,6 +70,7 @@ def _remove_account(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     yield f"removed: {_account(removed)}"
 
 
+@or_else("no portfolios")
 def _list_portfolios(stub: Any, _options: argparse.Namespace) -> Iterator[str]:
     for page in pages(stub.ListPortfolios, pb.ListPortfoliosRequest()):
         yield from map(_portfolio, page.portfolios)

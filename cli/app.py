@@ -12,7 +12,7 @@ from conserje.tenant.v1.credential_pb2 import (
 )
 
 from cli import secret
-from cli.asking import SECONDS, pages
+from cli.asking import SECONDS, or_else, pages
 from cli.secret import add_verb
 from cli.token import describe, listed
 
@@ -48,6 +48,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         secret.add_source(verb)
 
 
+@or_else("no apps")
 def _list(stub: Any, _options: argparse.Namespace) -> Iterator[str]:
     for page in pages(stub.ListApps, pb.ListAppsRequest()):
         for app in page.apps:

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import partial, wraps
 from typing import Any
 
 import grpc
@@ -25,6 +25,21 @@ def asks(
     """Has a command do `act` at a service, which `--target` may name."""
     verb.add_argument("--target", default="", metavar="HOST:PORT", help=f"address of {service}")
     verb.set_defaults(run=partial(_run, service, stub, act))
+
+
+def or_else(nothing: str) -> Callable[[Act], Act]:
+    """Has a command that finds nothing to tell say `nothing`, rather than be silent."""
+
+    def decorated(act: Act) -> Act:
+        @wraps(act)
+        def told(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+            lines = act(stub, options)
+            yield next(lines, nothing)
+            yield from lines
+
+        return told
+
+    return decorated
 
 
 def pages(call: Callable[..., Any], request: Any) -> Iterator[Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from conserje.audit.v1.audit_service_pb2 import ListOperatorChangesRequest, OperatorChange
 from conserje.audit.v1.audit_service_pb2_grpc import AuditServiceStub
 
-from cli.asking import asks, pages
+from cli.asking import asks, or_else, pages
 from cli.places import SERVICES
 
 
@@ -22,6 +22,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         asks(listing, service, AuditServiceStub, _list)
 
 
+@or_else("no changes by hand")
 def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = ListOperatorChangesRequest(tenant_id=options.hotel)
     for page in pages(stub.ListOperatorChanges, request):

@@ -9,7 +9,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
     MessagingOperationsServiceStub,
 )
 
-from cli.asking import SECONDS, asks, pages
+from cli.asking import SECONDS, asks, or_else, pages
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -28,6 +28,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         asks(verb, "messaging", MessagingOperationsServiceStub, act)
 
 
+@or_else("no dead letters")
 def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.ListDeadLettersRequest(tenant_id=options.tenant)
     for page in pages(stub.ListDeadLetters, request):

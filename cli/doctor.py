@@ -36,7 +36,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     command = commands.add_parser(
         "doctor",
         help="what is up, what is not, and why",
-        description="Asks every process how it is. The exit code is 1 when something is wrong.",
+        description="Asks every process how it is. The exit code is 1 unless everything is up.",
     )
     command.add_argument(
         "--ops",
@@ -63,11 +63,13 @@ def run(options: argparse.Namespace) -> int:
         print(f"`make run` is not there any more (it left {mesh.file}); start it again.\n")
     width = max(len(finding.name) for finding in findings)
     print("\n".join(line for finding in findings for line in finding.lines(width)))
-    wrong = [finding.name for finding in findings if finding.mark != GOOD]
-    print(f"\n{'wrong: ' + ', '.join(wrong) if wrong else 'everything is up'}")
-    if wrong and mesh.content.get("logs") and not options.ops:
+    wrong = ", ".join(finding.name for finding in findings if finding.mark == BAD)
+    lacking = ", ".join(finding.name for finding in findings if finding.mark == POOR)
+    told = [f"wrong: {wrong}"] * bool(wrong) + [f"lacks something: {lacking}"] * bool(lacking)
+    print(f"\n{'; '.join(told) or 'everything is up'}")
+    if told and mesh.content.get("logs") and not options.ops:
         print(f"logs: {mesh.content['logs']}")
-    return 1 if wrong else 0
+    return 1 if told else 0
 
 
 def examine(ops: Mapping[str, str], graph: str) -> list[Finding]:

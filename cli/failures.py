@@ -8,6 +8,31 @@ import grpc
 from meshkit.errors import InvalidArgument, MeshError
 from meshkit.status import from_rpc_error, to_grpc_code
 
+NEXT = {
+    "ACCOUNT_UNKNOWN": "`conserje account list` shows those that something is said of",
+    "APP_UNKNOWN": "`conserje app list` shows those there are",
+    "CLOSURE_UNKNOWN": "`conserje room list HOTEL` shows those there are",
+    "CONVERSATION_UNKNOWN": "`conserje trace CODE` of one of its messages tells the conversation",
+    "CREDENTIAL_UNKNOWN": "`conserje token list` and `conserje app list` show those there are",
+    "DEAD_LETTER_UNKNOWN": "`conserje dead-letters list HOTEL` shows those there are",
+    "IDENTIFIER_UNKNOWN": "`conserje number list HOTEL` shows what the hotel is found by",
+    "LOCK_UNKNOWN": "`conserje lock list HOTEL` shows the live ones",
+    "MEDIA_UNKNOWN": "`conserje media list HOTEL` shows those there are",
+    "MESSAGE_UNKNOWN": "give a wamid, or the code of a reservation that a guest was told",
+    "NUMBER_UNKNOWN": "`conserje number list HOTEL` shows those that are the hotel's",
+    "PMS_NOT_CONNECTED": "`conserje pms set --tenant HOTEL` connects one",
+    "PORTFOLIO_UNKNOWN": "`conserje portfolio list` shows those there are",
+    "PROPERTY_UNKNOWN": "`conserje inventory import HOTEL FILE` says what the hotel sells",
+    "RATE_PLAN_UNKNOWN": "`conserje inventory export HOTEL` shows those there are",
+    "RESERVATION_UNKNOWN": "`conserje reservation list --hotel HOTEL` shows those there are",
+    "ROOM_TYPE_UNKNOWN": "`conserje inventory show HOTEL` shows those there are",
+    "ROOM_UNKNOWN": "`conserje inventory show HOTEL` shows those there are",
+    "SEND_NOT_FOUND": "`conserje sends list HOTEL` and `conserje sends held HOTEL` show them",
+    "TEMPLATE_UNKNOWN": "`conserje template sync HOTEL NUMBER` reads them from Meta",
+    "TENANT_UNKNOWN": "`conserje tenant list` shows those there are",
+}
+"""What to type when a service does not find what it was asked for, by its reason."""
+
 
 def tell(error: grpc.RpcError, target: str) -> int:
     """Prints code, reason, message, fields and what else the server said; returns 1."""
@@ -24,6 +49,8 @@ def describe(error: grpc.RpcError, target: str) -> list[str]:
         lines.append(f"  {known.message}")
     lines += [f"  {name}: {value}" for name, value in sorted(known.metadata.items())]
     lines += fields
+    if known.reason in NEXT:
+        lines.append(f"  {NEXT[known.reason]}")
     if known.retry_after is not None:
         lines.append(f"  may be tried again after {known.retry_after:g} s")
     if known.reason == "UNAVAILABLE":

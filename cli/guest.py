@@ -10,6 +10,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 )
 
 from cli.asking import SECONDS, asks
+from cli.places import UsageError
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -40,6 +41,8 @@ def name_guest(verb: argparse.ArgumentParser) -> None:
 
 def named(request: Any, options: argparse.Namespace) -> Any:
     """The request, about the guest that was named."""
+    if not (options.conversation or options.number):
+        raise UsageError("a guest is found by --number as well: Meta's id of the hotel's number.")
     request.phone_number_id = options.number
     if options.conversation:
         request.conversation_id = options.conversation

@@ -12,6 +12,7 @@ from conserje.booking.v1.inventory_service_pb2 import GetInventoryRequest, Impor
 from conserje.booking.v1.inventory_service_pb2_grpc import InventoryServiceStub
 
 from cli.asking import Act, asks
+from cli.hotel_check import known_hotel
 from cli.inventory_file import from_yaml, to_yaml
 from cli.inventory_values import from_amount, from_day
 from cli.places import UsageError
@@ -66,6 +67,7 @@ def _export(stub: InventoryServiceStub, options: argparse.Namespace) -> Iterator
 
 def _import(stub: InventoryServiceStub, options: argparse.Namespace) -> Iterator[str]:
     wanted = from_yaml(_read(options.file))
+    _compare(wanted, options)
     before = _before(stub, options.tenant_id)
     request = ImportInventoryRequest(
         tenant_id=options.tenant_id, inventory=wanted, validate_only=options.dry_run
@@ -79,6 +81,17 @@ def _import(stub: InventoryServiceStub, options: argparse.Namespace) -> Iterator
         yield "Nothing was written."
     else:
         yield f"Imported; the next import of this hotel needs etag: '{after.etag}'"
+
+
+def _compare(wanted: Inventory, options: argparse.Namespace) -> None:
+    """Nights and prices are the hotel's own: what says otherwise is meant for another."""
+    hotel = known_hotel(options.tenant_id, options.target)
+    for name in ("time_zone", "currency_code"):
+        if hotel is not None and getattr(wanted, name) != getattr(hotel, name):
+            raise UsageError(
+                f"{options.file} has {name} {getattr(wanted, name)}, the hotel "
+                f"{options.tenant_id} {getattr(hotel, name)}: they must be the same."
+            )
 
 
 def _before(stub: InventoryServiceStub, tenant_id: str) -> Inventory:

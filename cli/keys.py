@@ -7,7 +7,7 @@ from typing import Any
 from conserje.tenant.v1 import credential_service_pb2 as pb
 from conserje.tenant.v1.credential_pb2 import EncryptionKey
 
-from cli.asking import pages
+from cli.asking import or_else, pages
 from cli.secret import add_verb
 
 
@@ -19,6 +19,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     add_verb(verbs, "rotate", "encrypt every secret under the newest key", _rotate)
 
 
+@or_else("no keys")
 def _list(stub: Any, _options: argparse.Namespace) -> Iterator[str]:
     for page in pages(stub.ListKeys, pb.ListKeysRequest()):
         yield from map(_describe, page.keys)

@@ -15,7 +15,7 @@ from conserje.booking.v1.lock_pb2 import Lock, LockEvent, LockEventKind, LockSta
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 
-from cli.asking import SECONDS, Act, asks, pages
+from cli.asking import SECONDS, Act, asks, or_else, pages
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -68,6 +68,7 @@ def _add(
     return verb
 
 
+@or_else("no live locks")
 def _list(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
     request = ListLocksRequest(
         tenant_id=options.tenant_id, guest_id=options.guest, room_type_id=options.type
@@ -93,6 +94,7 @@ def _release(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[
     yield describe(stub.ReleaseLock(request, timeout=SECONDS).lock)
 
 
+@or_else("nothing was decided about locks")
 def _events(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
     request = ListLockEventsRequest(tenant_id=options.tenant_id, lock_id=options.lock)
     for page in pages(stub.ListLockEvents, request):

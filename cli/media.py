@@ -12,7 +12,7 @@ from conserje.messaging.v1 import event_pb2
 from conserje.messaging.v1 import media_service_pb2 as pb
 from conserje.messaging.v1.media_service_pb2_grpc import MediaServiceStub
 
-from cli.asking import SECONDS, asks, pages
+from cli.asking import SECONDS, asks, or_else, pages
 from cli.places import UsageError
 
 SEND_SECONDS = 120
@@ -59,6 +59,7 @@ def _add_send(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     asks(send, "messaging", MediaServiceStub, _send)
 
 
+@or_else("no files")
 def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.ListMediaRequest(tenant_id=options.tenant, dead_only=options.dead)
     for page in pages(stub.ListMedia, request):

@@ -23,7 +23,7 @@ from conserje.tenant.v1.tenant_pb2 import (
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from cli import number_verify
-from cli.asking import SECONDS, pages
+from cli.asking import SECONDS, or_else, pages
 from cli.places import UsageError
 from cli.tenant import describe
 from cli.tenant_verbs import add_hotel, add_verb
@@ -199,6 +199,7 @@ def _remove(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     yield describe(stub.RemoveNumber(removing, timeout=SECONDS).tenant)
 
 
+@or_else("no numbers and nothing else that it is found by")
 def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     asked = pb.GetTenantRequest(tenant_id=options.tenant_id)
     for number in stub.GetTenant(asked, timeout=SECONDS).tenant.numbers:

@@ -16,6 +16,7 @@ from conserje.booking.v1.pms_service_pb2 import (
 from conserje.booking.v1.pms_service_pb2_grpc import PmsServiceStub
 
 from cli.asking import SECONDS, Act, asks
+from cli.hotel_check import known_hotel
 from cli.places import UsageError
 
 KINDS = [name.removeprefix("PMS_KIND_").lower() for name in PmsKind.keys()[1:]]
@@ -73,6 +74,7 @@ def _show(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
 
 
 def _set(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    known_hotel(options.tenant, options.target)
     wanted = _known(stub, options.tenant) or PmsConnection(tenant_id=options.tenant)
     if options.kind:
         wanted.kind = PmsKind.Value(f"PMS_KIND_{options.kind.upper()}")

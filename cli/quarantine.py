@@ -10,7 +10,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 )
 from google.protobuf import json_format
 
-from cli.asking import SECONDS, asks, pages
+from cli.asking import SECONDS, asks, or_else, pages
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -28,6 +28,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         asks(verb, "messaging", MessagingOperationsServiceStub, act)
 
 
+@or_else("nothing is in the quarantine")
 def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.ListQuarantineRequest(phone_number_id=options.number, include_events=options.show)
     for page in pages(stub.ListQuarantine, request):

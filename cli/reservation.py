@@ -19,7 +19,7 @@ from conserje.booking.v1.reservation_pb2 import (
 from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money as MoneyMessage
 
-from cli.asking import SECONDS, Act, asks, pages
+from cli.asking import SECONDS, Act, asks, or_else, pages
 from cli.places import UsageError
 from cli.user import user
 from meshkit.dates import from_date
@@ -101,6 +101,7 @@ def _add_deposit(actions: "argparse._SubParsersAction[argparse.ArgumentParser]")
     parser.add_argument("verdict", choices=("approve", "reject"))
 
 
+@or_else("no reservations")
 def _list(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
     request = pb.ListReservationsRequest(tenant_id=options.hotel)
     request.states.extend(
@@ -113,14 +114,15 @@ def _list(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str
     ):
         if day is not None:
             from_date(day, into)
-    yield f"{'code':<9} {'arrival':<10} {'departure':<10} {'state':<17} {'total':>14}  rooms"
+    heading = f"{'code':<9} {'arrival':<10} {'departure':<10} {'state':<17} {'total':>14}  rooms\n"
     for page in pages(stub.ListReservations, request):
         for one in page.reservations:
-            yield (
+            yield heading + (
                 f"{one.confirmation_code:<9} {_written(one.check_in_date)} "
                 f"{_written(one.check_out_date)} {_state(one):<17} {_amount(one.total_price):>14}  "
                 f"{_rooms(one)}"
             )
+            heading = ""
 
 
 def _show(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:

@@ -3,9 +3,8 @@
 import argparse
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import grpc
 from conserje.booking.v1.reservation_pb2 import ACTOR_KIND_STAFF, Actor
 from conserje.booking.v1.room_pb2 import Debt, RoomClosure
 from conserje.booking.v1.room_service_pb2 import (
@@ -18,16 +17,12 @@ from conserje.booking.v1.room_service_pb2 import (
 from conserje.booking.v1.room_service_pb2_grpc import RoomServiceStub
 from google.type.date_pb2 import Date
 
-from cli import failures
-from cli.channels import open_channel
-from cli.places import UsageError, need_target
+from cli.asking import Act, asks, or_else, pages
+from cli.places import UsageError
 from cli.user import user
 from meshkit.dates import from_date
 
 TIMEOUT_SECONDS = 30
-PAGE_SIZE = 200
-
-Act = Callable[[RoomServiceStub, argparse.Namespace], Iterator[str]]
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -63,26 +58,12 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     _add(verbs, "debt", "the nights that are sold beyond the rooms there are", _debt)
 
 
-def run(options: argparse.Namespace) -> int:
-    """Asks booking and prints what it says, page by page."""
-    target = need_target("booking", options.target)
-    act: Act = options.act
-    with open_channel(target) as channel:
-        try:
-            for line in act(RoomServiceStub(channel), options):
-                print(line)
-        except grpc.RpcError as error:
-            return failures.tell(error, target)
-    return 0
-
-
 def _add(
     verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, help: str, act: Act
 ) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=help)
     verb.add_argument("tenant_id", metavar="HOTEL", help="the hotel's id")
-    verb.add_argument("--target", default="", metavar="HOST:PORT", help="booking's address")
-    verb.set_defaults(run=run, act=act)
+    asks(verb, "booking", RoomServiceStub, act)
     return verb
 
 
@@ -114,18 +95,14 @@ def _open(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]:
     yield _describe(stub.ReopenRoom(request, timeout=TIMEOUT_SECONDS).closure)
 
 
+@or_else("no rooms are shut")
 def _list(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]:
-    request = ListRoomClosuresRequest(
-        tenant_id=options.tenant_id, page_size=PAGE_SIZE, room_type_id=options.type
-    )
-    while True:
-        page = stub.ListRoomClosures(request, timeout=TIMEOUT_SECONDS)
+    request = ListRoomClosuresRequest(tenant_id=options.tenant_id, room_type_id=options.type)
+    for page in pages(stub.ListRoomClosures, request):
         yield from map(_describe, page.closures)
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
 
 
+@or_else("everybody has a room")
 def _assign(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]:
     request = AssignRoomsRequest(
         tenant_id=options.tenant_id, request_id=str(uuid.uuid4()), actor=_staff()
@@ -143,14 +120,11 @@ def _assign(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]
         yield f"without a room: reservation {reservation_id}"
 
 
+@or_else("no night is sold beyond its rooms")
 def _debt(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]:
-    request = ListDebtsRequest(tenant_id=options.tenant_id, page_size=PAGE_SIZE)
-    while True:
-        page = stub.ListDebts(request, timeout=TIMEOUT_SECONDS)
+    request = ListDebtsRequest(tenant_id=options.tenant_id)
+    for page in pages(stub.ListDebts, request):
         yield from map(_describe_debt, page.debts)
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
 
 
 def _describe(closure: RoomClosure) -> str:

@@ -9,7 +9,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
     MessagingOperationsServiceStub,
 )
 
-from cli.asking import SECONDS, asks, pages
+from cli.asking import SECONDS, asks, or_else, pages
 from cli.user import user
 
 VERDICTS = {
@@ -41,6 +41,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     settle.add_argument("--actor", default=user(), metavar="NAME", help="who says so; you")
 
 
+@or_else("no sends of unknown outcome")
 def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.ListUnknownSendsRequest(tenant_id=options.tenant)
     for page in pages(stub.ListUnknownSends, request):
@@ -59,6 +60,7 @@ def _settle(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     yield from ()
 
 
+@or_else("no messages are held")
 def _held(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.ListHeldSendsRequest(tenant_id=options.tenant)
     for page in pages(stub.ListHeldSends, request):

@@ -9,7 +9,7 @@ from conserje.messaging.v1 import template_service_pb2 as pb
 from conserje.messaging.v1.template_pb2 import Template
 from conserje.messaging.v1.template_service_pb2_grpc import TemplateServiceStub
 
-from cli.asking import SECONDS, asks, pages
+from cli.asking import SECONDS, asks, or_else, pages
 
 SYNC_SECONDS = 120
 """An account with thousands of templates comes in many pages."""
@@ -47,6 +47,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     send.add_argument("--request-id", default="", metavar="UUID", help="a new one without it")
 
 
+@or_else("no templates; `conserje template sync` reads them from Meta")
 def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.ListTemplatesRequest(tenant_id=options.tenant)
     for page in pages(stub.ListTemplates, request):

@@ -10,7 +10,7 @@ from conserje.tenant.v1.tenant_pb2 import Tenant, TenantState
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from cli import hotel_file, tenant_files
-from cli.asking import SECONDS, pages
+from cli.asking import SECONDS, or_else, pages
 from cli.places import UsageError
 from cli.tenant_verbs import add_hotel, add_verb
 
@@ -96,6 +96,7 @@ def _edit(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     stub.UpdateTenant(request, timeout=SECONDS)
 
 
+@or_else("no hotels")
 def _list(stub: Any, _options: argparse.Namespace) -> Iterator[str]:
     for page in pages(stub.ListTenants, pb.ListTenantsRequest()):
         yield from map(describe, page.tenants)

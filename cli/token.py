@@ -13,7 +13,7 @@ from conserje.tenant.v1.credential_pb2 import (
 )
 
 from cli import secret
-from cli.asking import SECONDS, pages
+from cli.asking import SECONDS, or_else, pages
 from cli.secret import add_verb
 from cli.tenant_verbs import add_hotel
 
@@ -91,6 +91,7 @@ def _kind(options: argparse.Namespace) -> CredentialKind.ValueType:
     return CREDENTIAL_KIND_PMS if options.pms else CREDENTIAL_KIND_ACCESS_TOKEN
 
 
+@or_else("no tokens")
 def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     for one in listed(stub, tenant_id=options.tenant_id):
         if one.tenant_id:

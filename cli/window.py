@@ -11,7 +11,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 )
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from cli.asking import SECONDS, asks, pages
+from cli.asking import SECONDS, asks, or_else, pages
 from cli.guest import name_guest, named
 from cli.places import UsageError
 
@@ -61,6 +61,7 @@ def _template(stub: Any, options: argparse.Namespace) -> Iterator[str]:
         yield "none: what cannot be sent freely is held until the guest writes"
 
 
+@or_else("no conversations turned out to be one")
 def _merges(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.ListMergesRequest(tenant_id=options.tenant)
     for page in pages(stub.ListMerges, request):

@@ -8,9 +8,11 @@ import protovalidate
 from google.protobuf.message import Message
 
 from meshkit.errors import InvalidArgument, MeshError, Violation
+from meshkit.patterns import meaning
 
 if TYPE_CHECKING:
     from protovalidate import FieldPathElementPb, ViolationPb
+    from protovalidate import Violation as Found
 
 REASON = "INVALID_REQUEST"
 MAX_VIOLATIONS = 32
@@ -23,7 +25,7 @@ def validate(message: Message) -> None:
     """Raise `InvalidArgument` with every violation when `message` breaks a rule."""
     found = _validator.collect_violations(message)
     if found:
-        raise _invalid([_violation(one.proto) for one in found])
+        raise _invalid([_violation(one) for one in found])
 
 
 def validate_items(batch: Message, field: str = "items") -> list[MeshError | None]:
@@ -38,9 +40,9 @@ def validate_items(batch: Message, field: str = "items") -> list[MeshError | Non
     for one in _validator.collect_violations(batch):
         index = _item_index(one.proto, field)
         if index is None:
-            envelope.append(_violation(one.proto))
+            envelope.append(_violation(one))
         else:
-            by_item.setdefault(index, []).append(_violation(one.proto, skip=1))
+            by_item.setdefault(index, []).append(_violation(one, skip=1))
     if envelope:
         raise _invalid(envelope)
     for index, violations in by_item.items():
@@ -66,9 +68,13 @@ def _item_index(violation: ViolationPb, field: str) -> int | None:
     return int(subscript.value) if subscript is not None and subscript.field == "index" else None
 
 
-def _violation(violation: ViolationPb, skip: int = 0) -> Violation:
+def _violation(found: Found, skip: int = 0) -> Violation:
+    violation = found.proto
     path = "".join(_step(element) for element in _elements(violation)[skip:])
-    return Violation(path.removeprefix(".") or "(message)", violation.message or violation.rule_id)
+    why = violation.message or violation.rule_id
+    if violation.rule_id == "string.pattern":
+        why = meaning(str(found.rule_value))
+    return Violation(path.removeprefix(".") or "(message)", why)
 
 
 def _elements(violation: ViolationPb) -> list[FieldPathElementPb]:

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import math
 import os
 import readline
 import shutil
@@ -49,12 +50,19 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--name", default="", help="the name that the guest shows")
     options.add_argument(
         "--wait",
-        type=float,
+        type=_seconds,
         default=20.0,
         metavar="SECONDS",
         help="how long a piped line waits for its answer",
     )
     return options
+
+
+def _seconds(text: str) -> float:
+    seconds = float(text)
+    if not 0 < seconds < math.inf:
+        raise argparse.ArgumentTypeError("needs more than 0 seconds")
+    return seconds
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,4 +1,4 @@
-"""`python -m sandbox.up`, which is `make run`: the whole product on this machine.
+"""`python -m sandbox`, which is `make run`: the whole product on this machine.
 
 Everything it starts it stops again, on Ctrl-C, on SIGTERM and, through the keeper, when it is
 killed. Data and logs live in `.conserje/`; the next start finds them.
@@ -22,6 +22,7 @@ from sandbox.processes import SandboxError
 from sandbox.servers import Given
 from sandbox.wiring import SERVICES, Process
 
+GATEWAY_LISTEN = "CONSERJE_GATEWAY_HTTP_LISTEN"
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -52,7 +53,10 @@ def run(options: argparse.Namespace) -> int:
     try:
         asyncio.run(_run(options, progress))
     except SandboxError as error:
-        print(f"conserje: {error}", file=sys.stderr)
+        told = str(error)
+        if options.gateway_port is not None:
+            told = told.replace(GATEWAY_LISTEN, "--gateway-port")
+        print(f"conserje: {told}", file=sys.stderr)
         return 1
     return 0
 
@@ -134,7 +138,7 @@ def _processes() -> list[Process]:
 def _told(options: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, str]:
     told = {name: value for name, value in environ.items() if name.endswith("_LISTEN")}
     if options.gateway_port is not None:
-        told["CONSERJE_GATEWAY_HTTP_LISTEN"] = f"127.0.0.1:{options.gateway_port}"
+        told[GATEWAY_LISTEN] = f"127.0.0.1:{options.gateway_port}"
     return told
 
 

@@ -91,11 +91,16 @@ def hotel_at_once(directory: Directory, phone_number_id: str, account_id: str) -
 
 
 def owned(directory: Directory, tenant_id: str, phone_number_id: str) -> Record:
-    """The record of a hotel's number; raises `NotFound` NUMBER_UNKNOWN when it is not its own."""
-    owner = owner_of(directory, phone_number_id, "")
-    if owner.record is None or owner.record.tenant_id != tenant_id:
-        raise NotFound("NUMBER_UNKNOWN", "The number is not the hotel's.")
-    return owner.record
+    """The record of a hotel's number; raises `NotFound` NUMBER_UNKNOWN when it is not the hotel's.
+
+    Raises `Unavailable` DIRECTORY_STALE when it may have become the hotel's.
+    """
+    record = owner_of(directory, phone_number_id, "").record
+    if record is None or record.tenant_id != tenant_id:
+        raise NotFound(
+            "NUMBER_UNKNOWN", "The number is not the hotel's.", phone_number_id=phone_number_id
+        )
+    return record
 
 
 class Owners:

@@ -143,7 +143,11 @@ RETURNING version
                 wanted.version,
             )
         except asyncpg.ForeignKeyViolationError:
-            raise NotFound("PROPERTY_UNKNOWN", "The hotel has no inventory.") from None
+            raise NotFound(
+                "PROPERTY_UNKNOWN",
+                "The hotel has no inventory yet: import it first.",
+                tenant_id=wanted.tenant_id,
+            ) from None
         if version is None:
             raise Aborted("PMS_CHANGED", "The connection was changed since it was read.")
         return await self.connection(wanted.tenant_id)

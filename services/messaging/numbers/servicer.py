@@ -9,8 +9,7 @@ from conserje.messaging.v1 import number_service_pb2 as pb
 from conserje.messaging.v1.number_service_pb2_grpc import NumberServiceServicer
 
 from copies.directory import Directory
-from meshkit.errors import NotFound
-from services.messaging.directory import owner_of
+from services.messaging.directory import owned
 from services.messaging.numbers.verify import State, Verifier
 
 STATES = {
@@ -33,9 +32,7 @@ class NumberServicer(NumberServiceServicer):
         self, request: pb.VerifyNumberRequest, context: Context
     ) -> pb.VerifyNumberResponse:
         """Every check of a hotel's number."""
-        record = owner_of(self._directory, request.phone_number_id, "").record
-        if record is None or record.tenant_id != request.tenant_id:
-            raise NotFound("NUMBER_UNKNOWN", "The number is not the hotel's.")
+        record = owned(self._directory, request.tenant_id, request.phone_number_id)
         checks = [
             pb.NumberCheck(name=one.name, state=STATES[one.state], detail=one.detail)
             for one in await self._verifier.verify(record)

@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from meshkit.errors import InvalidArgument, Violation
+from meshkit.errors import InvalidArgument, NotFound, Violation
 from services.messaging.replies.limits import HEADER, TEMPLATE_BODY, width
 
 APPROVED = "APPROVED"
@@ -26,6 +26,16 @@ COUPON_CODE = 15
 FILES = ("image", "video", "document")
 _VARIABLE = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 _REFUSED_SPACE = re.compile(r"[\n\r\t]| {5}")
+
+
+def template_unknown(name: str, language_code: str) -> NotFound:
+    """The catalogue does not have it in that language."""
+    return NotFound(
+        "TEMPLATE_UNKNOWN",
+        "The hotel's catalogue has no such template in that language.",
+        template_name=name,
+        language_code=language_code,
+    )
 
 
 @dataclass(frozen=True, slots=True)

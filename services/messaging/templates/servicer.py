@@ -19,7 +19,13 @@ from services.messaging.opaque import make_opaque
 from services.messaging.operations.wire import timestamp
 from services.messaging.store.templates import Account, Guest, KnownTemplate, TemplateStore
 from services.messaging.templates.catalogue import Catalogue
-from services.messaging.templates.model import APPROVED, Given, components_of, needs_of
+from services.messaging.templates.model import (
+    APPROVED,
+    Given,
+    components_of,
+    needs_of,
+    template_unknown,
+)
 from services.messaging.wake import Wake
 from services.messaging.whatsapp import sends
 from services.messaging.whatsapp.build import parts
@@ -82,13 +88,17 @@ class TemplateServicer(TemplateServiceServicer):
             request.tenant_id,
             *(request.template_name, request.language_code, record.whatsapp_business_account_id),
         )
-        body = _body(request, _approved(known))
+        body = _body(request, _approved(request, known))
         stored = await self._store.send(
             *(request.tenant_id, UUID(request.request_id), request.phone_number_id),
             *(_guest(request), body),
         )
         if stored is None:
-            raise NotFound("CONVERSATION_UNKNOWN", "The hotel has no such conversation.")
+            raise NotFound(
+                "CONVERSATION_UNKNOWN",
+                "The hotel has no such conversation.",
+                conversation_id=request.conversation_id,
+            )
         mailbox_id, same = stored
         if not same:
             raise FailedPrecondition(
@@ -98,11 +108,9 @@ class TemplateServicer(TemplateServiceServicer):
         return pb.SendTemplateResponse(send_id=request.request_id, conversation_id=mailbox_id)
 
 
-def _approved(known: KnownTemplate | None) -> KnownTemplate:
+def _approved(request: pb.SendTemplateRequest, known: KnownTemplate | None) -> KnownTemplate:
     if known is None:
-        raise NotFound(
-            "TEMPLATE_UNKNOWN", "The catalogue has no such template in that language; is it synced?"
-        )
+        raise template_unknown(request.template_name, request.language_code)
     if known.row.status != APPROVED:
         raise FailedPrecondition(
             "TEMPLATE_NOT_APPROVED",

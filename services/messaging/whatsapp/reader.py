@@ -6,6 +6,7 @@ times an hour, so nothing here is on a guest's way.
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
@@ -13,6 +14,7 @@ import aiohttp
 import orjson
 
 from meshkit.errors import FailedPrecondition, Unavailable
+from meshkit.redaction import REDACTED, redact
 from services.messaging.whatsapp.codes import Reaction, reaction_to
 
 TEMPLATE_FIELDS = (
@@ -21,8 +23,14 @@ TEMPLATE_FIELDS = (
 PAGE = 100
 PROBE_WORD = "conserje-number-verify"
 """No gateway has it for its verify token."""
+MOST_SAID = 200
+"""So much of what Meta says of an error is told."""
 MOST_PAGES = 100
 """An account has up to 6,000 templates; what goes on longer is a circle."""
+
+
+_TOKEN = re.compile(r"\bEAA[A-Za-z0-9_-]*")
+"""How Meta's tokens begin."""
 
 
 class GraphReader:
@@ -79,12 +87,12 @@ class GraphReader:
         headers = {"Authorization": f"Bearer {token}"}
         try:
             async with self._session.get(url, params=params, headers=headers) as response:
-                return object_of(response.status, await response.read())
+                return object_of(response.status, await response.read(), token)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable("GRAPH_AWAY", f"Meta: {type(error).__name__}") from error
 
 
-def object_of(status: int, body: bytes) -> dict[str, Any]:
+def object_of(status: int, body: bytes, token: str) -> dict[str, Any]:
     """What an answer of the Graph API tells; raises as `GraphReader.get` does."""
     try:
         value = orjson.loads(body)
@@ -93,11 +101,19 @@ def object_of(status: int, body: bytes) -> dict[str, Any]:
     answer: dict[str, Any] = value if isinstance(value, dict) else {}
     error = answer.get("error")
     if isinstance(error, dict) and isinstance(error.get("code"), int):
+        told = f"code {error['code']}{_sentence(error, token)}"
         if reaction_to(error) is Reaction.RETRY:
-            raise Unavailable("GRAPH_AWAY", f"Meta cannot now: code {error['code']}")
-        raise FailedPrecondition(
-            "GRAPH_REFUSED", f"Meta refuses: code {error['code']}", code=error["code"]
-        )
+            raise Unavailable("GRAPH_AWAY", f"Meta cannot now: {told}")
+        raise FailedPrecondition("GRAPH_REFUSED", f"Meta refuses: {told}", code=error["code"])
     if status != 200 or value is None:
         raise Unavailable("GRAPH_AWAY", f"Meta answered HTTP {status}")
     return answer
+
+
+def _sentence(error: dict[str, Any], token: str) -> str:
+    """What Meta says of it, in brackets; it may repeat the token, and what a number is."""
+    said = error.get("message")
+    if not isinstance(said, str) or not said:
+        return ""
+    words = redact(_TOKEN.sub(REDACTED, said.replace(token, REDACTED) if token else said))
+    return f" ({words[:MOST_SAID]})"

@@ -35,7 +35,7 @@ class GraphUploader:
         headers = {"Authorization": f"Bearer {token}"}
         try:
             async with self._session.post(url, data=form, headers=headers) as response:
-                answer = object_of(response.status, await response.read())
+                answer = object_of(response.status, await response.read(), token)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise Unavailable("GRAPH_AWAY", f"Meta: {type(error).__name__}") from error
         media_id = answer.get("id")

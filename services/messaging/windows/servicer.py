@@ -18,7 +18,7 @@ from meshkit.phones import whatsapp_key
 from services.messaging.operations.wire import timestamp
 from services.messaging.store.templates import TemplateStore
 from services.messaging.store.window import HeldRow, WindowRow, WindowStore, WindowTemplate
-from services.messaging.templates.model import Needs, needs_of
+from services.messaging.templates.model import Needs, needs_of, template_unknown
 from services.messaging.wake import Wake
 from services.messaging.windows.forms import TEXT
 
@@ -75,7 +75,9 @@ class WindowRpcs(MessagingOperationsServiceServicer):
         if not await self._windows.drop_held(*key):
             state = await self._windows.state(*key)
             if state is None:
-                raise NotFound("SEND_NOT_FOUND", "The hotel has no such message.")
+                raise NotFound(
+                    "SEND_NOT_FOUND", "The hotel has no such message.", send_id=request.send_id
+                )
             if state != "REJECTED":
                 raise FailedPrecondition("SEND_NOT_HELD", "It does not wait.", state=state)
         return pb.DropHeldSendResponse()
@@ -103,7 +105,7 @@ class WindowRpcs(MessagingOperationsServiceServicer):
         name, language = template.template_name, template.language_code
         known = await self._templates.find(tenant_id, name, language)
         if known is None:
-            raise NotFound("TEMPLATE_UNKNOWN", "The catalogue has no such template; is it synced?")
+            raise template_unknown(name, language)
         _check_fills(template, needs_of(known.row.components, known.row.parameter_format))
         return WindowTemplate(name, language, orjson.dumps(list(template.parameters)))
 

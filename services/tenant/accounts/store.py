@@ -140,7 +140,11 @@ class AccountStore:
             await connection.execute(LOCK_VERSION)
             row = await connection.fetchrow(DELETE_ACCOUNT, account_id)
             if row is None:
-                raise NotFound("ACCOUNT_UNKNOWN", "Nothing was said of this account.")
+                raise NotFound(
+                    "ACCOUNT_UNKNOWN",
+                    "Nothing was said of this account.",
+                    whatsapp_business_account_id=account_id,
+                )
             return Account(**dict(row))
 
     async def accounts(self, after: str, count: int) -> list[Account]:

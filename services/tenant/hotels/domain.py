@@ -91,7 +91,7 @@ class Hotel:
         for number in self.draft.numbers:
             if number.phone_number_id == phone_number_id:
                 return number
-        raise NotFound("NUMBER_UNKNOWN", "The hotel has no such number.")
+        raise number_unknown(phone_number_id)
 
     def has_number(self, phone_number_id: str, account_id: str) -> bool:
         """Whether it is found by a number; an empty `account_id` is not compared."""
@@ -124,6 +124,13 @@ class Hotel:
 def unknown(tenant_id: str) -> NotFound:
     """What is told of the id of no hotel."""
     return NotFound("TENANT_UNKNOWN", "There is no such hotel.", tenant_id=tenant_id)
+
+
+def number_unknown(phone_number_id: str) -> NotFound:
+    """What is said of a number that is not the hotel's."""
+    return NotFound(
+        "NUMBER_UNKNOWN", "The hotel has no such number.", phone_number_id=phone_number_id
+    )
 
 
 def number_check(number: HotelNumber, within: str = "number.") -> None:

@@ -10,10 +10,17 @@ from uuid import UUID
 
 import asyncpg
 
-from meshkit.errors import AlreadyExists, FailedPrecondition, NotFound
+from meshkit.errors import AlreadyExists, FailedPrecondition
 from meshkit.postgres import Postgres
 from services.tenant.domain import TenantState
-from services.tenant.hotels.domain import MOST_NUMBERS, Draft, Hotel, HotelNumber, unknown
+from services.tenant.hotels.domain import (
+    MOST_NUMBERS,
+    Draft,
+    Hotel,
+    HotelNumber,
+    number_unknown,
+    unknown,
+)
 from services.tenant.identifiers.domain import Identifier, Kind
 
 if TYPE_CHECKING:
@@ -224,14 +231,15 @@ class HotelStore:
             if tenant_id != to_tenant_id:
                 _need_room(before)
             moved = (tenant_id, phone_number_id, to_tenant_id, account_id)
-            _need_one(await connection.execute(MOVE_NUMBER, *moved))
+            _need_one(await connection.execute(MOVE_NUMBER, *moved), phone_number_id)
             return await read(connection, to_tenant_id)
 
     async def remove_number(self, tenant_id: str, phone_number_id: str) -> Hotel:
         """The hotel without the number; raises `NotFound` TENANT_UNKNOWN and NUMBER_UNKNOWN."""
         async with changing(self._postgres, tenant_id) as connection:
             await read(connection, tenant_id)
-            _need_one(await connection.execute(DELETE_NUMBER, tenant_id, phone_number_id))
+            done = await connection.execute(DELETE_NUMBER, tenant_id, phone_number_id)
+            _need_one(done, phone_number_id)
             return await read(connection, tenant_id)
 
     async def _refuse_taken(self, number: HotelNumber, tell_owner: bool) -> None:
@@ -303,9 +311,9 @@ def _need_room(hotel: Hotel) -> None:
         raise FailedPrecondition("TOO_MANY_NUMBERS", f"It has {MOST_NUMBERS} already.")
 
 
-def _need_one(done: str) -> None:
+def _need_one(done: str, phone_number_id: str) -> None:
     if done.endswith(" 0"):
-        raise NotFound("NUMBER_UNKNOWN", "The hotel has no such number.")
+        raise number_unknown(phone_number_id)
 
 
 def _known(row: asyncpg.Record | None, tenant_id: str) -> Hotel:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import re
 import secrets
 from collections.abc import Awaitable, Callable
 from decimal import Decimal
@@ -17,11 +18,17 @@ from conserje.booking.v1.booking_service_pb2 import SearchAvailabilityRequest
 from conserje.booking.v1.inventory_pb2 import Inventory
 from conserje.booking.v1.inventory_service_pb2 import GetInventoryRequest, ImportInventoryRequest
 from conserje.booking.v1.inventory_service_pb2_grpc import InventoryServiceStub
+from conserje.tenant.v1.tenant_pb2 import Tenant
+from conserje.tenant.v1.tenant_service_pb2 import GetTenantResponse
+from conserje.tenant.v1.tenant_service_pb2_grpc import add_TenantServiceServicer_to_server
 
 from cli.__main__ import main
 from cli.inventory_file import from_yaml, to_yaml
 from meshkit.dates import from_date
-from meshkit.errors import InvalidArgument
+from meshkit.errors import InvalidArgument, NotFound
+from meshkit.metrics import new_registry
+from meshkit.server import Server
+from meshkit.telemetry import Tracing
 from tests.contract.booking.test_booking_contract import (
     Call,
     confirm_request,
@@ -29,6 +36,7 @@ from tests.contract.booking.test_booking_contract import (
     refused,
 )
 from tests.integration.booking.hotel import Hotel, assert_consistent
+from tests.tenants import Resolving
 
 SELECT_ALL = """
 SELECT (SELECT count(*) FROM property WHERE tenant_id = $1),
@@ -331,6 +339,52 @@ async def test_a_bad_last_type_leaves_nothing_and_is_named(
         assert isinstance(error, InvalidArgument)
         assert [one.field for one in error.violations] == [f"inventory.room_types[1].{field}"]
         assert await hotel.sql.fetchrow(SELECT_ALL, tenant) == nothing
+
+
+class Hotels(Resolving):
+    """The tenant service, which knows one hotel."""
+
+    async def GetTenant(self, request: Any, context: Any) -> GetTenantResponse:
+        if request.tenant_id != "casa-azul":
+            raise NotFound("TENANT_UNKNOWN")
+        hotel = Tenant(tenant_id="casa-azul", time_zone="Europe/Madrid", currency_code="EUR")
+        return GetTenantResponse(tenant=hotel)
+
+    async def WatchTenants(self, request: Any, context: Any) -> Any:
+        raise NotImplementedError
+        yield
+
+
+async def test_what_is_sold_is_a_hotels_that_is_there_in_its_time_zone_and_currency(
+    grpc_addr: str,
+    hotel: Hotel,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    server = Server(tracing=Tracing("test"), registry=new_registry())
+    server.add(add_TenantServiceServicer_to_server, Hotels(), "conserje.tenant.v1.TenantService")
+    monkeypatch.setenv("CONSERJE_TARGET_TENANT", f"127.0.0.1:{await server.start('127.0.0.1:0')}")
+    monkeypatch.setenv("CONSERJE_TARGET_BOOKING", grpc_addr)
+    await server.set_serving(True)
+
+    async def refusal(*typed: str) -> str:
+        assert await asyncio.to_thread(main, typed) == 2
+        return capsys.readouterr().err
+
+    file = tmp_path / "hotel.yaml"
+    for zone, currency, wrong in (
+        ("Europe/Lisbon", "EUR", "time_zone Europe/Lisbon, the hotel casa-azul Europe/Madrid"),
+        ("Europe/Madrid", "USD", "currency_code USD, the hotel casa-azul EUR"),
+    ):
+        written = re.sub("time_zone: .*", f"time_zone: {zone}", new_inventory(hotel.today))
+        file.write_text(re.sub("currency_code: .*", f"currency_code: {currency}", written))
+        assert wrong in await refusal("inventory", "import", "casa-azul", str(file))
+    nobody = "there is no hotel casa-roja: `conserje tenant list`"
+    assert nobody in await refusal("inventory", "import", "casa-roja", str(file))
+    there = ("--kind", "generic", "--url", "http://127.0.0.1:9", "--property", "1")
+    assert nobody in await refusal("pms", "set", "--tenant", "casa-roja", *there)
+    await server.stop(0)
 
 
 async def test_what_fails_in_the_database_leaves_nothing(

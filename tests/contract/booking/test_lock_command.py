@@ -27,7 +27,7 @@ async def test_staff_list_show_release_and_read_what_happened(
     assert lock.lock_id in out
     assert "201.00 EUR  guest ana" in out
     assert lock.owner_token not in out
-    assert (await conserje("list", "--guest", "luis"))[:2] == (0, "")
+    assert (await conserje("list", "--guest", "luis"))[:2] == (0, "no live locks\n")
 
     owned = (lock.lock_id, "--owner-token", lock.owner_token)
     assert "  LIVE  " in (await conserje("show", *owned))[1]
@@ -35,7 +35,7 @@ async def test_staff_list_show_release_and_read_what_happened(
     assert code == 1
     assert "PERMISSION_DENIED NOT_LOCK_OWNER" in err
     assert "  RELEASED  " in (await conserje("release", *owned))[1]
-    assert (await conserje("list"))[:2] == (0, "")
+    assert (await conserje("list"))[:2] == (0, "no live locks\n")
 
     code, out, _ = await conserje("events", "--lock", lock.lock_id)
     assert code == 0

@@ -64,6 +64,8 @@ async def test_what_does_without_something_is_told_too(conserje: Conserje, ops: 
     assert ran.code == 1
     assert "! booking  is ready, and does without" in ran.out
     assert "redis: It is away." in ran.out
+    assert "lacks something: booking" in ran.out
+    assert "wrong" not in ran.out
 
 
 async def test_what_answers_something_else_is_no_process(conserje: Conserje) -> None:

@@ -215,13 +215,31 @@ async def test_a_terminal_that_is_closed_ends_everything(up: Up) -> None:
     assert not up.run_file.exists()
 
 
+async def test_ctrl_c_while_python_still_loads_is_no_traceback(tmp_path: Path) -> None:
+    starting = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-X", "importtime", "-m", "sandbox", "--dir", str(tmp_path / "run")),
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+        env=clean_environment(),
+    )
+    assert starting.stderr is not None
+    async with asyncio.timeout(PATIENCE):
+        while b" asyncio.base_events" not in await starting.stderr.readline():
+            pass
+        starting.send_signal(signal.SIGINT)
+        _, told = await starting.communicate()
+    assert b"Traceback" not in told
+    assert starting.returncode in (0, -signal.SIGINT)
+
+
 async def test_a_busy_port_is_one_sentence(up: Up) -> None:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         port = busy.getsockname()[1]
         await up.start("--gateway-port", str(port))
         assert await up.ends() == 1
     assert up.printed == [
-        f"conserje: Port {port}, which CONSERJE_GATEWAY_HTTP_LISTEN was told to use, is taken; "
+        f"conserje: Port {port}, which --gateway-port was told to use, is taken; "
         "name another one or stop what uses it."
     ]
     assert not up.run_file.exists()

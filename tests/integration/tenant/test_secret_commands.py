@@ -141,4 +141,4 @@ async def test_accounts_and_portfolios_are_said_listed_and_forgotten(place: Plac
     assert (code, "PORTFOLIO_IN_USE" in error) == (1, True)
     await place.run("account", "remove", "21")
     await place.run("portfolio", "remove", "31")
-    assert (await place.run("portfolio", "list"))[1] == ""
+    assert (await place.run("portfolio", "list"))[1] == "no portfolios\n"

@@ -1,0 +1,120 @@
+"""What the command says when there is nothing to tell, and when something is not found."""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import grpc
+import pytest
+
+from cli import failures
+from cli.__main__ import parser
+from cli.asking import or_else
+from meshkit.errors import NotFound
+from sandbox import chat
+
+ROOT = Path(__file__).parents[3]
+QUIET = {"list", "events", "held", "merges", "debt", "assign"}
+"""Verbs that may find nothing to tell."""
+
+
+class Empty:
+    """A service that has nothing of anything."""
+
+    def __getattr__(self, method: str) -> Any:
+        def answer(request: Any, timeout: float) -> Any:
+            module = sys.modules[type(request).__module__]
+            return getattr(module, f"{method}Response")()
+
+        return answer
+
+
+def verbs(
+    command: argparse.ArgumentParser, typed: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], argparse.ArgumentParser]]:
+    """Every verb of the command line, by what is typed for it."""
+    inner = [one for one in command._actions if isinstance(one, argparse._SubParsersAction)]
+    if not inner:
+        yield typed, command
+    for one in inner:
+        for name, parsed in one.choices.items():
+            yield from verbs(parsed, (*typed, name))
+
+
+LISTS = {
+    typed: verb
+    for typed, verb in verbs(parser())
+    if typed[-1] in QUIET and isinstance(verb.get_default("run"), partial)
+}
+
+
+@pytest.mark.parametrize("typed", LISTS, ids=" ".join)
+def test_a_list_of_nothing_says_so(typed: tuple[str, ...]) -> None:
+    _, _, act = LISTS[typed].get_default("run").args
+    needed = ["x" for one in LISTS[typed]._actions if one.required and not one.option_strings]
+    options = ["--hotel", "x"] if typed[0] == "reservation" else []
+    told = list(act(Empty(), LISTS[typed].parse_args([*options, *needed])))
+    assert len(told) == 1
+    assert re.match(r"no |nothing |everybody |0 in all", told[0])
+
+
+def test_the_lists_there_are_were_found() -> None:
+    assert {("dead-letters", "list"), ("room", "debt"), ("sends", "held")} <= LISTS.keys()
+
+
+def test_what_there_is_is_told_as_it_is() -> None:
+    told = or_else("nothing")(lambda _stub, _options: iter(["one", "two"]))
+    assert list(told(None, argparse.Namespace())) == ["one", "two"]
+
+
+def test_each_next_step_can_be_typed() -> None:
+    for sentence in failures.NEXT.values():
+        for typed in re.findall("`conserje ([^`]+)`", sentence):
+            parser().parse_args(shlex.split(typed))
+
+
+def test_whatever_a_service_does_not_find_has_a_next_step() -> None:
+    raised = {
+        reason
+        for file in (ROOT / "services").rglob("*.py")
+        for reason in re.findall(r"NotFound\(\s*\"([A-Z_]+)\"", file.read_text())
+    }
+    assert raised - failures.NEXT.keys() == set()
+
+
+class Refusal(grpc.RpcError):
+    """What a service answers, as far as it is looked at."""
+
+
+def test_what_is_not_found_is_told_with_its_id_and_the_next_step(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = NotFound("NUMBER_UNKNOWN", "The hotel has no such number.", phone_number_id="4711")
+    monkeypatch.setattr(failures, "from_rpc_error", lambda _: known)
+    assert failures.describe(cast(grpc.RpcError, Refusal()), "here") == [
+        "NOT_FOUND NUMBER_UNKNOWN",
+        "  The hotel has no such number.",
+        "  phone_number_id: 4711",
+        "  `conserje number list HOTEL` shows those that are the hotel's",
+    ]
+
+
+@pytest.mark.parametrize("seconds", ["-1", "0", "nan", "inf", "soon"])
+def test_a_chat_waits_some_seconds(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        chat.parser().parse_args([f"--wait={seconds}"])
+    assert "--wait" in capsys.readouterr().err
+
+
+def test_a_guest_is_found_by_the_number_as_well(capsys: pytest.CaptureFixture[str]) -> None:
+    options = parser().parse_args(["window", "show", "hotel", "--guest", "34600000001"])
+    act = options.run.args[2]
+    with pytest.raises(Exception, match="--number"):
+        list(act(Empty(), options))
