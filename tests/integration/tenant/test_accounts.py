@@ -72,6 +72,47 @@ async def test_nothing_is_said_of_what_is_not_known(stub: Any) -> None:
     assert (await refused(stub.RemovePortfolio(gone))).reason == "PORTFOLIO_UNKNOWN"
 
 
+async def listed(call: Any, request: Any, field: str, key: str) -> list[str]:
+    """Every page of a list, which has one thing each."""
+    found = []
+    request.page_size = 1
+    while True:
+        page = await call(request)
+        (one,) = getattr(page, field)
+        found.append(getattr(one, key))
+        if not page.next_page_token:
+            return found
+        request.page_token = page.next_page_token
+
+
+async def test_lists_have_each_once_in_their_order_and_lose_what_is_removed_alone(
+    stub: Any,
+) -> None:
+    await stub.SetApp(pb.SetAppRequest(app_name="este"))
+    for number in ("3", "1", "2"):
+        await stub.SetPortfolio(pb.SetPortfolioRequest(portfolio_id=number))
+        await stub.SetBusinessAccount(account(f"7{number}"))
+
+    async def everything() -> tuple[list[str], ...]:
+        return (
+            await listed(stub.ListApps, pb.ListAppsRequest(), "apps", "app_name"),
+            await listed(
+                *(stub.ListPortfolios, pb.ListPortfoliosRequest()), "portfolios", "portfolio_id"
+            ),
+            await listed(
+                *(stub.ListBusinessAccounts, pb.ListBusinessAccountsRequest()),
+                *("accounts", "whatsapp_business_account_id"),
+            ),
+        )
+
+    assert await everything() == (["este", "norte", "sur"], ["1", "2", "3"], ["71", "72", "73"])
+    await stub.RemoveApp(pb.RemoveAppRequest(app_name="norte"))
+    await stub.RemovePortfolio(pb.RemovePortfolioRequest(portfolio_id="1"))
+    gone = pb.RemoveBusinessAccountRequest(whatsapp_business_account_id="73")
+    await stub.RemoveBusinessAccount(gone)
+    assert await everything() == (["este", "sur"], ["2", "3"], ["71", "72"])
+
+
 async def test_a_portfolio_that_owns_accounts_stays(stub: Any) -> None:
     await stub.SetPortfolio(pb.SetPortfolioRequest(portfolio_id=PORTFOLIO))
     await stub.SetBusinessAccount(account(ACCOUNT, "", PORTFOLIO))

@@ -141,6 +141,22 @@ async def test_a_list_tells_names_keys_and_times_and_no_secret(stub: Any) -> Non
     assert [one.tenant_id for one in answer.credentials] == [LUNA]
 
 
+async def test_what_is_removed_is_erased_and_nothing_else(
+    stub: Any, admin: asyncpg.Connection
+) -> None:
+    await stub.SetApp(pb.SetAppRequest(app_name="norte"))
+    gone, stays = token(MIRADOR, "of-mirador"), token(LUNA, "of-luna")
+    for request in (gone, stays, pms(MIRADOR, "a"), app_secret("norte", "b")):
+        await stub.SetCredential(request)
+    await stub.RemoveCredential(removal(gone))
+    assert (await refused(token_of(stub, MIRADOR, MIRADORS_NUMBER))).reason == "CREDENTIAL_UNKNOWN"
+    assert await token_of(stub, LUNA, LUNAS_NUMBER) == "of-luna"
+    left = (await stub.ListCredentials(pb.ListCredentialsRequest())).credentials
+    # Its place is remembered, so that followers hear of it; what was in it is not.
+    assert len(left) == await admin.fetchval("SELECT count(ciphertext) FROM credential") == 3
+    assert (await refused(stub.RemoveCredential(removal(gone)))).reason == "CREDENTIAL_UNKNOWN"
+
+
 @pytest.mark.parametrize(
     ("field", "request_"),
     [
