@@ -23,6 +23,7 @@ SENTENCES = {
     r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$": "a language such as es or pt-BR",
     r"^([a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3})?$": "a language such as es or pt-BR",
     r"^[a-z]{2,3}(_[A-Za-z]{2,4})?$": "a language as Meta writes it, such as es or en_US",
+    r"^[a-z0-9!#$&^_.+-]{1,64}/[a-z0-9!#$&^_.+-]{1,128}$": "a media type such as image/png",
     r"^(v[0-9]{1,2}\.[0-9])?$": "a version of the Graph API such as v23.0",
     r"^([^\s@]+@[^\s@]+)?$": "an e-mail address",
     r"^https://[^\s/?#@]+(/[^\s]*)?$": "an address such as https://hotel.example/room.jpg",

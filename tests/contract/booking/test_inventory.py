@@ -363,7 +363,9 @@ async def test_what_is_sold_is_a_hotels_that_is_there_in_its_time_zone_and_curre
     tmp_path: Path,
 ) -> None:
     server = Server(tracing=Tracing("test"), registry=new_registry())
-    server.add(add_TenantServiceServicer_to_server, Hotels(), "conserje.tenant.v1.TenantService")
+    # Only what the command calls is played.
+    hotels = Hotels()  # type: ignore[abstract]
+    server.add(add_TenantServiceServicer_to_server, hotels, "conserje.tenant.v1.TenantService")
     monkeypatch.setenv("CONSERJE_TARGET_TENANT", f"127.0.0.1:{await server.start('127.0.0.1:0')}")
     monkeypatch.setenv("CONSERJE_TARGET_BOOKING", grpc_addr)
     await server.set_serving(True)
