@@ -177,7 +177,7 @@ class Mirador:
     async def ask(self, name: str, tenant_id: str) -> tuple[str, str]:
         """A hotel names the things of this one to a method: what it asks, and what it gets."""
         method = STORES[name]
-        async with self.postgres.transaction() as connection:
+        async with self.postgres.of(tenant_id).acquire() as connection:
             given = arguments(method, self.named_by(tenant_id, connection))
             found = [one for one in self.stores if isinstance(one, kind_of(method))]
             store = found[0] if found else kind_of(method)(self.postgres)
