@@ -21,7 +21,7 @@ from tests.conftest import PostgresServer
 ServiceDatabase = Callable[[str], Awaitable[DatabaseUrls]]
 
 SERVICES = ("booking", "messaging", "tenant")
-OWNERS_WORK = {"keep_partitions"}
+OWNERS_WORK = {"keep_partitions", "erase_guest"}
 """What a service does with its owner's rights; all else of that kind is the finder's."""
 TELLS_MORE = {"directory_after", "pms_pending"}
 """What every service holds a copy of: whose number is which, and the hotel's name and languages;
