@@ -262,7 +262,7 @@ async def test_a_guests_locks_are_counted_among_many_others(
     await sql.execute("ANALYZE room_lock")
     await store.acquire([hotel.request("single")])
     await sql.execute(MANY_LOCKS, 2000)
-    connection = await asyncpg.connect(database.app_url)
+    connection = await asyncpg.connect(database.owner_url)
     await connection.fetch(TAKE_LOCKS, *(await columns(store, hotel.request("single"))))
     wanted = await columns(store, hotel.request("double"))
     async with connection.transaction():
