@@ -23,6 +23,7 @@ GROUPS = (
     locks.GROUP,
     searches.GROUP,
     pms.GROUP,
+    pms.OUTAGE_GROUP,
 )
 DRIVEN_BY_WRK = (acks.GROUP, acks.LOADED_GROUP)
 ENTRIES = {entry.name: entry for group in GROUPS for entry in group.entries}

@@ -330,4 +330,6 @@ async def _make_hotel(mesh: Mesh) -> None:
         await connection.close()
 
 
-GROUP = Group((WARM, OPENS, WAITING, STALE, RECOVERY), start)
+GROUP = Group((WARM,), start)
+OUTAGE_GROUP = Group((OPENS, WAITING, STALE, RECOVERY), start)
+"""Apart, so that no outage has the system asked while what is warm is measured."""
