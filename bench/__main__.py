@@ -10,7 +10,7 @@ from pathlib import Path
 
 import uvloop
 
-from bench import acks, locks, parses, pms, replies, report, resolves, searches, wrk
+from bench import acks, locks, mixed, parses, pms, replies, report, resolves, searches, wrk
 from bench.measuring import BenchError, Entry, Group, measure
 from sandbox.processes import SandboxError
 
@@ -19,13 +19,15 @@ GROUPS = (
     resolves.GROUP,
     acks.GROUP,
     acks.LOADED_GROUP,
+    mixed.GROUP,
     replies.GROUP,
+    replies.NEIGHBOUR_GROUP,
     locks.GROUP,
     searches.GROUP,
     pms.GROUP,
     pms.OUTAGE_GROUP,
 )
-DRIVEN_BY_WRK = (acks.GROUP, acks.LOADED_GROUP)
+DRIVEN_BY_WRK = (acks.GROUP, acks.LOADED_GROUP, mixed.GROUP)
 ENTRIES = {entry.name: entry for group in GROUPS for entry in group.entries}
 LEAST_PAIRS = 7
 

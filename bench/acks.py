@@ -76,7 +76,7 @@ async def start() -> AsyncIterator[Mapping[str, Run]]:
     async with AsyncExitStack() as stack:
         ingest = Process("messaging", ("--only=serve",))
         mesh, _ = await stack.enter_async_context(meshes.running(ingest, "gateway"))
-        pool = stack.enter_context(_pool())
+        pool = stack.enter_context(requests_file())
         meter = meshes.meter(mesh, ("gateway", "messaging"))
         yield {
             AIOHTTP.name: await stack.enter_async_context(_bare(pool)),
@@ -92,7 +92,7 @@ async def start_loaded() -> AsyncIterator[Mapping[str, Run]]:
         mesh, _ = await stack.enter_async_context(
             meshes.running("graph", "tenant", "booking", "messaging", "gateway")
         )
-        pool = stack.enter_context(_pool())
+        pool = stack.enter_context(requests_file())
         bare = await stack.enter_async_context(_bare(pool))
         meter = meshes.meter(mesh, WORKING)
         yield {
@@ -102,7 +102,7 @@ async def start_loaded() -> AsyncIterator[Mapping[str, Run]]:
 
 
 @contextmanager
-def _pool() -> Iterator[Path]:
+def requests_file() -> Iterator[Path]:
     """A file for the requests of one run."""
     with tempfile.TemporaryDirectory(prefix="conserje-bench-pool-") as folder:
         yield Path(folder) / "requests"
@@ -119,7 +119,7 @@ async def _bare(pool: Path) -> AsyncIterator[Run]:
             wrk.write_pool(pool, requests)
             meter.start()
             load = await wrk.run(f"http://{host}", pool, seconds=seconds, connections=CONNECTIONS)
-            _check_all_answered(load, AIOHTTP)
+            check_all_answered(load, AIOHTTP)
             return Sample(load.requests / load.seconds, meter.per_item(load.requests))
 
         yield run
@@ -139,7 +139,7 @@ def _acks(mesh: Mesh, meter: CpuMeter, pool: Path, posts: Posts) -> Run:
         cpu = meter.per_item(items)
         if load.requests > count:
             raise BenchError(f"All {count} webhooks were posted before the time was over.")
-        _check_all_answered(load, SINGLE)
+        check_all_answered(load, SINGLE)
         committed = await meshes.count(mesh, "messaging", COUNT_COMMITTED) - before
         if committed < items:
             raise BenchError(f"{items} items were answered 200, only {committed} are committed.")
@@ -180,7 +180,8 @@ def _frozen(mesh: Mesh, bare: Run) -> Run:
     return run
 
 
-def _check_all_answered(load: wrk.Load, entry: Entry) -> None:
+def check_all_answered(load: wrk.Load, entry: Entry) -> None:
+    """Only answers 200 are counted: anything else ends the bench."""
     if load.refused or load.broken:
         raise BenchError(
             f"{entry.name}: {load.refused} of {load.requests} posts were refused,"

@@ -45,6 +45,8 @@ class Entry:
     most_value: float | None = None
     """Above this the target is missed: for what should be short."""
     least_ratio: float | None = None
+    most: Mapping[str, float] = field(default_factory=dict)
+    """Above these the target is missed: details of the samples, by name."""
     own_processes: tuple[str, ...] | None = None
     """Those whose CPU counts as ours; None for all that were measured."""
 

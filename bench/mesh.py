@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
@@ -15,6 +16,8 @@ from bench.processes import CpuMeter, program
 from sandbox.mesh import Mesh
 from sandbox.wiring import Process
 
+COUNT_WAITING = "SELECT count(*) FROM mailbox WHERE due_time IS NOT NULL"
+ANSWER_SECONDS = 60.0
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 
 
@@ -59,13 +62,20 @@ def meter(mesh: Mesh, names: Sequence[str], **others: int) -> CpuMeter:
     )
 
 
-async def count(mesh: Mesh, service: str, query: str) -> int:
+async def count(mesh: Mesh, service: str, query: str, *values: str) -> int:
     """The one number that `query` finds in the database of a service."""
     connection = await asyncpg.connect(mesh.databases[service].owner_url)
     try:
-        return int(await connection.fetchval(query))
+        return int(await connection.fetchval(query, *values))
     finally:
         await connection.close()
+
+
+async def until_answered(mesh: Mesh) -> None:
+    """Wait until no conversation is left to lead: it would count for what is measured next."""
+    async with asyncio.timeout(ANSWER_SECONDS):
+        while await count(mesh, "messaging", COUNT_WAITING):  # noqa: ASYNC110
+            await asyncio.sleep(0.2)
 
 
 async def _check_durable(mesh: Mesh) -> None:

@@ -74,7 +74,7 @@ def _line(series: Series, ceiling: Series | None) -> Line:
     value = statistics.median(series.values)
     ratios = series.ratios(ceiling) if ceiling is not None else []
     ratio = statistics.median(ratios) if ratios else None
-    cpu = series.cpu()
+    cpu, details = series.cpu(), series.details()
     ours = [us for name, us in cpu.items() if _is_ours(entry, name)]
     return {
         "name": entry.name,
@@ -88,12 +88,13 @@ def _line(series: Series, ceiling: Series | None) -> Line:
         "least_value": entry.least_value,
         "most_value": entry.most_value,
         "least_ratio": entry.least_ratio,
-        "meets_target": _meets(entry, value, ratio),
+        "most": dict(entry.most),
+        "meets_target": _meets(entry, value, ratio, details),
         "explains": entry.explains,
         "pairs": len(series.samples),
         "values": [round(one, 2) for one in series.values],
         "ratios": [round(one, 3) for one in ratios],
-        "details": {name: round(one, 2) for name, one in series.details().items()},
+        "details": {name: round(one, 2) for name, one in details.items()},
     }
 
 
@@ -101,7 +102,9 @@ def _is_ours(entry: Entry, process: str) -> bool:
     return entry.own_processes is None or process in entry.own_processes
 
 
-def _meets(entry: Entry, value: float, ratio: float | None) -> bool | None:
+def _meets(
+    entry: Entry, value: float, ratio: float | None, details: Mapping[str, float]
+) -> bool | None:
     """None when there is no target, or nothing to judge it by."""
     verdicts = []
     if entry.least_value is not None:
@@ -110,6 +113,7 @@ def _meets(entry: Entry, value: float, ratio: float | None) -> bool | None:
         verdicts.append(value <= entry.most_value)
     if entry.least_ratio is not None and ratio is not None:
         verdicts.append(ratio >= entry.least_ratio)
+    verdicts += [details[name] <= most for name, most in entry.most.items()]
     return all(verdicts) if verdicts else None
 
 
@@ -135,8 +139,12 @@ def _target(line: Mapping[str, Any]) -> str:
         wanted.append(f"at most {line['most_value']:,g} {line['unit']}")
     if line["least_ratio"] is not None:
         wanted.append(f"at least ratio {line['least_ratio']}")
+    wanted += [
+        f"{name} {line['details'][name]:,.0f}, at most {most:,.0f}"
+        for name, most in line["most"].items()
+    ]
     verdict = {True: "met", False: "MISSED", None: "not judged"}[line["meets_target"]]
-    return f"{verdict} ({' and '.join(wanted)})" if wanted else ""
+    return f"{verdict} ({'; '.join(wanted)})" if wanted else ""
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> str:

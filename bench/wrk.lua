@@ -1,6 +1,12 @@
 -- Sends the requests of a file as they are, in order, from the top again when it ends.
--- Each is preceded by its length in eight digits.
-local pool, position = {}, 0
+-- Each is preceded by its length in eight digits. With a second argument, so many a second start,
+-- at random times, whether those before are answered or not, as long as a connection is free.
+local ffi = require("ffi")
+ffi.cdef [[
+  typedef struct { long seconds; long micros; } now_t;
+  int gettimeofday(now_t *now, void *zone);
+]]
+local pool, position, time, due = {}, 0, ffi.new("now_t"), nil
 
 function init(arguments)
   local file = assert(io.open(arguments[1], "rb"))
@@ -10,6 +16,17 @@ function init(arguments)
     pool[#pool + 1] = file:read(tonumber(length))
   end
   file:close()
+  if arguments[2] then pace(tonumber(arguments[2])) end
+end
+
+-- `delay` is asked for by each connection before each of its requests: it takes the next start.
+function pace(rate)
+  function delay()
+    ffi.C.gettimeofday(time, nil)
+    local now = tonumber(time.seconds) * 1e3 + tonumber(time.micros) / 1e3
+    due = (due or now) - math.log(1 - math.random()) * 1e3 / rate
+    return math.max(0, math.floor(due - now + 0.5))
+  end
 end
 
 function request()

@@ -41,13 +41,19 @@ def write_pool(path: Path, requests: Sequence[bytes]) -> None:
         file.writelines(b"%08d%b" % (len(request), request) for request in requests)
 
 
-async def run(url: str, pool: Path, *, seconds: float, connections: int) -> Load:
-    """Post the requests of `pool` for so long; `seconds` is rounded to a whole number."""
+async def run(
+    url: str, pool: Path, *, seconds: float, connections: int, rate: float | None = None
+) -> Load:
+    """Post the requests of `pool` for so long; `seconds` is rounded to a whole number.
+
+    With `rate`, so many start in each second; without, each connection goes on when answered.
+    """
+    paced = () if rate is None else (str(rate),)
     process = await asyncio.create_subprocess_exec(
         "wrk",
         *("--threads", "1", "--connections", str(connections)),
         *("--duration", f"{max(1, round(seconds))}s", "--script", str(SCRIPT)),
-        *(url, "--", str(pool)),
+        *(url, "--", str(pool), *paced),
         stdout=PIPE,
         stderr=STDOUT,
     )

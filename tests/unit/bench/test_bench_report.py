@@ -6,12 +6,15 @@ import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
+from uuid import UUID
 
 from bench import report
 from bench.measuring import Entry, Group, Run, Sample, Series, measure, spread
-from bench.webhooks import Writer
+from bench.webhooks import Sent, Writer
 from gateway import signature
 from gateway.payload import translate
+from sandbox.demo import HOTELS
+from services.messaging.opaque import make_opaque, read_opaque
 
 CEILING = Entry("ceiling.test", "calls/s", "The most there is.", least_value=100)
 OURS = Entry("ours", "calls/s", "What we reach.", ceiling="ceiling.test", least_ratio=0.5)
@@ -39,6 +42,16 @@ def test_what_should_be_short_has_a_most_value() -> None:
     met, missed = report.lines_of([series(short, 10), series(short, 10.1)])
     assert (met["meets_target"], missed["meets_target"]) == (True, False)
     assert "MISSED (at most 10 ms)" in report.table([missed])
+
+
+def test_what_takes_too_long_is_said() -> None:
+    entry = Entry("ours", "webhooks/s", "How long they take.", most={"p50_ms": 50, "p99_ms": 250})
+    slow = Series(entry, [Sample(900, details={"p50_ms": 12, "p99_ms": 251})])
+    (line,) = report.lines_of([slow])
+    assert line["meets_target"] is False
+    assert "MISSED (p50_ms 12, at most 50; p99_ms 251, at most 250)" in report.table([line])
+    (line,) = report.lines_of([Series(entry, [Sample(900, details={"p50_ms": 50, "p99_ms": 250})])])
+    assert line["meets_target"] is True
 
 
 def test_a_run_below_its_ceilings_is_void() -> None:
@@ -103,6 +116,21 @@ async def test_entries_take_turns_there_and_back_after_a_warm_up() -> None:
     assert [seconds for _, seconds in warm_up] == [1.0, 1.0]
     assert [name for name, _ in turns] == ["ceiling.test", "ours", "ours", "ceiling.test"]
     assert [one.values for one in taken] == [[3.0, 6.0], [4.0, 5.0]]
+
+
+def test_statuses_are_understood_whole() -> None:
+    sent = Sent(HOTELS[0], "wamid.1", make_opaque("hotel-mirador", UUID(int=7)), "34600000001")
+    writer = Writer("secret")
+    events = [
+        event
+        for word in ("sent", "delivered", "read")
+        for event in translate(writer.status(sent, word), now=0)
+    ]
+    assert [event.WhichOneof("payload") for event in events] == ["status"] * 3
+    assert not any(event.raw_json for event in events)
+    assert len({event.item_key for event in events}) == 3
+    opaque = events[0].status.biz_opaque_callback_data
+    assert read_opaque(opaque) == ("hotel-mirador", UUID(int=7))
 
 
 def test_what_is_posted_is_signed_understood_and_never_repeated() -> None:
