@@ -10,6 +10,7 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
+from meshkit import tenancy
 from meshkit.errors import Internal, MeshError
 from meshkit.postgres import Postgres
 from sandbox.databases import DatabaseUrls
@@ -262,10 +263,14 @@ async def test_a_guests_locks_are_counted_among_many_others(
     await sql.execute("ANALYZE room_lock")
     await store.acquire([hotel.request("single")])
     await sql.execute(MANY_LOCKS, 2000)
-    connection = await asyncpg.connect(database.owner_url)
-    await connection.fetch(TAKE_LOCKS, *(await columns(store, hotel.request("single"))))
+    connection = await asyncpg.connect(database.app_url)
+    first = await columns(store, hotel.request("single"))
     wanted = await columns(store, hotel.request("double"))
     async with connection.transaction():
+        await connection.execute(tenancy.ACT_FOR, [hotel.tenant_id])
+        await connection.fetch(TAKE_LOCKS, *first)
+    async with connection.transaction():
+        await connection.execute(tenancy.ACT_FOR, [hotel.tenant_id])
         (row,) = await connection.fetch(TAKE_LOCKS, *wanted)
         assert row["reason"] == ""
         assert await connection.fetchval(ROWS_READ) < 10
