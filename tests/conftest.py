@@ -18,11 +18,16 @@ from typing import Protocol
 
 import pytest
 import structlog
+from hypothesis import HealthCheck, settings
 from redis.asyncio import Redis
 
 from meshkit.migrate import migrate
 from sandbox.databases import DatabaseUrls, create_service_database, drop_database
 from sandbox.embedded import EmbeddedPostgres, EmbeddedRedis
+
+# How long an example takes says more about the machine than about what is tested.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("shared")
 
 # What tests run inside themselves logs as structlog does by default, but for its drawings of
 # tracebacks with all their variables, which hold the loop for up to a second each.

@@ -63,7 +63,7 @@ def hotels(draw: st.DrawFn) -> tuple[list[int], dict[int, list[Nights]], list[Cl
 
 
 @given(hotels())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_an_assignment_is_found_when_there_is_one_and_with_the_fewest_moves(
     hotel: tuple[list[int], dict[int, list[Nights]], list[Claim]],
 ) -> None:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshkit.money import Money
@@ -262,7 +262,7 @@ class AnyGuest:
         self.told.check(reply)
 
 
-@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=400)
 @given(st.lists(ACTIONS, max_size=25))
 def test_any_conversation(actions: list[tuple[str, object]]) -> None:
     guest = AnyGuest()
@@ -274,7 +274,7 @@ def test_any_conversation(actions: list[tuple[str, object]]) -> None:
     assert not re.search(r"600.?123.?456|34600123456", stored)
 
 
-@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=100)
 @given(st.lists(ACTIONS, max_size=15), st.sampled_from(["es", "en"]))
 def test_a_guest_can_book_after_whatever_happened(
     actions: list[tuple[str, object]], language: str

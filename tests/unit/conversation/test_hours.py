@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.messaging.conversation.hours import Hours, Span
@@ -110,7 +110,6 @@ SPANS = st.lists(st.builds(Span, QUARTERS, QUARTERS), max_size=3).map(tuple)
 STARTS = st.sampled_from([date(2026, 10, 20), date(2027, 3, 22), date(2026, 6, 1)])
 
 
-@settings(deadline=None)
 @given(
     st.dictionaries(st.integers(0, 6), SPANS),
     st.dictionaries(st.integers(0, 9), SPANS, max_size=3),

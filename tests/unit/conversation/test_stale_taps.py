@@ -3,7 +3,7 @@
 from datetime import date
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.messaging.conversation import taps
@@ -42,7 +42,6 @@ def test_long_and_foreign_ids_stay_different() -> None:
     assert len({taps.refer(opaque) for opaque in ids}) == len(ids)
 
 
-@settings(deadline=None)
 @given(
     st.one_of(
         st.text(max_size=300),

@@ -85,7 +85,7 @@ def count(content: Any) -> int:
     return max(1, sum(len(one) for one in lists if isinstance(one, list)))
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(body=BODIES, data=st.data())
 def test_no_bent_body_raises_or_loses_an_item(body: bodies.Body, data: st.DataObject) -> None:
     content: Any = copy.deepcopy(body.json)
@@ -101,7 +101,7 @@ def test_no_bent_body_raises_or_loses_an_item(body: bodies.Body, data: st.DataOb
     assert events == translate(written, NOW)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(seed=st.integers(0, 10_000), data=st.data())
 def test_a_bent_change_leaves_all_others_as_they_were(seed: int, data: st.DataObject) -> None:
     composed = bodies.compose(seed, 12)
@@ -129,7 +129,7 @@ def size(change: Json) -> int:
     return sum(len(change["value"].get(kind, ())) for kind in bodies.LISTS)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.binary(max_size=200))
 def test_any_bytes_become_one_unreadable_body_or_items(junk: bytes) -> None:
     events = translate(junk, NOW)
@@ -137,7 +137,7 @@ def test_any_bytes_become_one_unreadable_body_or_items(junk: bytes) -> None:
     assert events[0].raw_json == junk
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(body=BODIES, data=st.data())
 def test_cut_and_spoiled_bytes(body: bodies.Body, data: st.DataObject) -> None:
     written = bytearray(body.data)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sandbox.graph.limits import check_send
@@ -126,7 +126,6 @@ def letters(text: str) -> str:
     return "".join(limits.clean(text).split())
 
 
-@settings(deadline=None)
 @given(SENDS)
 def test_whatever_is_asked_for_what_leaves_is_valid(send: Send) -> None:
     bodies = sent(send)
@@ -135,7 +134,6 @@ def test_whatever_is_asked_for_what_leaves_is_valid(send: Send) -> None:
         check_send(body)
 
 
-@settings(deadline=None)
 @given(SENDS)
 def test_every_choice_comes_back_as_it_was_and_in_order(send: Send) -> None:
     asked: list[str] = []
@@ -146,7 +144,6 @@ def test_every_choice_comes_back_as_it_was_and_in_order(send: Send) -> None:
     assert [one for body in sent(send) for one in ids_in(body)] == asked
 
 
-@settings(deadline=None)
 @given(SENDS)
 def test_nothing_that_was_to_be_read_is_lost(send: Send) -> None:
     read = letters(" ".join(text for body in sent(send) for text in strings_in(body)))
@@ -159,7 +156,6 @@ def test_nothing_that_was_to_be_read_is_lost(send: Send) -> None:
             assert letters(piece)[:40] in read
 
 
-@settings(deadline=None)
 @given(SIGNS, st.integers(8, 300))
 def test_only_white_space_is_lost_where_a_text_is_cut(text: str, limit: int) -> None:
     text = limits.clean(text)

@@ -11,7 +11,7 @@ from conserje.tenant.v1.tenant_pb2 import Tenant
 from conserje.tenant.v1.tenant_service_pb2 import UpdateTenantRequest
 from google.protobuf import text_format
 from google.protobuf.field_mask_pb2 import FieldMask
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from meshkit.errors import InvalidArgument
@@ -144,7 +144,6 @@ def clock(quarter: int) -> str:
     return f"{quarter // 4:02}:{quarter % 4 * 15:02}"
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 95), st.integers(0, 95)), max_size=5))
 def test_spans_lie_over_each_other_when_a_quarter_of_an_hour_is_in_two(
     spans: list[tuple[int, int]],
