@@ -48,6 +48,7 @@ NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 UNKNOWN = grpc.StatusCode.UNKNOWN
 
 Context = grpc.aio.ServicerContext[Any, Any]
+Metadata = Iterable[tuple[str, str | bytes]]
 Handler = Any  # grpc types handlers as synchronous ones
 Behaviour = Callable[[Any, Context], Awaitable[Any]]
 StreamBehaviour = Callable[[Any, Context], AsyncIterator[Any]]
@@ -185,9 +186,10 @@ class _Call:
 
         async def handle(request: Message, context: Context) -> Any:
             started = time.perf_counter()
-            with self._continue_trace(context) as span:
+            metadata = _metadata(context)
+            with self._continue_trace(metadata) as span:
                 try:
-                    self._admit(request, context)
+                    self._admit(request, context, metadata)
                     response = await behaviour(request, context)
                 except BaseException as error:
                     await self._end(error, context, span)
@@ -202,9 +204,10 @@ class _Call:
         """The handler to register instead of `behaviour`, which answers with many messages."""
 
         async def handle(request: Message, context: Context) -> None:
-            with self._continue_trace(context) as span, self._metrics.stream():
+            metadata = _metadata(context)
+            with self._continue_trace(metadata) as span, self._metrics.stream():
                 try:
-                    self._admit(request, context)
+                    self._admit(request, context, metadata)
                     await streams.send(behaviour(request, context), context)
                 except BaseException as error:
                     await self._end(error, context, span)
@@ -212,13 +215,13 @@ class _Call:
 
         return handle
 
-    def _continue_trace(self, context: Context) -> Span:
+    def _continue_trace(self, metadata: Metadata) -> Span:
         return self._tracing.start_span(
-            self._name, kind="server", traceparent=_traceparent(context)
+            self._name, kind="server", traceparent=_traceparent(metadata)
         )
 
-    def _admit(self, request: Message, context: Context) -> None:
-        operators.note(self._operator(context))
+    def _admit(self, request: Message, context: Context, metadata: Metadata) -> None:
+        operators.note(self._operator(context, metadata))
         left = context.time_remaining()
         if left is not None:
             left -= deadlines.RESERVE
@@ -228,9 +231,9 @@ class _Call:
         if self._validates:
             validate(request)
 
-    def _operator(self, context: Context) -> Operator | None:
+    def _operator(self, context: Context, metadata: Metadata) -> Operator | None:
         """Who changes something by hand. Without certificates it is who gives a name."""
-        actor = operators.named(_metadata(context))
+        actor = operators.named(metadata)
         if self._allowed is not None:
             identity = identity_of(context.auth_context())
             require(self._allowed, identity)
@@ -282,14 +285,15 @@ class _Recorder:
         self.handlers.update(handlers)
 
 
-def _traceparent(context: Context) -> str:
-    for key, value in _metadata(context):
+def _traceparent(metadata: Metadata) -> str:
+    for key, value in metadata:
         if key == TRACEPARENT:
             return value if isinstance(value, str) else ""
     return ""
 
 
-def _metadata(context: Context) -> Iterable[tuple[str, str | bytes]]:
+def _metadata(context: Context) -> Metadata:
+    """What came with the call. gRPC decodes all of it each time it is asked, so once a call."""
     return context.invocation_metadata() or ()
 
 
