@@ -103,6 +103,8 @@ def _check(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
     ]
     yield f"  it is {told.capabilities.system or 'without a name'}"
     yield f"  it can: {', '.join(able) or 'nothing beyond booking'}"
+    if told.capabilities.resources:
+        yield f"  we may use its {', '.join(told.capabilities.resources)}"
     for one in told.room_types:
         yield _describe_type(one)
     for ours in told.unmapped_room_type_ids:

@@ -48,6 +48,8 @@ class Capabilities:
     """It can be written to from several places at once."""
     system: str = ""
     """What it calls itself, and its version."""
+    resources: tuple[str, ...] = ()
+    """What of it our credential may use, sorted; empty where it does not tell."""
     requests_per_second: float = 5.0
     """How often it may be asked in the long run."""
 

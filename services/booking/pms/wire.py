@@ -68,6 +68,7 @@ def from_capabilities(told: Capabilities) -> PmsCapabilities:
         parallel_writes_allowed=told.parallel_writes,
         requests_per_second=told.requests_per_second,
         system=told.system,
+        resources=told.resources,
     )
 
 

@@ -115,6 +115,7 @@ async def test_the_version_is_detected_and_an_older_one_refused(
     qloapps: QloAppsPms, pms: PmsControl
 ) -> None:
     assert (await qloapps.capabilities()).system == "QloApps 1.6, Hotel"
+    assert {"bookings", "hotels"} <= set((await qloapps.capabilities()).resources)
     assert not (await qloapps.capabilities()).parallel_writes
     await pms.mode("up", qloapps_version="1.7")
     assert (await qloapps.capabilities()).system == "QloApps 1.7, Hotel"

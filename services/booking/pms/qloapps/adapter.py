@@ -77,7 +77,10 @@ class QloAppsPms:
             raise FailedPrecondition("PMS_REFUSED", "QloApps has no such hotel.", detail="HOTEL")
         version = "1.6" if "qlo" in found else "1.7"
         return Capabilities(
-            may_oversell=True, parallel_writes=False, system=f"QloApps {version}, {names[0]}"
+            may_oversell=True,
+            parallel_writes=False,
+            system=f"QloApps {version}, {names[0]}",
+            resources=tuple(sorted(found)),
         )
 
     async def room_types(self) -> list[PmsRoomType]:
