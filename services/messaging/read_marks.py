@@ -15,7 +15,7 @@ import structlog
 from conserje.messaging.v1.event_pb2 import InboundEvent
 
 from meshkit.errors import Unavailable
-from meshkit.waiting import set_within
+from meshkit.waiting import first_of, set_within
 from services.messaging.slots import Slots
 from services.messaging.whatsapp.build import read_body
 from services.messaging.whatsapp.client import Accepted
@@ -111,7 +111,7 @@ class ReadMarks:
         while not stopping.is_set():
             if not self._waiting:
                 self._news.clear()
-                await set_within(self._news, LOOK_SECONDS * 5)
+                await first_of(stopping, self._news)
                 continue
             await self._show_due()
             await set_within(stopping, LOOK_SECONDS)
