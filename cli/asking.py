@@ -15,8 +15,20 @@ SECONDS = 10
 """For one call of one page."""
 PAGE_SIZE = 200
 
+MOST = 2**63 - 1
+
 Act = Callable[[Any, argparse.Namespace], Iterator[str]]
 """Takes the stub and the options; yields what there is to tell."""
+
+
+def number(text: str) -> int:
+    """The type of an argument that is the id of a row.
+
+    Raises `ArgumentTypeError` when it is none.
+    """
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) <= MOST:
+        raise argparse.ArgumentTypeError(f"{text!r} is no id: those are whole numbers from 1 on")
+    return int(text)
 
 
 def asks(

@@ -9,7 +9,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
     MessagingOperationsServiceStub,
 )
 
-from cli.asking import SECONDS, asks, or_else, pages
+from cli.asking import SECONDS, asks, number, or_else, pages
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,7 +24,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         verb = verbs.add_parser(name, help=sentence)
         verb.add_argument("tenant", metavar="TENANT", help="the hotel's id")
         if name != "list":
-            verb.add_argument("letter", metavar="ID", type=int, help="the dead letter's id")
+            verb.add_argument("letter", metavar="ID", type=number, help="the dead letter's id")
         asks(verb, "messaging", MessagingOperationsServiceStub, act)
 
 

@@ -9,7 +9,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
     MessagingOperationsServiceStub,
 )
 
-from cli.asking import SECONDS, asks
+from cli.asking import SECONDS, asks, number
 from cli.places import UsageError
 
 
@@ -33,7 +33,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 def name_guest(verb: argparse.ArgumentParser) -> None:
     """Adds the ways in which a guest is named."""
     guest = verb.add_mutually_exclusive_group(required=True)
-    guest.add_argument("--conversation", type=int, metavar="ID", help="the conversation's id")
+    guest.add_argument("--conversation", type=number, metavar="ID", help="the conversation's id")
     guest.add_argument("--guest", metavar="DIGITS", help="the guest's number; needs --number")
     guest.add_argument("--user-id", metavar="ID", help="the guest's user id; needs --number")
     verb.add_argument("--number", default="", metavar="ID", help="Meta's id of the hotel's number")

@@ -12,7 +12,7 @@ from conserje.messaging.v1 import event_pb2
 from conserje.messaging.v1 import media_service_pb2 as pb
 from conserje.messaging.v1.media_service_pb2_grpc import MediaServiceStub
 
-from cli.asking import SECONDS, asks, or_else, pages
+from cli.asking import SECONDS, asks, number, or_else, pages
 from cli.places import UsageError
 
 SEND_SECONDS = 120
@@ -36,7 +36,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         if name == "list":
             verb.add_argument("--dead", action="store_true", help="those that were given up")
         else:
-            verb.add_argument("key", metavar="KEY", type=int, help="the file's key")
+            verb.add_argument("key", metavar="KEY", type=number, help="the file's key")
         asks(verb, "messaging", MediaServiceStub, act)
     _add_send(verbs)
 
@@ -51,7 +51,7 @@ def _add_send(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     send.add_argument("number", metavar="NUMBER", help="Meta's id of the hotel's number")
     send.add_argument("file", metavar="FILE", type=Path, help="the file; up to 7 MiB")
     send.add_argument(
-        "--conversation", type=int, metavar="ID", required=True, help="the conversation's id"
+        "--conversation", type=number, metavar="ID", required=True, help="the conversation's id"
     )
     send.add_argument("--type", default="", metavar="MIME", help="what it is; by its name without")
     send.add_argument("--caption", default="", metavar="TEXT", help="the words under it")
@@ -69,13 +69,13 @@ def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
 def _retry(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.RetryMediaRequest(tenant_id=options.tenant, media_key=options.key)
     stub.RetryMedia(request, timeout=SECONDS)
-    yield from ()
+    yield f"{options.key} waits, and is fetched again"
 
 
 def _erase(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.EraseMediaRequest(tenant_id=options.tenant, media_key=options.key)
     stub.EraseMedia(request, timeout=SECONDS)
-    yield from ()
+    yield f"{options.key} is erased; its row goes soon after"
 
 
 def _send(stub: Any, options: argparse.Namespace) -> Iterator[str]:

@@ -9,6 +9,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 )
 
 from cli import failures
+from cli.asking import number
 from cli.channels import open_channel
 from cli.places import need_target
 
@@ -28,7 +29,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         ),
     )
     command.add_argument("tenant", metavar="TENANT", help="the hotel's id")
-    command.add_argument("conversation", type=int, metavar="ID", help="the conversation's id")
+    command.add_argument("conversation", type=number, metavar="ID", help="the conversation's id")
     command.add_argument("--target", default="", metavar="HOST:PORT", help="address of messaging")
     command.set_defaults(run=run)
 

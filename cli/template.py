@@ -9,7 +9,7 @@ from conserje.messaging.v1 import template_service_pb2 as pb
 from conserje.messaging.v1.template_pb2 import Template
 from conserje.messaging.v1.template_service_pb2_grpc import TemplateServiceStub
 
-from cli.asking import SECONDS, asks, or_else, pages
+from cli.asking import SECONDS, asks, number, or_else, pages
 
 SYNC_SECONDS = 120
 """An account with thousands of templates comes in many pages."""
@@ -33,7 +33,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         verb.add_argument("number", metavar="NUMBER", help="Meta's id of the hotel's number")
     send.add_argument("name", metavar="NAME", help="the template's name")
     guest = send.add_mutually_exclusive_group(required=True)
-    guest.add_argument("--conversation", type=int, metavar="ID", help="the conversation's id")
+    guest.add_argument("--conversation", type=number, metavar="ID", help="the conversation's id")
     guest.add_argument("--guest", metavar="DIGITS", help="the guest's number with its country")
     guest.add_argument("--user-id", metavar="ID", help="the guest's user id")
     send.add_argument("--language", default="es", metavar="CODE", help="its language; es")

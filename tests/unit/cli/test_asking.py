@@ -16,7 +16,7 @@ import pytest
 
 from cli import failures
 from cli.__main__ import parser
-from cli.asking import or_else
+from cli.asking import number, or_else
 from meshkit.errors import NotFound
 from sandbox import chat
 
@@ -118,3 +118,13 @@ def test_a_guest_is_found_by_the_number_as_well(capsys: pytest.CaptureFixture[st
     act = options.run.args[2]
     with pytest.raises(Exception, match="--number"):
         list(act(Empty(), options))
+
+
+@pytest.mark.parametrize("text", ["0", "-5", "", "x", "1.5", "²", str(2**63), "9" * 30])
+def test_what_is_no_id_is_refused_before_anybody_is_asked(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError):
+        number(text)
+
+
+def test_an_id_is_a_number() -> None:
+    assert number(str(2**63 - 1)) == 2**63 - 1
