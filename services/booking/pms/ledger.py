@@ -138,14 +138,15 @@ WHERE tenant_id = $1 AND reservation_id = ANY ($2) AND step = 'NONE'
             hotel = self._postgres.of(tenant_id)
             await hotel.execute(self.WAKE, tenant_id, list(reservation_ids))
 
+    # Those from before the hotel's system was connected were never sent there, and have no row.
     SELECT_OURS = """
 SELECT r.reservation_id, r.confirmation_code, r.state, min(s.arrival) AS check_in,
     max(s.departure) AS check_out, array_agg(s.room_type_id ORDER BY s.stay_number) AS types,
-    b.booking_id, b.step = 'NONE' AS settled
-FROM pms_booking b
-JOIN reservation r ON r.tenant_id = b.tenant_id AND r.reservation_id = b.reservation_id
-JOIN stay s ON s.tenant_id = b.tenant_id AND s.reservation_id = b.reservation_id
-WHERE b.tenant_id = $1 AND ($2::uuid[] IS NULL OR b.reservation_id = ANY ($2))
+    coalesce(b.booking_id, '') AS booking_id, coalesce(b.step = 'NONE', true) AS settled
+FROM reservation r
+JOIN stay s ON s.tenant_id = r.tenant_id AND s.reservation_id = r.reservation_id
+LEFT JOIN pms_booking b ON b.tenant_id = r.tenant_id AND b.reservation_id = r.reservation_id
+WHERE r.tenant_id = $1 AND ($2::uuid[] IS NULL OR r.reservation_id = ANY ($2))
 GROUP BY r.reservation_id, r.confirmation_code, r.state, b.booking_id, b.step
 HAVING max(s.departure) > $3
 ORDER BY r.reservation_id

@@ -192,6 +192,19 @@ async def test_every_difference_is_named(front: Front, pms: PmsControl, arrival:
     assert missing.here.startswith(f"CONFIRMED {arrival} to ")
 
 
+async def test_what_was_booked_before_the_system_was_connected_is_missing_there(
+    front: Front, admin: Sql, pms: PmsControl, arrival: dt.date
+) -> None:
+    hotel = await hotel_of(front)
+    before = await front.book("ana", "double", stay_from(arrival))
+    # Without a connection nothing is noted for the hotel's system.
+    await admin.execute("DELETE FROM pms_booking")
+    await admin.execute("UPDATE reservation SET state = 'CONFIRMED'")
+    (found,) = await front.reconciler.compare(hotel)
+    assert found.kind is DifferenceKind.MISSING_THERE
+    assert found.confirmation_code == before.confirmation_code
+
+
 async def hotel_of(front: Front) -> Connected:
     found = await front.connections.of("mirador")
     assert found is not None
