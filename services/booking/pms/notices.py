@@ -27,7 +27,7 @@ from meshkit import deadlines
 from meshkit.errors import Aborted, MeshError, ResourceExhausted, Unauthenticated, Unavailable
 from meshkit.postgres import Postgres
 from meshkit.rate_limit import Bucket, Limit, RateLimiter
-from meshkit.waiting import set_within
+from meshkit.waiting import first_of
 from services.booking.pms.connections import Connections
 from services.booking.pms.metrics import PmsMetrics
 from services.booking.pms.reconcile import CALL_SECONDS, Reconciler
@@ -147,7 +147,7 @@ class Notices:
         while not stopping.is_set():
             self._news.clear()
             await self.look()
-            await set_within(self._news, LOOK_SECONDS)
+            await first_of(stopping, self._news, seconds=LOOK_SECONDS)
         await self.idle()
 
     async def look(self) -> None:
