@@ -90,6 +90,27 @@ def hotel_at_once(directory: Directory, phone_number_id: str, account_id: str) -
     return record.tenant_id if account_id == record.whatsapp_business_account_id else None
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The hotel that has a number now, and the version of the Graph API it is used with.
+
+    An empty version is that of all numbers that have none of their own.
+    """
+
+    tenant_id: str
+    graph_version: str = ""
+
+
+def holder_of(directory: Directory, phone_number_id: str, tenant_id: str) -> Holder:
+    """Whose token Meta takes for a number by which a hotel was written to.
+
+    It takes no other's, and that is not `tenant_id`'s where the number has moved since, or is
+    shared.
+    """
+    record = directory.find(phone_number_id)
+    return Holder(tenant_id) if record is None else Holder(record.tenant_id, record.graph_version)
+
+
 def owned(directory: Directory, tenant_id: str, phone_number_id: str) -> Record:
     """The record of a hotel's number; raises `NotFound` NUMBER_UNKNOWN when it is not the hotel's.
 

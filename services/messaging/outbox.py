@@ -22,6 +22,7 @@ from meshkit.errors import Unavailable
 from meshkit.telemetry import Span, Tracing
 from meshkit.waiting import set_within
 from services.messaging.backoff import backoff
+from services.messaging.directory import Holder, holder_of
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.rates import SendRates
 from services.messaging.settings import MessagingSettings
@@ -187,31 +188,25 @@ class OutboxWorker:
     async def _token(self, message: Sending) -> str | None:
         """What to send it with; None when that cannot be told now, and it is put back."""
         try:
-            return await self._tokens.of(self._holder(message), message.phone_number_id)
+            return await self._tokens.of(self._holder(message).tenant_id, message.phone_number_id)
         except Unavailable:
             self._metrics.dependency_away.labels("tenant").inc()
             self._metrics.sends.labels("put_off").inc()
             await self._store.put_off([(message, AGAIN_SECONDS)])
             return None
 
-    def _holder(self, message: Sending) -> str:
-        """The hotel that has the number now: WhatsApp takes no other's token for it.
-
-        That is not the sender's where the number has moved since, or is shared.
-        """
-        record = self._directory.find(message.phone_number_id)
-        return message.tenant_id if record is None else record.tenant_id
+    def _holder(self, message: Sending) -> Holder:
+        return holder_of(self._directory, message.phone_number_id, message.tenant_id)
 
     async def _request(self, message: Sending, body: bytes, token: str, span: Span) -> Outcome:
         started = self._clock.monotonic()
         whole = addressed(body, message.whatsapp_id, message.user_id)
-        record = self._directory.find(message.phone_number_id)
         outcome = await self._graph.send(
             message.phone_number_id,
             whole,
             token=token,
             traceparent=span.traceparent,
-            version="" if record is None else record.graph_version,
+            version=self._holder(message).graph_version,
         )
         self._metrics.send_seconds.observe(self._clock.monotonic() - started)
         return outcome
@@ -263,7 +258,7 @@ class OutboxWorker:
             log.warning("message rejected", code=refusal.code, outbox_id=str(message.outbox_id))
             return
         if refusal.code in TOKEN_CODES:
-            self._tokens.refused(self._holder(message), message.phone_number_id)
+            self._tokens.refused(self._holder(message).tenant_id, message.phone_number_id)
         if refusal.reaction in (Reaction.STOP, Reaction.SLOW_NUMBER):
             await self._store.pause(
                 message.phone_number_id, self._settings.pause_seconds, refusal.code

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import structlog
@@ -16,16 +17,17 @@ from conserje.messaging.v1.event_pb2 import InboundEvent
 
 from meshkit.errors import Unavailable
 from meshkit.waiting import first_of, set_within
+from services.messaging.directory import holder_of
 from services.messaging.slots import Slots
 from services.messaging.whatsapp.build import read_body
-from services.messaging.whatsapp.client import Accepted
+from services.messaging.whatsapp.client import Accepted, Outcome
 from services.messaging.whatsapp.sends import ReadMark
 
 if TYPE_CHECKING:
     from copies.directory import Directory
     from meshkit.clock import Clock
     from services.messaging.metrics import MessagingMetrics
-    from services.messaging.store.inbox import InboxStore, Lease
+    from services.messaging.store.inbox import InboxStore, Lease, PendingItem
     from services.messaging.tokens import Tokens
     from services.messaging.whatsapp.client import GraphClient
 
@@ -49,8 +51,7 @@ class _Waiting:
 
     tenant_id: str
     phone_number_id: str
-    wamid: str
-    traceparent: str
+    newest: PendingItem
     since: float
     due: float
 
@@ -88,9 +89,8 @@ class ReadMarks:
         if not self._after or not lease.items:
             return
         newest = lease.items[-1]
-        wamid = InboundEvent.FromString(newest.event).message.whatsapp_message_id
         known = self._waiting.get(lease.mailbox_id)
-        if not wamid or (known is not None and known.wamid == wamid):
+        if known is not None and known.newest.inbox_id == newest.inbox_id:
             return
         if known is None and len(self._waiting) >= MOST_WAITING:
             self._metrics.read_marks.labels("forgotten").inc()
@@ -98,7 +98,7 @@ class ReadMarks:
         now = self._clock.monotonic()
         due = now + max(0.0, self._after - newest.age_seconds)
         self._waiting[lease.mailbox_id] = _Waiting(
-            tenant_id, lease.phone_number_id, wamid, newest.traceparent, now, due
+            tenant_id, lease.phone_number_id, newest, now, due
         )
         self._news.set()
 
@@ -127,37 +127,39 @@ class ReadMarks:
                 one.due = now + RENEW_SECONDS
                 await self._slots.free()
                 self._under_way[one.tenant_id] += 1
-                self._slots.start(self._show(mailbox_id, one))
+                self._slots.start(self._show(mailbox_id, one), partial(self._done, one.tenant_id))
+
+    def _done(self, tenant_id: str) -> None:
+        self._under_way[tenant_id] -= 1
+        if not self._under_way[tenant_id]:
+            del self._under_way[tenant_id]
 
     async def _show(self, mailbox_id: int, one: _Waiting) -> None:
         try:
+            # Not before it is shown: most answers are quicker than that.
+            wamid = InboundEvent.FromString(one.newest.event).message.whatsapp_message_id
             # Another process may have answered meanwhile.
-            if not await self._inbox.is_waiting(one.tenant_id, mailbox_id):
+            if not wamid or not await self._inbox.is_waiting(one.tenant_id, mailbox_id):
                 self._forget(mailbox_id, one)
                 return
-            outcome = await self._mark(one)
+            outcome = await self._mark(one, wamid)
             shown = isinstance(outcome, Accepted)
             self._metrics.read_marks.labels("shown" if shown else "failed").inc()
         except Unavailable:
             self._metrics.read_marks.labels("failed").inc()
         except Exception:
             log.exception("read mark failed", mailbox_id=mailbox_id)
-        finally:
-            self._under_way[one.tenant_id] -= 1
-            if not self._under_way[one.tenant_id]:
-                del self._under_way[one.tenant_id]
 
     def _forget(self, mailbox_id: int, one: _Waiting) -> None:
         if self._waiting.get(mailbox_id) is one:
             del self._waiting[mailbox_id]
 
-    async def _mark(self, one: _Waiting) -> object:
-        record = self._directory.find(one.phone_number_id)
-        holder = one.tenant_id if record is None else record.tenant_id
+    async def _mark(self, one: _Waiting, wamid: str) -> Outcome:
+        holder = holder_of(self._directory, one.phone_number_id, one.tenant_id)
         return await self._graph.send(
             one.phone_number_id,
-            read_body(ReadMark(one.wamid, typing=True)),
-            token=await self._tokens.of(holder, one.phone_number_id),
-            traceparent=one.traceparent,
-            version="" if record is None else record.graph_version,
+            read_body(ReadMark(wamid, typing=True)),
+            token=await self._tokens.of(holder.tenant_id, one.phone_number_id),
+            traceparent=one.newest.traceparent,
+            version=holder.graph_version,
         )

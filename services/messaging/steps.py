@@ -17,8 +17,8 @@ import structlog
 from meshkit.clock import Clock
 from meshkit.errors import DeadlineExceeded, MeshError, ResourceExhausted, Unavailable
 from meshkit.telemetry import Tracing
-from meshkit.waiting import first_of, set_within
-from services.messaging import burst, talk
+from meshkit.waiting import first_of
+from services.messaging import burst, leases, talk
 from services.messaging.backoff import backoff
 from services.messaging.directory import Owner, Standing
 from services.messaging.metrics import MessagingMetrics
@@ -90,30 +90,24 @@ class StepWorker:
         # Until it is known whose the numbers are, messages wait where they are.
         await first_of(stopping, self._turns.loaded)
         while not stopping.is_set():
-            leases = await self._claim(await self._slots.free())
-            for lease in leases:
+            claimed = await self._claim(await self._slots.free())
+            for lease in claimed:
                 self._held[lease.mailbox_id] = lease
                 self._slots.start(self._work(lease))
-            if not leases:
+            if not claimed:
                 await self._wakes.arrived.wait(self._settings.poll_seconds)
         await self._slots.drain()
 
     async def renew(self, stopping: asyncio.Event) -> None:
-        """Hold on to what is being worked on, every third of a lease, also in the drain."""
-        seconds = self._settings.lease_seconds / 3
-        while not stopping.is_set() or self._held:
-            if stopping.is_set():
-                await asyncio.sleep(min(seconds, 0.1))
-            else:
-                await set_within(stopping, seconds)
-            held = [(lease.mailbox_id, lease.lease_number) for lease in self._held.values()]
-            if held:
-                with suppress(Unavailable):
-                    await self._inbox.renew(held, self._settings.lease_seconds)
+        """Hold on to what is being worked on, also in the drain."""
+        await leases.hold(stopping, self._leases, self._inbox.renew, self._settings.lease_seconds)
+
+    def _leases(self) -> list[leases.Held]:
+        return [(lease.mailbox_id, lease.lease_number) for lease in self._held.values()]
 
     async def _claim(self, limit: int) -> list[Lease]:
         try:
-            leases = await self._inbox.claim(
+            claimed = await self._inbox.claim(
                 limit=limit,
                 share=self._settings.step_share,
                 seconds=self._settings.lease_seconds,
@@ -123,10 +117,10 @@ class StepWorker:
         except Unavailable:
             self._metrics.dependency_away.labels("postgres").inc()
             return []
-        self._slots.claimed(len(leases), min(limit, self._settings.step_share))
-        if leases:
-            self._metrics.claimed.observe(len(leases))
-        return leases
+        self._slots.claimed(len(claimed), min(limit, self._settings.step_share))
+        if claimed:
+            self._metrics.claimed.observe(len(claimed))
+        return claimed
 
     async def _work(self, lease: Lease) -> None:
         """One claimed mailbox, to the end of what waits in it."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +14,9 @@ from copies.directory import Directory
 from meshkit.clock import Clock
 from meshkit.errors import MeshError, Unavailable
 from meshkit.waiting import first_of, set_within
+from services.messaging import leases
 from services.messaging.backoff import backoff
-from services.messaging.directory import Owners, Standing
+from services.messaging.directory import Owners, Standing, holder_of
 from services.messaging.media.fetching import FINAL, Fetcher, FetchError, Reason
 from services.messaging.media.metrics import MediaMetrics
 from services.messaging.media.shelf import Shelf
@@ -92,17 +92,11 @@ class MediaWorker:
         del self._held[media.media_key]
 
     async def renew(self, stopping: asyncio.Event) -> None:
-        """Hold on to what is being fetched, every third of a lease, also in the drain."""
-        seconds = self._settings.lease_seconds / 3
-        while not stopping.is_set() or self._held:
-            if stopping.is_set():
-                await asyncio.sleep(min(seconds, 0.1))
-            else:
-                await set_within(stopping, seconds)
-            held = [(media.media_key, media.lease_number) for media in self._held.values()]
-            if held:
-                with suppress(Unavailable):
-                    await self._store.renew(held, self._settings.lease_seconds)
+        """Hold on to what is being fetched, also in the drain."""
+        await leases.hold(stopping, self._leases, self._store.renew, self._settings.lease_seconds)
+
+    def _leases(self) -> list[leases.Held]:
+        return [(media.media_key, media.lease_number) for media in self._held.values()]
 
     async def sweep(self, stopping: asyncio.Event) -> None:
         """Remove what has ended or was left behind, and tell what waits."""
@@ -209,22 +203,19 @@ class MediaWorker:
 
     async def _token(self, media: WaitingMedia, tenant_id: str) -> str:
         try:
-            return await self._tokens.of(self._holder(media, tenant_id), media.phone_number_id)
+            holder = holder_of(self._directory, media.phone_number_id, tenant_id)
+            return await self._tokens.of(holder.tenant_id, media.phone_number_id)
         except Unavailable as error:
             self._away.labels("tenant").inc()
             raise FetchError(Reason.TENANT_AWAY) from error
-
-    def _holder(self, media: WaitingMedia, tenant_id: str) -> str:
-        """The hotel that has the number now: Meta takes no other's token for its files."""
-        record = self._directory.find(media.phone_number_id)
-        return tenant_id if record is None else record.tenant_id
 
     async def _not_fetched(
         self, media: WaitingMedia, tenant_id: str | None, error: FetchError
     ) -> None:
         self._metrics.fetches.labels(error.reason.lower()).inc()
         if tenant_id is not None and error.code in TOKEN_CODES:
-            self._tokens.refused(self._holder(media, tenant_id), media.phone_number_id)
+            holder = holder_of(self._directory, media.phone_number_id, tenant_id)
+            self._tokens.refused(holder.tenant_id, media.phone_number_id)
         if _final(error) or media.attempt_count >= MOST_ATTEMPTS:
             self._metrics.dead.inc()
             log.warning(
