@@ -12,7 +12,7 @@ NEXT = {
     "ACCOUNT_UNKNOWN": "`conserje account list` shows those that something is said of",
     "APP_UNKNOWN": "`conserje app list` shows those there are",
     "CLOSURE_UNKNOWN": "`conserje room list HOTEL` shows those there are",
-    "CONVERSATION_UNKNOWN": "`conserje window show HOTEL --guest PHONE --number NUMBER` tells it",
+    "CONVERSATION_UNKNOWN": "`conserje conversations list HOTEL` shows those there are",
     "CREDENTIAL_UNKNOWN": "`conserje token list` and `conserje app list` show those there are",
     "DEAD_LETTER_UNKNOWN": "`conserje dead-letters list HOTEL` shows those there are",
     "IDENTIFIER_UNKNOWN": "`conserje number list HOTEL` shows what the hotel is found by",

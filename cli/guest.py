@@ -34,6 +34,11 @@ def name_guest(verb: argparse.ArgumentParser) -> None:
     """Adds the ways in which a guest is named."""
     guest = verb.add_mutually_exclusive_group(required=True)
     guest.add_argument("--conversation", type=number, metavar="ID", help="the conversation's id")
+    name_by_number(verb, guest)
+
+
+def name_by_number(verb: argparse.ArgumentParser, guest: Any) -> None:
+    """Adds the ways that need no id; `guest` is the group of which one is given."""
     guest.add_argument("--guest", metavar="DIGITS", help="the guest's number; needs --number")
     guest.add_argument("--user-id", metavar="ID", help="the guest's user id; needs --number")
     verb.add_argument("--number", default="", metavar="ID", help="Meta's id of the hotel's number")
@@ -41,15 +46,15 @@ def name_guest(verb: argparse.ArgumentParser) -> None:
 
 def named(request: Any, options: argparse.Namespace) -> Any:
     """The request, about the guest that was named."""
-    if not (options.conversation or options.number):
-        raise UsageError("a guest is found by --number as well: Meta's id of the hotel's number.")
-    request.phone_number_id = options.number
-    if options.conversation:
+    if getattr(options, "conversation", None):
         request.conversation_id = options.conversation
     elif options.guest:
         request.whatsapp_id = options.guest
-    else:
+    elif options.user_id:
         request.user_id = options.user_id
+    if (options.guest or options.user_id) and not options.number:
+        raise UsageError("a guest is found by --number as well: Meta's id of the hotel's number.")
+    request.phone_number_id = options.number
     return request
 
 

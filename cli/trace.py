@@ -34,6 +34,8 @@ def table(answer: TraceMessageResponse) -> Iterator[str]:
     yield f"hotel  {answer.tenant_id or '(not resolved)'}"
     if answer.trace_id:
         yield f"trace  {answer.trace_id}"
+    if answer.conversation_id:
+        yield f"conversation  {answer.conversation_id}"
     times = [hop.time.ToDatetime() for hop in answer.hops]
     width = max((len(hop.name) for hop in answer.hops), default=0)
     if times:

@@ -22,6 +22,7 @@ ACCESS: Access = {
         "DropDeadLetter": (OPERATOR,),
         "ListUnknownSends": (OPERATOR, READER),
         "SettleSend": (OPERATOR,),
+        "ListConversations": (OPERATOR, READER),
         "GetWindow": (OPERATOR, READER),
         "ListHeldSends": (OPERATOR, READER),
         "DropHeldSend": (OPERATOR,),

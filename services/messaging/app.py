@@ -65,6 +65,7 @@ from services.messaging.settings import MessagingSettings
 from services.messaging.steps import StepWorker, Wakes
 from services.messaging.store.archive import ArchiveStore
 from services.messaging.store.aside import AsideStore
+from services.messaging.store.conversations import ConversationStore
 from services.messaging.store.effects import EffectStore
 from services.messaging.store.erasure import ErasureStore
 from services.messaging.store.fields import FieldStore
@@ -208,6 +209,8 @@ def _serve(
         MergeStore(postgres),
         replay,
         ErasureStore(postgres),
+        ConversationStore(postgres),
+        clock=kit.clock,
         arrived=wakes.arrived,
         messages=wakes.messages,
     )

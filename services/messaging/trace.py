@@ -32,7 +32,10 @@ class Tracer:
         trace = trace_id(subject.traceparent)
         hops = await self._store.hops(subject, trace)
         return TraceMessageResponse(
-            tenant_id=subject.tenant_id, trace_id=trace, hops=[_hop(hop) for hop in hops]
+            tenant_id=subject.tenant_id,
+            trace_id=trace,
+            hops=[_hop(hop) for hop in hops],
+            conversation_id=subject.mailbox_id,
         )
 
 

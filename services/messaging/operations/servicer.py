@@ -9,12 +9,15 @@ import grpc
 from conserje.messaging.v1 import messaging_operations_service_pb2 as pb
 from conserje.messaging.v1.event_pb2 import InboundEvent
 
+from meshkit.clock import Clock
 from meshkit.errors import FailedPrecondition, NotFound
 from meshkit.pages import page_size
 from services.messaging.archive.replay import Replay
 from services.messaging.archive.servicer import ArchiveRpcs
 from services.messaging.operations.wire import timestamp
+from services.messaging.overview.servicer import ConversationRpcs
 from services.messaging.store.aside import AsideStore, DeadLetterRow, QuarantineRow
+from services.messaging.store.conversations import ConversationStore
 from services.messaging.store.erasure import Erased, ErasureStore, NotErased
 from services.messaging.store.merges import MergeRow, MergeStore
 from services.messaging.store.templates import TemplateStore
@@ -28,7 +31,7 @@ RELEASED_AT_ONCE = 1000
 Context = grpc.aio.ServicerContext[Any, Any]
 
 
-class MessagingOperationsServicer(WindowRpcs, ArchiveRpcs):
+class MessagingOperationsServicer(ConversationRpcs, WindowRpcs, ArchiveRpcs):
     """`conserje.messaging.v1.MessagingOperationsService`."""
 
     def __init__(
@@ -40,7 +43,9 @@ class MessagingOperationsServicer(WindowRpcs, ArchiveRpcs):
         merges: MergeStore,
         replay: Replay,
         erasures: ErasureStore,
+        conversations: ConversationStore,
         *,
+        clock: Clock,
         arrived: Wake,
         messages: Wake,
     ) -> None:
@@ -51,6 +56,8 @@ class MessagingOperationsServicer(WindowRpcs, ArchiveRpcs):
         self._merges = merges
         self._replay = replay
         self._erasures = erasures
+        self._conversations = conversations
+        self._clock = clock
         self._arrived = arrived
         self._messages = messages
 

@@ -45,7 +45,7 @@ class WindowTemplate:
     parameters: bytes
 
 
-_WINDOW = """
+SELECT_WINDOW = """
 SELECT m.mailbox_id, m.phone_number_id, nullif(m.inbound_time, '-infinity') AS inbound_time,
        m.window_refused_time AS refused_time,
        nullif(CASE WHEN m.window_refused_time IS NULL THEN m.inbound_time + interval '24 hours'
@@ -56,7 +56,7 @@ SELECT m.mailbox_id, m.phone_number_id, nullif(m.inbound_time, '-infinity') AS i
 
 # A guest is a hotel's when it has talked with the guest.
 WINDOW_OF_CONVERSATION = (
-    _WINDOW
+    SELECT_WINDOW
     + """
 FROM conversation c JOIN mailbox m ON m.mailbox_id = c.mailbox_id
 WHERE c.tenant_id = $1 AND c.mailbox_id = $2
@@ -64,7 +64,7 @@ WHERE c.tenant_id = $1 AND c.mailbox_id = $2
 )
 
 WINDOW_OF_GUEST = (
-    _WINDOW
+    SELECT_WINDOW
     + """
 FROM mailbox_alias a
 JOIN conversation c ON c.tenant_id = $1 AND c.mailbox_id = a.mailbox_id

@@ -44,16 +44,10 @@ class WindowRpcs(MessagingOperationsServiceServicer):
     async def _window(
         self, request: pb.GetWindowRequest | pb.EraseGuestRequest
     ) -> WindowRow | None:
-        tenant, number = request.tenant_id, request.phone_number_id
+        tenant = request.tenant_id
         if request.WhichOneof("guest") == "conversation_id":
             return await self._windows.of_conversation(tenant, request.conversation_id)
-        if not number:
-            raise InvalidArgument.field(
-                "phone_number_id", "needed to find a guest by number or user id"
-            )
-        key = whatsapp_key(request.whatsapp_id)
-        name = f"p:{key}" if key else f"u:{request.user_id}"
-        return await self._windows.of_guest(tenant, number, name.encode())
+        return await self._windows.of_guest(tenant, request.phone_number_id, guest_name(request))
 
     async def ListHeldSends(
         self, request: pb.ListHeldSendsRequest, context: Context
@@ -108,6 +102,18 @@ class WindowRpcs(MessagingOperationsServiceServicer):
             raise template_unknown(name, language)
         _check_fills(template, needs_of(known.row.components, known.row.parameter_format))
         return WindowTemplate(name, language, orjson.dumps(list(template.parameters)))
+
+
+def guest_name(
+    request: pb.GetWindowRequest | pb.EraseGuestRequest | pb.ListConversationsRequest,
+) -> bytes:
+    """The guest of a request as mailboxes name him; raises `InvalidArgument` without a number."""
+    if not request.phone_number_id:
+        raise InvalidArgument.field(
+            "phone_number_id", "needed to find a guest by number or user id"
+        )
+    key = whatsapp_key(request.whatsapp_id)
+    return (f"p:{key}" if key else f"u:{request.user_id}").encode()
 
 
 def _check_fills(template: pb.WindowTemplate, needs: Needs) -> None:

@@ -23,6 +23,7 @@ from meshkit.postgres import Postgres
 from meshkit.redis_pool import make_redis
 from services.messaging.access import ACCESS
 from services.messaging.media.audio_cache import Audio, AudioCache, AudioCacheMetrics, Kind, Source
+from services.messaging.overview.servicer import NEWEST
 from services.messaging.store.inbox import Lease
 from services.messaging.store.templates import Guest
 from services.messaging.store.window import WindowTemplate
@@ -156,6 +157,8 @@ STORES_OF_ALL_HOTELS = {
 METHODS = methods_of(ACCESS)
 STORES = store_methods(services.messaging) | store_methods(services.audit)
 OTHERWISE: dict[str, dict[str, Any]] = {
+    # Of all its guests it tells what `ConversationStore.page` gives.
+    "conserje.messaging.v1.MessagingOperationsService/ListConversations": {"whatsapp_id": GUEST},
     "conserje.messaging.v1.MessagingOperationsService/DropHeldSend": {"send_id": str(HELD)},
     "WindowStore.drop_held": {"outbox_id": HELD},
     "MediaStore.is_wanted": {"media_key": STATUS},
@@ -221,6 +224,7 @@ def its_things(tenant_id: str, connection: Any) -> Values:
         "place": "",
         "size": 9,
         "limit": 9,
+        "until": NEWEST,
         "after": 0,
         "dead_only": True,
         "Lease": Lease(BOX, NUMBER, 0, 0, datetime.now(UTC), (), more=False),

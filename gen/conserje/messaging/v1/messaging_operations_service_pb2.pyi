@@ -45,6 +45,50 @@ SEND_VERDICT_NOT_RECEIVED: SendVerdict.ValueType  # 2
 """The guest did not get it."""
 Global___SendVerdict: _TypeAlias = SendVerdict  # noqa: Y015
 
+class _ConversationState:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _ConversationStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ConversationState.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CONVERSATION_STATE_UNSPECIFIED: _ConversationState.ValueType  # 0
+    """Never sent."""
+    CONVERSATION_STATE_TALKING: _ConversationState.ValueType  # 1
+    """The guest has chosen nothing yet."""
+    CONVERSATION_STATE_OFFERED: _ConversationState.ValueType  # 2
+    """The guest was shown rooms."""
+    CONVERSATION_STATE_ROOM_HELD: _ConversationState.ValueType  # 3
+    """A room is kept for the guest, who may confirm it."""
+    CONVERSATION_STATE_BOOKING_AWAITED: _ConversationState.ValueType  # 4
+    """An answer of the booking service is awaited."""
+    CONVERSATION_STATE_HOTEL_AWAITED: _ConversationState.ValueType  # 5
+    """The guest has a reservation that the hotel's own system has not agreed to yet."""
+    CONVERSATION_STATE_RESERVED: _ConversationState.ValueType  # 6
+    """The guest has a reservation."""
+    CONVERSATION_STATE_CANCELLING: _ConversationState.ValueType  # 7
+    """The guest was asked whether a reservation is to be cancelled."""
+
+class ConversationState(_ConversationState, metaclass=_ConversationStateEnumTypeWrapper):
+    """What a conversation has come to."""
+
+CONVERSATION_STATE_UNSPECIFIED: ConversationState.ValueType  # 0
+"""Never sent."""
+CONVERSATION_STATE_TALKING: ConversationState.ValueType  # 1
+"""The guest has chosen nothing yet."""
+CONVERSATION_STATE_OFFERED: ConversationState.ValueType  # 2
+"""The guest was shown rooms."""
+CONVERSATION_STATE_ROOM_HELD: ConversationState.ValueType  # 3
+"""A room is kept for the guest, who may confirm it."""
+CONVERSATION_STATE_BOOKING_AWAITED: ConversationState.ValueType  # 4
+"""An answer of the booking service is awaited."""
+CONVERSATION_STATE_HOTEL_AWAITED: ConversationState.ValueType  # 5
+"""The guest has a reservation that the hotel's own system has not agreed to yet."""
+CONVERSATION_STATE_RESERVED: ConversationState.ValueType  # 6
+"""The guest has a reservation."""
+CONVERSATION_STATE_CANCELLING: ConversationState.ValueType  # 7
+"""The guest was asked whether a reservation is to be cancelled."""
+Global___ConversationState: _TypeAlias = ConversationState  # noqa: Y015
+
 @_typing.final
 class ListQuarantineRequest(_message.Message):
     """The request of `ListQuarantine`."""
@@ -557,6 +601,144 @@ class SettleSendResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___SettleSendResponse: _TypeAlias = SettleSendResponse  # noqa: Y015
+
+@_typing.final
+class ListConversationsRequest(_message.Message):
+    """The request of `ListConversations`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    WHATSAPP_ID_FIELD_NUMBER: _builtins.int
+    USER_ID_FIELD_NUMBER: _builtins.int
+    PHONE_NUMBER_ID_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    whatsapp_id: _builtins.str
+    """By the guest's number as WhatsApp writes it; needs `phone_number_id`."""
+    user_id: _builtins.str
+    """By the business-scoped user id; needs `phone_number_id`."""
+    phone_number_id: _builtins.str
+    """The number of the hotel that the guest writes to: up to 32 digits. Empty
+    when no guest is named.
+    """
+    page_size: _builtins.int
+    """How many at most; 0 means 50, more than 200 means 200."""
+    page_token: _builtins.str
+    """The `next_page_token` of the page before. Empty for the first."""
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        whatsapp_id: _builtins.str = ...,
+        user_id: _builtins.str = ...,
+        phone_number_id: _builtins.str = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest", "user_id", b"user_id", "whatsapp_id", b"whatsapp_id"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["guest", b"guest", "page_size", b"page_size", "page_token", b"page_token", "phone_number_id", b"phone_number_id", "tenant_id", b"tenant_id", "user_id", b"user_id", "whatsapp_id", b"whatsapp_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType_guest: _TypeAlias = _typing.Literal["whatsapp_id", "user_id"]  # noqa: Y015
+    _WhichOneofArgType_guest: _TypeAlias = _typing.Literal["guest", b"guest"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_guest) -> _WhichOneofReturnType_guest | None: ...
+
+Global___ListConversationsRequest: _TypeAlias = ListConversationsRequest  # noqa: Y015
+
+@_typing.final
+class ListConversationsResponse(_message.Message):
+    """The answer of `ListConversations`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATIONS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Asks for the next page. Empty after the last."""
+    @_builtins.property
+    def conversations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Conversation]:
+        """One page of conversations."""
+
+    def __init__(
+        self,
+        *,
+        conversations: _abc.Iterable[Global___Conversation] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversations", b"conversations", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListConversationsResponse: _TypeAlias = ListConversationsResponse  # noqa: Y015
+
+@_typing.final
+class Conversation(_message.Message):
+    """A hotel's talk with one guest."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
+    PHONE_NUMBER_ID_FIELD_NUMBER: _builtins.int
+    MASKED_GUEST_FIELD_NUMBER: _builtins.int
+    UPDATE_TIME_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    LANGUAGE_CODE_FIELD_NUMBER: _builtins.int
+    WINDOW_OPEN_FIELD_NUMBER: _builtins.int
+    LAST_INBOUND_TIME_FIELD_NUMBER: _builtins.int
+    WINDOW_CLOSE_TIME_FIELD_NUMBER: _builtins.int
+    conversation_id: _builtins.int
+    """Its id."""
+    phone_number_id: _builtins.str
+    """The number of the hotel that the guest writes to."""
+    masked_guest: _builtins.str
+    """The last four characters of the guest's number, or of the user id of a guest without one, after
+    `…`: enough to tell guests apart, and to no one who they are.
+    """
+    state: Global___ConversationState.ValueType
+    """What it has come to."""
+    language_code: _builtins.str
+    """The language the guest writes in, BCP 47. Empty until one is shown."""
+    window_open: _builtins.bool
+    """Whether the guest may be written to freely now."""
+    @_builtins.property
+    def update_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was led on last: by what the guest wrote, or by an answer that was awaited."""
+
+    @_builtins.property
+    def last_inbound_time(self) -> _timestamp_pb2.Timestamp:
+        """When the guest wrote last, as Meta says. Absent when that is not known."""
+
+    @_builtins.property
+    def window_close_time(self) -> _timestamp_pb2.Timestamp:
+        """Until when the guest may be written to freely, or since when not any more. Absent when that is
+        not known.
+        """
+
+    def __init__(
+        self,
+        *,
+        conversation_id: _builtins.int = ...,
+        phone_number_id: _builtins.str = ...,
+        masked_guest: _builtins.str = ...,
+        update_time: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___ConversationState.ValueType = ...,
+        language_code: _builtins.str = ...,
+        window_open: _builtins.bool = ...,
+        last_inbound_time: _timestamp_pb2.Timestamp | None = ...,
+        window_close_time: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["last_inbound_time", b"last_inbound_time", "update_time", b"update_time", "window_close_time", b"window_close_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "language_code", b"language_code", "last_inbound_time", b"last_inbound_time", "masked_guest", b"masked_guest", "phone_number_id", b"phone_number_id", "state", b"state", "update_time", b"update_time", "window_close_time", b"window_close_time", "window_open", b"window_open"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Conversation: _TypeAlias = Conversation  # noqa: Y015
 
 @_typing.final
 class GetWindowRequest(_message.Message):

@@ -73,6 +73,11 @@ class MessagingOperationsServiceStub:
                 request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SettleSendRequest.SerializeToString,
                 response_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SettleSendResponse.FromString,
                 _registered_method=True)
+        self.ListConversations = channel.unary_unary(
+                '/conserje.messaging.v1.MessagingOperationsService/ListConversations',
+                request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListConversationsRequest.SerializeToString,
+                response_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListConversationsResponse.FromString,
+                _registered_method=True)
         self.GetWindow = channel.unary_unary(
                 '/conserje.messaging.v1.MessagingOperationsService/GetWindow',
                 request_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.GetWindowRequest.SerializeToString,
@@ -188,6 +193,14 @@ class MessagingOperationsServiceServicer:
         - FAILED_PRECONDITION `SEND_NOT_UNKNOWN`: of that attempt it is known what
         became of it, or another word was given; `state` says where the message
         stands.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListConversations(self, request, context):
+        """Lists a hotel's conversations; the one that was led on last first. One that is led on while its
+        list is read may be told again, and is not left out.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -327,6 +340,11 @@ def add_MessagingOperationsServiceServicer_to_server(servicer, server):
                     servicer.SettleSend,
                     request_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SettleSendRequest.FromString,
                     response_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SettleSendResponse.SerializeToString,
+            ),
+            'ListConversations': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListConversations,
+                    request_deserializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListConversationsRequest.FromString,
+                    response_serializer=conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListConversationsResponse.SerializeToString,
             ),
             'GetWindow': grpc.unary_unary_rpc_method_handler(
                     servicer.GetWindow,
@@ -562,6 +580,33 @@ class MessagingOperationsService:
             '/conserje.messaging.v1.MessagingOperationsService/SettleSend',
             conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SettleSendRequest.SerializeToString,
             conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.SettleSendResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListConversations(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.messaging.v1.MessagingOperationsService/ListConversations',
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListConversationsRequest.SerializeToString,
+            conserje_dot_messaging_dot_v1_dot_messaging__operations__service__pb2.ListConversationsResponse.FromString,
             options,
             channel_credentials,
             insecure,

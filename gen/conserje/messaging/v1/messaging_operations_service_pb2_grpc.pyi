@@ -79,6 +79,10 @@ class MessagingOperationsServiceStub:
       became of it, or another word was given; `state` says where the message
       stands.
     """
+    ListConversations: _grpc.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.ListConversationsRequest, _messaging_operations_service_pb2.ListConversationsResponse]
+    """Lists a hotel's conversations; the one that was led on last first. One that is led on while its
+    list is read may be told again, and is not left out.
+    """
     GetWindow: _grpc.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.GetWindowRequest, _messaging_operations_service_pb2.GetWindowResponse]
     """Until when a guest of a hotel may be written to freely: 24 hours from the
     guest's newest message, or less when WhatsApp says so.
@@ -195,6 +199,10 @@ class MessagingOperationsServiceAsyncStub(MessagingOperationsServiceStub):
     - FAILED_PRECONDITION `SEND_NOT_UNKNOWN`: of that attempt it is known what
       became of it, or another word was given; `state` says where the message
       stands.
+    """
+    ListConversations: _aio.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.ListConversationsRequest, _messaging_operations_service_pb2.ListConversationsResponse]  # type: ignore[assignment]
+    """Lists a hotel's conversations; the one that was led on last first. One that is led on while its
+    list is read may be told again, and is not left out.
     """
     GetWindow: _aio.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.GetWindowRequest, _messaging_operations_service_pb2.GetWindowResponse]  # type: ignore[assignment]
     """Until when a guest of a hotel may be written to freely: 24 hours from the
@@ -351,6 +359,16 @@ class MessagingOperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         - FAILED_PRECONDITION `SEND_NOT_UNKNOWN`: of that attempt it is known what
           became of it, or another word was given; `state` says where the message
           stands.
+        """
+
+    @_abc_1.abstractmethod
+    def ListConversations(
+        self,
+        request: _messaging_operations_service_pb2.ListConversationsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_messaging_operations_service_pb2.ListConversationsResponse, _abc.Awaitable[_messaging_operations_service_pb2.ListConversationsResponse]]:
+        """Lists a hotel's conversations; the one that was led on last first. One that is led on while its
+        list is read may be told again, and is not left out.
         """
 
     @_abc_1.abstractmethod

@@ -206,10 +206,13 @@ class TraceMessageResponse(_message.Message):
     TENANT_ID_FIELD_NUMBER: _builtins.int
     TRACE_ID_FIELD_NUMBER: _builtins.int
     HOPS_FIELD_NUMBER: _builtins.int
+    CONVERSATION_ID_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """The hotel. Empty while it is not resolved."""
     trace_id: _builtins.str
     """The W3C trace id under which the message's spans were exported."""
+    conversation_id: _builtins.int
+    """The conversation that it belongs to. 0 while it belongs to none."""
     @_builtins.property
     def hops(self) -> _containers.RepeatedCompositeFieldContainer[Global___Hop]:
         """What happened, in order of time."""
@@ -220,10 +223,11 @@ class TraceMessageResponse(_message.Message):
         tenant_id: _builtins.str = ...,
         trace_id: _builtins.str = ...,
         hops: _abc.Iterable[Global___Hop] | None = ...,
+        conversation_id: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["hops", b"hops", "tenant_id", b"tenant_id", "trace_id", b"trace_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "hops", b"hops", "tenant_id", b"tenant_id", "trace_id", b"trace_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
