@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 import structlog
 from conserje.messaging.v1.event_pb2 import InboundEvent
 
-from meshkit.errors import Unavailable
 from meshkit.tenancy import UNRESOLVED
-from meshkit.waiting import set_within
-from services.messaging import calls, renames
+from services.messaging import calls, renames, rounds
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.settings import MessagingSettings
 from services.messaging.store.fields import FieldStore, FieldUpdateRow
@@ -38,21 +36,14 @@ class FieldWorker:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look after what has come until told to stop."""
-        while not stopping.is_set():
-            try:
-                count = await self._take()
-            except Unavailable:
-                self._metrics.dependency_away.labels("postgres").inc()
-                count = 0
-            if count < AT_ONCE:
-                await set_within(stopping, 2 * self._poll)
+        await rounds.repeat(self._take, stopping, self._metrics, seconds=2 * self._poll)
 
-    async def _take(self) -> int:
+    async def _take(self) -> bool:
         async with self._store.postgres.of(UNRESOLVED).acquire() as connection:
             rows = await self._store.take(connection, AT_ONCE)
             for row in rows:
                 await self._look_at(connection, row)
-        return len(rows)
+        return len(rows) == AT_ONCE
 
     async def _look_at(self, connection: Connection, row: FieldUpdateRow) -> None:
         event = InboundEvent.FromString(row.event)

@@ -20,7 +20,7 @@ from copies.directory import Directory
 from meshkit.clock import Clock
 from meshkit.errors import Unavailable
 from meshkit.telemetry import Span, Tracing
-from meshkit.waiting import set_within
+from services.messaging import rounds
 from services.messaging.backoff import backoff
 from services.messaging.directory import Holder, holder_of
 from services.messaging.metrics import MessagingMetrics
@@ -117,12 +117,7 @@ class OutboxWorker:
     async def settle(self, stopping: asyncio.Event) -> None:
         """Look after what is unknown."""
         seconds = min(1.0, self._settings.settle_after_seconds / 4)
-        while not stopping.is_set():
-            try:
-                await self._settle_once()
-            except Unavailable:
-                self._metrics.dependency_away.labels("postgres").inc()
-            await set_within(stopping, seconds)
+        await rounds.repeat(self._settle_once, stopping, self._metrics, seconds=seconds)
 
     async def _settle_once(self) -> None:
         settle = self._settings.settle_after_seconds

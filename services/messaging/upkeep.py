@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from meshkit.errors import Unavailable
-from meshkit.waiting import set_within
+from services.messaging import rounds
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.store.inbox import InboxStore
 
@@ -25,11 +24,14 @@ class Upkeep:
 
     async def partitions(self, stopping: asyncio.Event) -> None:
         """Keep the partitions of `seen`."""
-        await self._repeat(stopping, self._store.keep_partitions, PARTITION_SECONDS)
+        await self._repeat(stopping, self._partition, PARTITION_SECONDS)
 
     async def gauges(self, stopping: asyncio.Event) -> None:
         """Tell how much waits and for how long."""
         await self._repeat(stopping, self._measure, GAUGE_SECONDS)
+
+    async def _partition(self) -> None:
+        await self._store.keep_partitions()
 
     async def _measure(self) -> None:
         backlog = await self._store.backlog()
@@ -39,13 +41,8 @@ class Upkeep:
         self._metrics.held.set(backlog.held_count)
 
     async def _repeat(
-        self, stopping: asyncio.Event, work: Callable[[], Awaitable[object]], seconds: float
+        self, stopping: asyncio.Event, work: Callable[[], Awaitable[None]], seconds: float
     ) -> None:
-        while not stopping.is_set():
-            wait = seconds
-            try:
-                await work()
-            except Unavailable:
-                self._metrics.dependency_away.labels("postgres").inc()
-                wait = AWAY_SECONDS
-            await set_within(stopping, wait)
+        await rounds.repeat(
+            work, stopping, self._metrics, seconds=seconds, away_seconds=AWAY_SECONDS
+        )

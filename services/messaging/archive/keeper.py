@@ -7,7 +7,7 @@ import asyncio
 import structlog
 
 from meshkit.errors import FailedPrecondition, Internal, Unavailable
-from meshkit.waiting import set_within
+from services.messaging import rounds
 from services.messaging.archive.metrics import ArchiveMetrics
 from services.messaging.archive.sealing import Sealer
 from services.messaging.metrics import MessagingMetrics
@@ -40,14 +40,13 @@ class ArchiveKeeper:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """A round a minute until told to stop."""
-        while not stopping.is_set():
-            try:
-                await self.sweep(stopping)
-                await self.resolve(stopping)
-                self._metrics.oldest.set(await self._store.oldest_seconds())
-            except Unavailable:
-                self._messaging.dependency_away.labels("postgres").inc()
-            await set_within(stopping, ROUND_SECONDS)
+
+        async def look() -> None:
+            await self.sweep(stopping)
+            await self.resolve(stopping)
+            self._metrics.oldest.set(await self._store.oldest_seconds())
+
+        await rounds.repeat(look, stopping, self._messaging, seconds=ROUND_SECONDS)
 
     async def sweep(self, stopping: asyncio.Event) -> None:
         """Delete all whose days are over, in small deletes."""

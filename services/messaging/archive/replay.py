@@ -16,7 +16,7 @@ from datetime import datetime
 
 import structlog
 
-from meshkit.errors import FailedPrecondition, Internal, NotFound
+from meshkit.errors import FailedPrecondition, Internal
 from services.messaging import burst, talk
 from services.messaging.archive import hotel_json
 from services.messaging.archive.metrics import ArchiveMetrics
@@ -25,6 +25,7 @@ from services.messaging.conversation.decision import Decision
 from services.messaging.conversation.events import Event
 from services.messaging.conversation.state import State
 from services.messaging.conversation.state_json import from_json, to_json
+from services.messaging.refusals import conversation_unknown
 from services.messaging.store.archive import Archived, ArchiveStore
 from services.messaging.store.replay import Log, LoggedStep, ReplayStore
 
@@ -86,7 +87,7 @@ class Replay:
         """
         known = await self._store.log(tenant_id, mailbox_id, limit=MOST_STEPS)
         if known is None:
-            raise NotFound("CONVERSATION_UNKNOWN", "The hotel has not talked with that guest.")
+            raise conversation_unknown()
         steps = _from_snapshot(known.steps)
         state, difference, count = steps[0].snapshot or b"", None, 0
         for count, step in enumerate(steps, start=1):

@@ -13,13 +13,14 @@ from conserje.messaging.v1.event_pb2 import MediaContent
 from conserje.messaging.v1.media_service_pb2_grpc import MediaServiceServicer
 
 from copies.directory import Directory
-from meshkit.errors import FailedPrecondition, InvalidArgument, NotFound
+from meshkit.errors import InvalidArgument, NotFound
 from meshkit.pages import bad_token, from_token, number_from_token, page_size, to_token
 from services.messaging.directory import owned
 from services.messaging.media.audio_cache import MOST_LISTED, AudioCache, Entry, Kind
 from services.messaging.media.uploads import Given, Uploads
 from services.messaging.opaque import make_opaque
 from services.messaging.operations.wire import timestamp
+from services.messaging.refusals import check_stored
 from services.messaging.replies.limits import CAPTION, width
 from services.messaging.store.media import MediaRow, MediaStore
 from services.messaging.store.uploads import Uploaded, UploadStore
@@ -113,12 +114,7 @@ class MediaServicer(MediaServiceServicer):
             *(request.tenant_id, UUID(request.request_id), request.phone_number_id),
             *(request.conversation_id, given.kind, _body(request, given, uploaded)),
         )
-        if same is None:
-            raise NotFound("CONVERSATION_UNKNOWN", "The hotel has no such conversation.")
-        if not same:
-            raise FailedPrecondition(
-                "REQUEST_ID_REUSED", "Another message was sent under this request id."
-            )
+        check_stored(same)
         self._messages.set()
         return pb.SendMediaResponse(send_id=request.request_id, media_type=uploaded.media_type)
 

@@ -11,11 +11,12 @@ from conserje.messaging.v1.event_pb2 import InboundEvent
 
 from meshkit.clock import Clock
 from meshkit.errors import FailedPrecondition, NotFound
-from meshkit.pages import page_size
+from meshkit.pages import number_from_token, page_size, to_token
 from services.messaging.archive.replay import Replay
 from services.messaging.archive.servicer import ArchiveRpcs
 from services.messaging.operations.wire import timestamp
 from services.messaging.overview.servicer import ConversationRpcs
+from services.messaging.refusals import conversation_unknown
 from services.messaging.store.aside import AsideStore, DeadLetterRow, QuarantineRow
 from services.messaging.store.conversations import ConversationStore
 from services.messaging.store.erasure import Erased, ErasureStore, NotErased
@@ -68,12 +69,12 @@ class MessagingOperationsServicer(ConversationRpcs, WindowRpcs, ArchiveRpcs):
         size = page_size(request.page_size)
         rows = await self._store.quarantine(
             number=request.phone_number_id,
-            after=int(request.page_token or 0),
+            after=number_from_token(request.page_token),
             limit=size + 1,
             with_events=request.include_events,
         )
         items = [_item(row) for row in rows[:size]]
-        token = str(items[-1].quarantine_id) if len(rows) > size else ""
+        token = to_token(items[-1].quarantine_id) if len(rows) > size else ""
         return pb.ListQuarantineResponse(items=items, next_page_token=token)
 
     async def ReleaseQuarantine(
@@ -90,10 +91,10 @@ class MessagingOperationsServicer(ConversationRpcs, WindowRpcs, ArchiveRpcs):
         """One page of a hotel's dead letters."""
         size = page_size(request.page_size)
         rows = await self._store.dead_letters(
-            request.tenant_id, after=int(request.page_token or 0), limit=size + 1
+            request.tenant_id, after=number_from_token(request.page_token), limit=size + 1
         )
         letters = [_letter(row) for row in rows[:size]]
-        token = str(letters[-1].dead_letter_id) if len(rows) > size else ""
+        token = to_token(letters[-1].dead_letter_id) if len(rows) > size else ""
         return pb.ListDeadLettersResponse(dead_letters=letters, next_page_token=token)
 
     async def RetryDeadLetter(
@@ -119,9 +120,9 @@ class MessagingOperationsServicer(ConversationRpcs, WindowRpcs, ArchiveRpcs):
         """One page of what may have been sent or not."""
         size = page_size(request.page_size)
         rows = await self._unknown.page(
-            request.tenant_id, after=int(request.page_token or 0), limit=size + 1
+            request.tenant_id, after=number_from_token(request.page_token), limit=size + 1
         )
-        token = str(rows[size - 1].outbox_number) if len(rows) > size else ""
+        token = to_token(rows[size - 1].outbox_number) if len(rows) > size else ""
         sends = [_send(row) for row in rows[:size]]
         return pb.ListUnknownSendsResponse(sends=sends, next_page_token=token)
 
@@ -142,9 +143,9 @@ class MessagingOperationsServicer(ConversationRpcs, WindowRpcs, ArchiveRpcs):
         """One page of conversations that became one."""
         size = page_size(request.page_size)
         rows = await self._merges.page(
-            request.tenant_id, after=int(request.page_token or 0), limit=size + 1
+            request.tenant_id, after=number_from_token(request.page_token), limit=size + 1
         )
-        token = str(rows[size - 1].merge_id) if len(rows) > size else ""
+        token = to_token(rows[size - 1].merge_id) if len(rows) > size else ""
         return pb.ListMergesResponse(
             merges=[_merge(row) for row in rows[:size]], next_page_token=token
         )
@@ -158,7 +159,7 @@ class MessagingOperationsServicer(ConversationRpcs, WindowRpcs, ArchiveRpcs):
         if row is not None:
             erased = await self._erasures.erase(request.tenant_id, row.mailbox_id)
         if erased is NotErased.UNKNOWN:
-            raise NotFound("CONVERSATION_UNKNOWN", "The hotel has not talked with that guest.")
+            raise conversation_unknown()
         if isinstance(erased, NotErased):
             raise FailedPrecondition(
                 "COMMAND_UNDER_WAY",

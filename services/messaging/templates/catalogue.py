@@ -12,7 +12,7 @@ import structlog
 from copies.directory import Directory
 from meshkit.clock import Clock
 from meshkit.errors import FailedPrecondition, MeshError, Unavailable
-from meshkit.waiting import set_within
+from services.messaging import rounds
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.settings import MessagingSettings
 from services.messaging.store.templates import Account, TemplateRow, TemplateStore
@@ -88,15 +88,11 @@ class CatalogueWorker:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Read what is due until told to stop."""
-        while not stopping.is_set():
-            try:
-                await self._enrol()
-                worked = await self._read_one()
-            except Unavailable:
-                self._metrics.dependency_away.labels("postgres").inc()
-                worked = False
-            if not worked:
-                await set_within(stopping, 5 * self._poll)
+        await rounds.repeat(self._round, stopping, self._metrics, seconds=5 * self._poll)
+
+    async def _round(self) -> bool:
+        await self._enrol()
+        return await self._read_one()
 
     async def _enrol(self) -> None:
         """The accounts of the numbers that hotels have, once the directory is here."""

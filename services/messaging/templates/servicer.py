@@ -11,12 +11,13 @@ from conserje.messaging.v1.template_pb2 import Template
 from conserje.messaging.v1.template_service_pb2_grpc import TemplateServiceServicer
 
 from copies.directory import Directory
-from meshkit.errors import FailedPrecondition, NotFound
+from meshkit.errors import FailedPrecondition
 from meshkit.pages import from_token, page_size, to_token
 from meshkit.phones import whatsapp_key
 from services.messaging.directory import owned
 from services.messaging.opaque import make_opaque
 from services.messaging.operations.wire import timestamp
+from services.messaging.refusals import check_stored
 from services.messaging.store.templates import Account, Guest, KnownTemplate, TemplateStore
 from services.messaging.templates.catalogue import Catalogue
 from services.messaging.templates.model import (
@@ -93,17 +94,8 @@ class TemplateServicer(TemplateServiceServicer):
             *(request.tenant_id, UUID(request.request_id), request.phone_number_id),
             *(_guest(request), body),
         )
-        if stored is None:
-            raise NotFound(
-                "CONVERSATION_UNKNOWN",
-                "The hotel has no such conversation.",
-                conversation_id=request.conversation_id,
-            )
-        mailbox_id, same = stored
-        if not same:
-            raise FailedPrecondition(
-                "REQUEST_ID_REUSED", "Another message was sent under this request id."
-            )
+        mailbox_id, same = stored or (0, None)
+        check_stored(same)
         self._messages.set()
         return pb.SendTemplateResponse(send_id=request.request_id, conversation_id=mailbox_id)
 

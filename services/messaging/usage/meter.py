@@ -14,8 +14,7 @@ import structlog
 from conserje.messaging.v1.event_pb2 import InboundEvent, Pricing
 
 from copies.directory import Directory
-from meshkit.errors import Unavailable
-from meshkit.waiting import set_within
+from services.messaging import rounds
 from services.messaging.metrics import MessagingMetrics
 from services.messaging.settings import MessagingSettings
 from services.messaging.store.usage import Plan, PricedRow, UsageStore
@@ -49,15 +48,12 @@ class UsageMeter:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Count what has come until told to stop."""
-        while not stopping.is_set():
-            try:
-                count = await self._take()
-                self._metrics.caps_passed.set(await self._store.passed_count())
-            except Unavailable:
-                self._metrics.dependency_away.labels("postgres").inc()
-                count = 0
-            if count < AT_ONCE:
-                await set_within(stopping, 5 * self._poll)
+        await rounds.repeat(self._round, stopping, self._metrics, seconds=5 * self._poll)
+
+    async def _round(self) -> bool:
+        count = await self._take()
+        self._metrics.caps_passed.set(await self._store.passed_count())
+        return count == AT_ONCE
 
     async def _take(self) -> int:
         waiting = await self._store.waiting(AT_ONCE)

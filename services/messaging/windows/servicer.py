@@ -13,9 +13,10 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 )
 
 from meshkit.errors import FailedPrecondition, InvalidArgument, NotFound
-from meshkit.pages import page_size
+from meshkit.pages import number_from_token, page_size, to_token
 from meshkit.phones import whatsapp_key
 from services.messaging.operations.wire import timestamp
+from services.messaging.refusals import conversation_unknown
 from services.messaging.store.templates import TemplateStore
 from services.messaging.store.window import HeldRow, WindowRow, WindowStore, WindowTemplate
 from services.messaging.templates.model import Needs, needs_of, template_unknown
@@ -38,7 +39,7 @@ class WindowRpcs(MessagingOperationsServiceServicer):
         """Until when a guest may be written to freely."""
         row = await self._window(request)
         if row is None:
-            raise NotFound("CONVERSATION_UNKNOWN", "The hotel has not talked with that guest.")
+            raise conversation_unknown()
         return pb.GetWindowResponse(window=_window(row))
 
     async def _window(
@@ -55,9 +56,9 @@ class WindowRpcs(MessagingOperationsServiceServicer):
         """One page of what waits for guests to write."""
         size = page_size(request.page_size)
         rows = await self._windows.held(
-            request.tenant_id, after=int(request.page_token or 0), limit=size + 1
+            request.tenant_id, after=number_from_token(request.page_token), limit=size + 1
         )
-        token = str(rows[size - 1].outbox_number) if len(rows) > size else ""
+        token = to_token(rows[size - 1].outbox_number) if len(rows) > size else ""
         sends = [_held(row) for row in rows[:size]]
         return pb.ListHeldSendsResponse(sends=sends, next_page_token=token)
 

@@ -91,6 +91,21 @@ async def test_the_quarantine_comes_in_pages(mesh: Mesh) -> None:
     assert len(seen) == 5
 
 
+@pytest.mark.parametrize(
+    "name", ["Quarantine", "DeadLetters", "UnknownSends", "HeldSends", "Merges"]
+)
+async def test_a_page_token_that_was_never_given_out_is_refused_by_name(
+    mesh: Mesh, name: str
+) -> None:
+    await mesh.start("serve")
+    request = getattr(pb, f"List{name}Request")(page_token="7")
+    if "tenant_id" in request.DESCRIPTOR.fields_by_name:
+        request.tenant_id = TENANT
+    with pytest.raises(grpc.aio.AioRpcError, match="page_token") as refused:
+        await getattr(mesh.operations(), f"List{name}")(request)
+    assert refused.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
 @pytest.fixture
 def poison(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Texts whose step fails, for as long as they are in the list."""

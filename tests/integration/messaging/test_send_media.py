@@ -174,11 +174,11 @@ async def test_what_cannot_be_sent_is_refused_with_its_reason(
         ({"media_type": "audio/mpeg", "caption": "x"}, "INVALID_ARGUMENT caption: is not shown"),
         ({"caption": "😀" * 600}, "INVALID_ARGUMENT caption: is longer"),
         ({"file_name": "a.png"}, "INVALID_ARGUMENT file_name"),
-        ({"conversation_id": box + 1}, "NOT_FOUND The hotel has no such conversation"),
+        ({"conversation_id": box + 1}, "NOT_FOUND The hotel has not talked with that guest"),
         ({"tenant_id": "hotel-other"}, "NOT_FOUND The number is not the hotel's"),
         (
             {"tenant_id": "hotel-other", "phone_number_id": OTHER},
-            "NOT_FOUND The hotel has no such conversation",
+            "NOT_FOUND The hotel has not talked with that guest",
         ),
         (
             {"request_id": used.request_id, "content": PICTURE + b"!"},

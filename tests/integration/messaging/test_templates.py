@@ -259,7 +259,7 @@ async def test_another_hotels_conversation_is_unknown(mesh: Mesh) -> None:
     box = await mesh.admin.fetchval("SELECT mailbox_id FROM mailbox")
     request = sending(tenant_id="hotel-other", phone_number_id="77", conversation_id=box)
     code, said = await refusal(stub(mesh).SendTemplate(request))
-    assert (code, "no such conversation" in said) == (grpc.StatusCode.NOT_FOUND, True)
+    assert (code, "not talked with that guest" in said) == (grpc.StatusCode.NOT_FOUND, True)
 
 
 async def test_the_command_reads_lists_and_sends(
