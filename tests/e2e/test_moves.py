@@ -20,6 +20,7 @@ from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 from sandbox.mesh import Mesh
 from tests.e2e.guests import Guest
 from tests.e2e.test_own_tokens import Hotel
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.e2e
 
@@ -163,9 +164,7 @@ async def _aside(mesh: Mesh, number: str) -> None:
 
 async def _until(mesh: Mesh, query: str, number: str) -> None:
     database = await asyncpg.connect(mesh.databases["messaging"].owner_url)
-    async with asyncio.timeout(20):
-        while not await database.fetchval(query, number):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    await eventually(lambda: database.fetchval(query, number))
     await database.close()
 
 

@@ -28,7 +28,7 @@ from sandbox.embedded import EmbeddedPostgres, EmbeddedRedis
 from services.booking.app import build
 from services.booking.settings import BookingSettings
 from tests.integration.booking.hotel import Hotel, assert_consistent
-from tests.integration.meshkit.servers import eventually
+from tests.waiting import eventually
 
 
 @pytest.fixture

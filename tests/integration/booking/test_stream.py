@@ -30,7 +30,7 @@ from services.booking.settings import BookingSettings
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import Hotel, Sql
 from tests.integration.booking.test_taking import create
-from tests.integration.meshkit.servers import eventually
+from tests.waiting import eventually
 
 
 @pytest.fixture

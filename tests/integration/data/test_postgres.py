@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 
@@ -21,6 +21,7 @@ from meshkit.postgres import Postgres
 from sandbox.databases import DatabaseUrls
 from sandbox.embedded import EmbeddedPostgres
 from tests.conftest import PostgresServer
+from tests.waiting import eventually
 
 END_IDLE = """
 SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity
@@ -56,13 +57,6 @@ async def pool(
     await made.close()
 
 
-async def wait_for(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
-
 def metric(registry: CollectorRegistry, name: str) -> float:
     found = registry.get_sample_value(name)
     assert found is not None
@@ -80,7 +74,7 @@ async def fill(pool: Postgres, count: int) -> ExitStack:
             await enough.wait()
 
     tasks = [asyncio.create_task(hold()) for _ in range(count)]
-    await wait_for(lambda: len(lent) == count)
+    await eventually(lambda: len(lent) == count)
     assert len(set(lent)) == count
     stack = ExitStack()
     stack.callback(lambda: [task.done() for task in tasks])
@@ -98,7 +92,7 @@ async def test_every_idle_connection_ended_then_200_requests(
     pool: Postgres, urls: DatabaseUrls, postgres_server: PostgresServer
 ) -> None:
     (await fill(pool, 20)).close()
-    await wait_for(lambda: pool.in_use == 0)
+    await eventually(lambda: pool.in_use == 0)
     database = urls.app_url.rpartition("/")[2]
     assert end_idle_connections(postgres_server.admin_url(database)) == 20
     assert await pool.fetchval("SELECT 1") == 1
@@ -117,7 +111,7 @@ async def test_ten_are_kept_and_ten_more_come_and_go(
     assert metric(registry, "db_pool_overflow") == 10
     assert metric(registry, "db_pool_in_use") == 20
     held.close()
-    await wait_for(lambda: metric(registry, "db_pool_size") == 10)
+    await eventually(lambda: metric(registry, "db_pool_size") == 10)
     assert metric(registry, "db_pool_overflow") == 0
     assert metric(registry, "db_pool_in_use") == 0
     await pool.close()
@@ -132,7 +126,7 @@ async def test_a_full_pool_says_busy_when_the_deadline_is_over(
     assert caught.value.reason == "DATABASE_BUSY"
     assert caught.value.retry_after
     waiting = asyncio.create_task(pool.fetchval("SELECT 1"))
-    await wait_for(lambda: metric(registry, "db_pool_waiters") == 1)
+    await eventually(lambda: metric(registry, "db_pool_waiters") == 1)
     held.close()
     assert await waiting == 1
     assert metric(registry, "db_pool_waiters") == 0
@@ -150,7 +144,7 @@ async def test_waiters_are_served_in_order(pool: Postgres, registry: CollectorRe
     waiting = []
     for number in range(5):
         waiting.append(asyncio.create_task(ask(number)))
-        await wait_for(lambda: metric(registry, "db_pool_waiters") == len(waiting))
+        await eventually(lambda: metric(registry, "db_pool_waiters") == len(waiting))
     held.close()
     await asyncio.gather(*waiting)
     assert served == list(range(5))
@@ -194,7 +188,7 @@ async def test_cancelled_callers_leave_nothing_behind(
 ) -> None:
     for _ in range(3):
         tasks = [asyncio.create_task(pool.fetchval("SELECT pg_sleep(60)")) for _ in range(30)]
-        await wait_for(lambda: metric(registry, "db_pool_waiters") == 10)
+        await eventually(lambda: metric(registry, "db_pool_waiters") == 10)
         for task in tasks:
             task.cancel()
         await asyncio.wait(tasks)
@@ -259,10 +253,10 @@ async def test_postgres_away_at_the_start_and_again_later(
     assert caught.value.reason == "DATABASE_AWAY"
     for _ in range(2):
         own_postgres.start()
-        await wait_for(lambda: pool.problem() is None)
+        await eventually(lambda: pool.problem() is None)
         assert await pool.fetchval("SELECT 1") == 1
         own_postgres.kill()
-        await wait_for(lambda: pool.problem() is not None)
+        await eventually(lambda: pool.problem() is not None)
     await pool.close()
 
 

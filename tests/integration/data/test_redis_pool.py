@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import psutil
 import pytest
@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from meshkit import redis_pool
 from meshkit.redis_pool import REDIS_ERRORS, RedisPool
 from sandbox.embedded import EmbeddedRedis
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -32,13 +33,6 @@ async def pool(
     await made.close()
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until a condition holds."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
-
-
 async def test_gone_and_back(
     pool: RedisPool, own_redis: EmbeddedRedis, registry: CollectorRegistry
 ) -> None:
@@ -49,10 +43,10 @@ async def test_gone_and_back(
         end()
         with pytest.raises(REDIS_ERRORS):
             await pool.client.get("key")
-        await until(lambda: pool.problem() is not None)
+        await eventually(lambda: pool.problem() is not None)
         assert registry.get_sample_value("redis_up") == 0
         own_redis.start()
-        await until(lambda: pool.problem() is None)
+        await eventually(lambda: pool.problem() is None)
         assert await pool.client.get("key") is None
 
 
@@ -62,10 +56,10 @@ async def test_a_redis_that_hangs_is_given_up(pool: RedisPool, own_redis: Embedd
     try:
         with pytest.raises(REDIS_ERRORS):
             await pool.client.get("key")
-        await until(lambda: pool.problem() == "Redis does not answer (TimeoutError).")
+        await eventually(lambda: pool.problem() == "Redis does not answer (TimeoutError).")
     finally:
         process.send_signal(signal.SIGCONT)
-    await until(lambda: pool.problem() is None)
+    await eventually(lambda: pool.problem() is None)
 
 
 async def test_more_callers_than_connections_wait_their_turn(
@@ -74,7 +68,7 @@ async def test_more_callers_than_connections_wait_their_turn(
     await pool.client.set("key", "value")
     answers = await asyncio.gather(*(pool.client.get("key") for _ in range(300)))
     assert answers == [b"value"] * 300
-    await until(lambda: registry.get_sample_value("redis_pool_in_use") == 0)
+    await eventually(lambda: registry.get_sample_value("redis_pool_in_use") == 0)
 
 
 async def test_callers_behind_a_blocked_pool_give_up(
@@ -88,7 +82,7 @@ async def test_callers_behind_a_blocked_pool_give_up(
     for connection in connections:
         await lent.release(connection)
     assert await pool.client.get("key") is None
-    await until(lambda: registry.get_sample_value("redis_pool_in_use") == 0)
+    await eventually(lambda: registry.get_sample_value("redis_pool_in_use") == 0)
 
 
 async def test_away_at_the_start(own_redis: EmbeddedRedis) -> None:
@@ -122,9 +116,9 @@ async def test_the_share_of_memory_in_use_is_known(
     fillers = [f"filler-{number}" for number in range(36)]
     for filler in fillers:
         await administrator.set(filler, b"x" * 1_000_000)
-    await until(lambda: ratio() > 0.8)
+    await eventually(lambda: ratio() > 0.8)
     await administrator.delete(*fillers)
-    await until(lambda: ratio() < 0.8)
+    await eventually(lambda: ratio() < 0.8)
 
 
 async def test_a_redis_that_tells_nothing_about_its_memory_is_as_good(

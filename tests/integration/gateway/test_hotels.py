@@ -15,8 +15,8 @@ from meshkit.server import Server
 from meshkit.telemetry import Tracing
 from tests import bodies
 from tests.integration.gateway.conftest import Gateway, MakeGateway
-from tests.integration.meshkit.servers import eventually
 from tests.tenants import Watched
+from tests.waiting import eventually
 
 CHAIN = [f"10000000000001{n}" for n in range(3)]
 OTHER = "100000000000020"

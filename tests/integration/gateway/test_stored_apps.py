@@ -18,7 +18,8 @@ from sandbox.databases import DatabaseUrls
 from tests import bodies
 from tests.integration.gateway.conftest import SECRET, Gateway, MakeGateway
 from tests.integration.tenant.keys import add_key, app_secret, removal, verify_token
-from tests.integration.tenant.test_serving import Service, serving, until
+from tests.integration.tenant.test_serving import Service, serving
+from tests.waiting import eventually
 
 DATA = bodies.body("text").data
 AT_NORTE = f"{PATH}/norte"
@@ -74,7 +75,7 @@ async def until_taken(gateway: Gateway, secret: str, status: int = 200) -> None:
     async def so() -> bool:
         return await posted(gateway, secret) == status
 
-    await until(so)
+    await eventually(so)
 
 
 async def loaded(gateway: Gateway) -> None:
@@ -83,7 +84,7 @@ async def loaded(gateway: Gateway) -> None:
     async def so() -> bool:
         return "stored_apps" not in gateway.kit.health.report()["degraded"]
 
-    await until(so)
+    await eventually(so)
 
 
 async def test_a_stored_app_signs_and_is_registered_at_its_own_address(
@@ -216,7 +217,7 @@ async def test_a_secret_that_cannot_be_decrypted_leaves_the_known_one_in_force(
     async def read_again() -> bool:
         return tenants.service.metric("credential_reads_total", **reads) != failed
 
-    await until(read_again)
+    await eventually(read_again)
     assert await posted(gateway, "nortes") == 200
 
 
@@ -255,7 +256,7 @@ async def test_who_knows_an_apps_secret_signs_for_its_own_accounts_only(
     async def knows() -> bool:
         return await answer("nortes", AT_NORTE, "21") == 200
 
-    await until(knows)
+    await eventually(knows)
     stored = len(gateway.messaging.events)
     assert await answer("surs", f"{PATH}/sur", "21") == 403, "another app's account"
     assert await answer(SECRET, PATH, "21") == 403, "nor by the unnamed app"
@@ -285,9 +286,9 @@ async def test_an_account_that_changes_its_app_is_taken_by_the_new_one(
     async def known() -> bool:
         return (await gateway.post(data, bodies.sign(data, SECRET)))[0] == 403
 
-    await until(known)
+    await eventually(known)
     await owns(tenants, "21", "")
-    await until(taken)
+    await eventually(taken)
 
 
 async def test_what_names_no_account_comes_by_no_app_that_has_some(
@@ -302,5 +303,5 @@ async def test_what_names_no_account_comes_by_no_app_that_has_some(
     async def refused() -> bool:
         return (await gateway.post(data, bodies.sign(data, "nortes"), AT_NORTE))[0] == 403
 
-    await until(refused)
+    await eventually(refused)
     assert (await gateway.post(junk, bodies.sign(junk, "nortes"), AT_NORTE))[0] == 200

@@ -12,6 +12,7 @@ from google.rpc.status_pb2 import Status
 from gateway import webhook
 from tests import bodies
 from tests.integration.gateway.conftest import SECRET, Gateway, key_of
+from tests.waiting import eventually
 
 TRACEPARENT = re.compile(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01")
 INVALID = Status(code=3, message="no")
@@ -105,9 +106,7 @@ async def test_what_comes_while_others_commit_goes_on_together(
     monkeypatch.setattr(webhook, "CONFIRM_SECONDS", 30.0)
     gateway.messaging.open.clear()
     posts = [asyncio.create_task(gateway.post_signed(body_of(seed))) for seed in range(61, 93)]
-    async with asyncio.timeout(20):
-        while taken_in(gateway) < 32:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await eventually(lambda: taken_in(gateway) == 32)
     gateway.messaging.open.set()
     assert await asyncio.gather(*posts) == [200] * 32
     assert sum(gateway.messaging.batches) == 32

@@ -38,13 +38,6 @@ def response(tenant_id: str) -> pb.ResolveTenantResponse:
     return answer
 
 
-async def eventually(condition: Callable[[], object], seconds: float = 5.0) -> None:
-    """Wait until `condition` holds; what another task counts comes a moment later."""
-    async with asyncio.timeout(seconds):
-        while not condition():  # noqa: ASYNC110 - the condition is a count and no event
-            await asyncio.sleep(0.005)
-
-
 class Servicer(Resolving):
     """Answers with what `behaviour` does."""
 

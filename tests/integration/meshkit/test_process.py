@@ -18,7 +18,8 @@ from meshkit.client import Channel
 from meshkit.metrics import RpcMetrics, new_registry
 from meshkit.telemetry import Tracing
 from tests.integration.meshkit.processes import Process, running
-from tests.integration.meshkit.servers import SERVICE, eventually, request
+from tests.integration.meshkit.servers import SERVICE, request
+from tests.waiting import eventually
 
 
 async def get(port: int, path: str) -> tuple[int, str]:

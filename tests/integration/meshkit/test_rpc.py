@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 
 from meshkit import deadlines, errors
 from meshkit.server import Server
-from tests.integration.meshkit.servers import eventually, request, response, served
+from tests.integration.meshkit.servers import request, response, served
+from tests.waiting import eventually
 
 
 async def answer(_request: pb.ResolveTenantRequest, _context: Any) -> pb.ResolveTenantResponse:

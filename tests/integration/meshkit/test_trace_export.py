@@ -16,7 +16,8 @@ from opentelemetry.trace import SpanKind
 
 from meshkit import errors
 from meshkit.telemetry import STATUS_CODE, Tracing, current_traceparent
-from tests.integration.meshkit.servers import RESOLVE, eventually, request, response, served
+from tests.integration.meshkit.servers import RESOLVE, request, response, served
+from tests.waiting import eventually
 
 
 async def answer(_request: pb.ResolveTenantRequest, _context: Any) -> pb.ResolveTenantResponse:

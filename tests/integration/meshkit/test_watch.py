@@ -10,8 +10,8 @@ import pytest
 from meshkit import deadlines, errors, streams
 from meshkit.transport import Transport
 from meshkit.watch import Part
-from tests.integration.meshkit.servers import eventually
 from tests.integration.meshkit.watching import Numbers, NumbersCopy, in_background, watched
+from tests.waiting import eventually
 
 
 async def to_the_end(stream: AsyncIterator[Part[int]]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
 import grpc
@@ -33,7 +33,8 @@ from services.messaging.media.audio_cache import (
 from tests.conftest import RedisServer
 from tests.integration.cli.conftest import Conserje
 from tests.integration.cli.conftest import conserje as conserje
-from tests.integration.messaging.mesh import DEADLINE, TENANT, Mesh
+from tests.integration.messaging.mesh import TENANT, Mesh
+from tests.waiting import eventually
 
 OTHER = "hotel-other"
 BOUND = 10_000
@@ -98,12 +99,6 @@ async def kept(redis: Redis, tenant: str = TENANT) -> int:
     assert all(there)
     assert sum(there) == int(await redis.get(size) or 0)
     return sum(there)
-
-
-async def until(happened: Callable[[], Any]) -> None:
-    async with asyncio.timeout(DEADLINE):
-        while not await happened():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 def stub(mesh: Mesh) -> Any:
@@ -233,7 +228,7 @@ async def test_what_has_ended_takes_metadata_and_index_along(redis: Redis) -> No
     async def ended() -> bool:
         return await redis.exists(*keys) == 0
 
-    await until(ended)
+    await eventually(ended)
     page = await lasting.page(TENANT, "", 10)
     assert [entry.entry_id for entry in page.entries] == [said("lasting").entry_id]
     assert (page.total, page.truncated) == (1, False)
@@ -252,7 +247,7 @@ async def test_nothing_is_left_of_a_hotel_whose_entries_ended(redis: Redis) -> N
         everything = [entry_key(TENANT, said(at).entry_id) for at in range(5)]
         return await redis.exists(*index_keys(TENANT), *everything) == 0
 
-    await until(gone)
+    await eventually(gone)
 
 
 async def test_an_index_that_is_not_whole_is_begun_anew(redis: Redis) -> None:

@@ -17,6 +17,7 @@ from meshkit.errors import Unavailable
 from tests.integration.cli.conftest import Conserje
 from tests.integration.cli.conftest import conserje as conserje
 from tests.integration.messaging.mesh import ACCOUNT, NUMBER, TENANT, Mesh, ids_in, tap, text
+from tests.waiting import eventually
 
 ASKS = "del 10 al 12 de diciembre para 2 personas"
 LIVE = "SELECT mailbox_id FROM mailbox WHERE merged_into IS NULL ORDER BY mailbox_id"
@@ -214,9 +215,7 @@ async def test_an_open_command_ends_where_it_began(mesh: Mesh) -> None:
     await mesh.until("SELECT attempt_count > 0 FROM effect")
     await mesh.say(stub, text("hola", phone="341", user="ES.1"))
     counter = "mailbox_merges_total"
-    async with asyncio.timeout(20):
-        while not mesh.kits[0].registry.get_sample_value(counter, {"outcome": "busy"}):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    await eventually(lambda: mesh.kits[0].registry.get_sample_value(counter, {"outcome": "busy"}))
     assert len(await live(mesh)) == 2
     away.set()
     await mesh.until(MERGED, value=1)

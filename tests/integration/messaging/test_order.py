@@ -9,6 +9,7 @@ import time
 from collections import defaultdict
 
 from tests.integration.messaging.mesh import NUMBER, Mesh, text
+from tests.waiting import eventually
 
 ASKS = "del 10 al 12 de diciembre para 2 personas"
 
@@ -65,9 +66,7 @@ async def test_a_replica_that_was_stopped_past_its_lease_commits_nothing(mesh: M
     await mesh.start("steps", lease_seconds=1.0)
     await mesh.until_answered(1)
     stalled.signal(signal.SIGCONT)
-    async with asyncio.timeout(20):
-        while not await stalled.counted('steps_total{outcome="fenced"}'):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    await eventually(lambda: stalled.counted('steps_total{outcome="fenced"}'))
     # What comes next finds the stalled one alive and well.
     await mesh.say(stub, text())
     await mesh.until_answered(2)

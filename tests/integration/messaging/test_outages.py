@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from meshkit.clock import FakeClock
 from services.messaging.conversation import machine
 from tests.integration.messaging.mesh import Mesh, text
+from tests.waiting import eventually
 
 ASKS = "del 10 al 12 de diciembre para 2 personas"
 
@@ -28,9 +29,7 @@ async def test_started_without_the_tenant_service_messages_wait_for_it(mesh: Mes
     mesh.tenants.away = True
     stub = await mesh.start()
     await mesh.say(stub, text())
-    async with asyncio.timeout(20):
-        while mesh.tenants.asked < 2:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    await eventually(lambda: mesh.tenants.asked >= 2)
     untouched = await mesh.row("SELECT lease_number, due_time IS NOT NULL FROM mailbox")
     assert tuple(untouched) == (0, True)
     assert "has not come" in mesh.kits[0].health.report()["degraded"]["directory"]
@@ -49,9 +48,7 @@ async def test_without_the_tenant_service_the_copy_goes_on_and_strangers_wait(me
     await mesh.accepted(1)
     mesh.tenants.away = True
     asked = mesh.tenants.asked
-    async with asyncio.timeout(20):
-        while mesh.tenants.asked < asked + 2:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    await eventually(lambda: mesh.tenants.asked >= asked + 2)
     clock.advance(60)
     assert "a copy 60 s old" in mesh.kits[0].health.report()["degraded"]["directory"]
     age = mesh.kits[0].registry.get_sample_value("watch_age_seconds", {"what": "directory"})
@@ -158,9 +155,7 @@ async def test_postgres_goes_away_and_returns(mesh: Mesh) -> None:
         await stub.BatchIngestEvents(lost, timeout=5)
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
     await way.open()
-    async with asyncio.timeout(20):
-        while not await taken(stub, lost):  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+    await eventually(lambda: taken(stub, lost))
     await mesh.accepted(2)
     await mesh.until_quiet()
     assert len(mesh.graph.accepted) == 2

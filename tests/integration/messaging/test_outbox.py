@@ -10,6 +10,7 @@ import pytest
 from conserje.messaging.v1.event_pb2 import DELIVERY_STATE_DELIVERED, DELIVERY_STATE_SENT
 
 from tests.integration.messaging.mesh import Mesh, status, text
+from tests.waiting import eventually
 
 QUICK: dict[str, Any] = {
     "settle_after_seconds": 1.0,
@@ -169,9 +170,7 @@ async def test_bad_credentials_let_the_number_rest_and_lose_nothing(mesh: Mesh, 
     await mesh.say(stub, text(phone="34600000002"))
     await mesh.until_answered(2)
     (kit,) = mesh.kits
-    async with asyncio.timeout(20):
-        while not kit.health.report()["degraded"]:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
+    await eventually(lambda: kit.health.report()["degraded"])
     assert len(mesh.graph.asked) == 1
     await mesh.admin.execute("UPDATE number_pause SET pause_until = now()")
     await mesh.accepted(2)

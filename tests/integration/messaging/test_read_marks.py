@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from services.messaging import read_marks
-from tests.integration.meshkit.servers import eventually
 from tests.integration.messaging.mesh import DEADLINE, NUMBER, Mesh, text
+from tests.waiting import eventually
 
 OTHER, HOTEL = "999", "hotel-other"
 STAY = "doble del 10 al 12 de enero para 2"

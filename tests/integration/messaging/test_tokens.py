@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 
 from copies import credentials
 from services.messaging import outbox
-from tests.integration.messaging.mesh import DEADLINE, NUMBER, TENANT, TOKEN, Mesh, text
+from tests.integration.messaging.mesh import NUMBER, TENANT, TOKEN, Mesh, text
+from tests.waiting import eventually
 
 OTHER, OTHERS_NUMBER = "posada-luna", "100000000000002"
 STATES = "SELECT array_agg(state ORDER BY outbox_number) FROM outbox WHERE phone_number_id = $1"
@@ -20,12 +20,6 @@ async def answered(mesh: Mesh, stub: Any, phone: str, number: str = NUMBER) -> N
     count = len(mesh.graph.accepted)
     await mesh.say(stub, text(phone=phone, number=number))
     await mesh.accepted(count + 1)
-
-
-async def until(condition: Any) -> None:
-    async with asyncio.timeout(DEADLINE):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 async def test_each_hotel_is_sent_for_with_its_own_token_or_the_installations(mesh: Mesh) -> None:
@@ -93,7 +87,7 @@ async def test_a_token_that_was_never_known_is_waited_for_and_no_other_used(
     mesh.credentials.away = True
     stub = await mesh.start()
     await mesh.say(stub, text(phone="1"))
-    await until(lambda: mesh.credentials.reads)
+    await eventually(lambda: mesh.credentials.reads)
     await mesh.until("SELECT state = 'PENDING' AND due_time > now() FROM outbox")
     assert not mesh.graph.tokens
     mesh.credentials.away = False

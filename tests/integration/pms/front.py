@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -157,10 +156,3 @@ def connection(
 def stay_from(arrival: dt.date, nights: int = 1) -> Stay:
     """Some nights."""
     return Stay(arrival, arrival + dt.timedelta(days=nights))
-
-
-async def until(holds: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
-    """Wait until an async condition holds."""
-    async with asyncio.timeout(seconds):
-        while not await holds():  # noqa: ASYNC110 - nobody tells what is in a database
-            await asyncio.sleep(0.05)

@@ -17,8 +17,9 @@ from services.booking.pms import breaker
 from services.booking.pms.breaker import FAILURES, READ, WRITE, Breakers, State
 from services.booking.pms.port import Pms, Verdict
 from tests.integration.booking.hotel import Hotel, Sql
-from tests.integration.pms.front import Front, connection, until
+from tests.integration.pms.front import Front, connection
 from tests.integration.pms.test_adapters import order
+from tests.waiting import eventually
 
 
 @pytest.fixture(params=["redis", "redis away"])
@@ -103,7 +104,7 @@ async def test_a_dead_system_is_left_alone_after_five_calls_and_asked_again_once
     assert _gauge(front, "read") == State.OPEN
     assert _gauge(front, "write") == State.CLOSED
     await pms.mode("up")
-    await until(lambda: _answers(hotel), 5)
+    await eventually(lambda: _answers(hotel), 5)
     await front.connections.tell_breakers()
     assert _gauge(front, "read") == State.CLOSED
 

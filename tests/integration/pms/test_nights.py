@@ -27,7 +27,8 @@ from services.booking.pms.nights import Freshness, PmsNights
 from services.booking.pms.overlay import PmsOverlay, Seen
 from services.booking.pms.port import TypeNight
 from tests.integration.booking.hotel import Hotel, Sql
-from tests.integration.pms.front import Front, connection, stay_from, until
+from tests.integration.pms.front import Front, connection, stay_from
+from tests.waiting import eventually
 
 
 class LaterClock(SystemClock):
@@ -128,7 +129,7 @@ async def test_a_dead_system_is_left_alone_and_heard_again_by_itself(
         seen = await nights.around(hotel, stay)
         return seen.freshness is Freshness.SELL or seen.as_of != first.as_of
 
-    await until(heard, 10)
+    await eventually(heard, 10)
 
 
 async def test_what_is_there_is_told_while_a_slow_call_goes_on(
@@ -144,7 +145,7 @@ async def test_what_is_there_is_told_while_a_slow_call_goes_on(
     async def newer() -> bool:
         return (await pms.report())["faults"].get("slow") == 1 and await _reads(pms) == 2
 
-    await until(newer)
+    await eventually(newer)
 
 
 async def test_after_a_failed_call_nobody_waits_for_the_next_one_to_fail(
@@ -173,7 +174,7 @@ async def test_after_a_failed_call_nobody_waits_for_the_next_one_to_fail(
         await nights.around(hotel, stay)
         return not nights._failing
 
-    await until(works)
+    await eventually(works)
 
 
 async def test_without_redis_the_system_is_asked_by_one_call_at_a_time(

@@ -25,9 +25,10 @@ from services.booking.pms import notices
 from services.booking.pms.notices import Notice, Notices, NoticeStore
 from services.booking.pms.secrets import PmsSecrets
 from tests.integration.booking.hotel import Sql
-from tests.integration.pms.front import Front, until
+from tests.integration.pms.front import Front
 from tests.integration.pms.test_document import DOCUMENT
 from tests.integration.pms.test_reconcile import book_at_desk, hotel_of, sold_of
+from tests.waiting import eventually
 
 SECRET, NEXT, OTHER = (
     "whsec_" + base64.b64encode(word * 4).decode() for word in (b"one-one", b"two-two", b"another")
@@ -167,14 +168,14 @@ async def test_a_booking_made_elsewhere_is_counted_by_its_notice_alone(
     async def sold() -> bool:
         return await sold_of(world.admin, "suite") == {arrival: 1}
 
-    await until(sold)
+    await eventually(sold)
     await pms.cancel("h1", there)
     assert await world.takers[1].receive(signed("n-2"))
 
     async def free() -> bool:
         return await sold_of(world.admin, "suite") == {}
 
-    await until(free)
+    await eventually(free)
     stopping.set()
     await asyncio.gather(*running)
 

@@ -19,8 +19,9 @@ from services.booking.pms.port import SOLD_OUT, Endpoint, Verdict
 from services.booking.pms.qloapps import forms
 from services.booking.pms.qloapps.adapter import QloAppsPms
 from services.booking.pms.store import Kind
-from tests.integration.pms.front import Front, Running, connection, stay_from, until
+from tests.integration.pms.front import Front, Running, connection, stay_from
 from tests.integration.pms.test_adapters import order
+from tests.waiting import eventually
 
 CROWD, ROOMS = 12, 5
 
@@ -61,7 +62,7 @@ async def test_in_turns_across_replicas_each_room_is_sold_once(
             states = [await replicas[0].state(one.reservation_id) for one in booked]
             return ReservationState.PENDING_PMS not in states
 
-        await until(decided)
+        await eventually(decided)
     states = Counter([await replicas[0].state(one.reservation_id) for one in booked])
     assert states == {ReservationState.CONFIRMED: 2, ReservationState.REFUSED: 3}
     assert len(await pms.bookings("h1")) == 2

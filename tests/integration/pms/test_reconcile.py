@@ -21,7 +21,8 @@ from services.booking.pms.compare import DifferenceKind
 from services.booking.pms.connections import Connected
 from services.booking.pms.store import Kind
 from tests.integration.booking.hotel import NIGHTS, PRICE, Sql
-from tests.integration.pms.front import Front, Running, connection, stay_from, until
+from tests.integration.pms.front import Front, Running, connection, stay_from
+from tests.waiting import eventually
 
 COUNTERS = """
 SELECT night, sold, elsewhere, debt FROM night_inventory
@@ -149,11 +150,11 @@ async def test_a_booking_of_ours_that_should_not_be_there_is_cancelled(
     async with Running(front):
         await _settle(front, booked)
         await front.bookings.cancel("mirador", uuid4(), b"x", booked.reservation_id)
-        await until(lambda: _nothing_open(front))
+        await eventually(lambda: _nothing_open(front))
         # It turns up again, long after everything was settled.
         await book_at_desk(pms, "DBL", arrival, 1, key=f"cj:{booked.reservation_id}")
         await front.reconciler.follow(hotel)
-        await until(lambda: _nothing_open(front))
+        await eventually(lambda: _nothing_open(front))
     assert await pms.bookings("h1") == []
 
 
@@ -167,7 +168,7 @@ async def test_every_difference_is_named(front: Front, pms: PmsControl, arrival:
     async with Running(front):
         for one in booked.values():
             await _settle(front, one)
-        await until(lambda: _nothing_open(front))
+        await eventually(lambda: _nothing_open(front))
     there = {one["key"]: one["booking_id"] for one in await pms.bookings("h1")}
     key = {name: f"cj:{one.reservation_id}" for name, one in booked.items()}
     for name in ("missing", "moved", "swapped"):
@@ -229,7 +230,7 @@ async def _settle(front: Front, booked: Reservation) -> None:
     async def settled() -> bool:
         return await front.state(booked.reservation_id) is not ReservationState.PENDING_PMS
 
-    await until(settled)
+    await eventually(settled)
 
 
 async def _nothing_open(front: Front) -> bool:

@@ -19,7 +19,8 @@ from sandbox.pms.faults import KINDS
 from services.booking.domain import Reservation, ReservationState
 from services.booking.pms.saga import Patience
 from services.booking.pms.store import Step
-from tests.integration.pms.front import SETTLE, Front, Running, stay_from, until
+from tests.integration.pms.front import SETTLE, Front, Running, stay_from
+from tests.waiting import eventually
 
 PENDING, CONFIRMED, REFUSED = (
     ReservationState.PENDING_PMS,
@@ -68,7 +69,7 @@ async def test_an_unknown_create_is_looked_for_and_never_doubled(
     booked = await front.book("ana", "double", stay_from(arrival))
     async with Running(front):
         await _becomes(front, booked, CONFIRMED)
-        await until(lambda: _settled(front))
+        await eventually(lambda: _settled(front))
     assert len(await pms.bookings("h1")) == 1
     assert (await pms.report())["calls"]["h1"]["create"] == 1
 
@@ -83,7 +84,7 @@ async def test_a_second_booking_that_comes_late_is_cancelled(
         (first,) = await pms.bookings("h1")
         dates = {"check_in": str(stay.check_in), "check_out": str(stay.check_out)}
         await pms.book("h1", "DBL", key=first["key"], **dates)
-        await until(lambda: _settled(front))
+        await eventually(lambda: _settled(front))
     assert [one["booking_id"] for one in await pms.bookings("h1")] == [first["booking_id"]]
 
 
@@ -104,7 +105,7 @@ async def test_an_outage_is_waited_out_and_settles_without_a_person(
     await pms.mode("down")
     booked = await front.book("ana", "double", stay_from(arrival))
     async with Running(front):
-        await until(lambda: _failed(front))
+        await eventually(lambda: _failed(front))
         assert await front.state(booked.reservation_id) is PENDING
         await pms.mode("up")
         await _becomes(front, booked, CONFIRMED)
@@ -117,10 +118,10 @@ async def test_a_guest_who_cancels_meanwhile_has_no_booking_there(
     await pms.fault("late", operation="create", seconds=0.2)
     booked = await front.book("ana", "suite", stay_from(arrival))
     async with Running(front):
-        await until(lambda: _sent(pms))
+        await eventually(lambda: _sent(pms))
         cancelled = await front.bookings.cancel("mirador", uuid4(), b"x", booked.reservation_id)
         assert cancelled.state is ReservationState.CANCELLED
-        await until(lambda: _settled(front))
+        await eventually(lambda: _settled(front))
     assert await pms.bookings("h1") == []
     events = await front.bookings.events("mirador", booked.reservation_id, 0, 9)
     assert [one.action for one in events] == ["REQUEST", "CANCEL"]
@@ -141,7 +142,7 @@ async def test_whoever_dies_in_the_middle_leaves_it_to_the_next(
     await front.store.next(dead, Step.CREATE)
     assert len(await pms.bookings("h1")) == 1
     async with Running(front):
-        await until(lambda: _settled(front))
+        await eventually(lambda: _settled(front))
 
 
 async def test_one_that_no_system_answers_for_is_given_up_only_when_proven_absent(
@@ -186,7 +187,7 @@ async def test_bookings_through_a_system_that_fails_in_every_way(
                 await first.bookings.cancel("mirador", uuid4(), b"x", one.reservation_id)
             await asyncio.sleep(0.01)
         await pms.restart(0.3)
-        await until(lambda: _settled(first), 60.0 if size == SHORT_SIZE else 300.0)
+        await eventually(lambda: _settled(first), 60.0 if size == SHORT_SIZE else 300.0)
     await _agree(first, pms, booked)
     told = Counter([(await first.state(one.reservation_id)).value for one in booked])
     report = await pms.report()
@@ -219,7 +220,7 @@ async def _becomes(front: Front, booked: Reservation, state: ReservationState) -
     async def holds() -> bool:
         return await front.state(booked.reservation_id) is state
 
-    await until(holds)
+    await eventually(holds)
 
 
 async def _settled(front: Front) -> bool:

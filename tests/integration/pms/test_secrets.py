@@ -25,7 +25,8 @@ from sandbox.databases import DatabaseUrls
 from services.booking.pms.secrets import PmsSecrets, stored_secrets
 from tests.integration.pms.front import Front
 from tests.integration.tenant.keys import add_key, pms
-from tests.integration.tenant.test_serving import Service, serving, until
+from tests.integration.tenant.test_serving import Service, serving
+from tests.waiting import eventually
 
 HOTEL = Tenant(
     tenant_id="mirador",
@@ -88,13 +89,13 @@ async def test_a_stored_secret_is_shown_to_the_hotels_system_and_a_changed_one_n
 
     assert not await asked(), "without a secret it is refused"
     await tenants.credentials.SetCredential(pms("mirador", "h1"))
-    await until(asked)
+    await eventually(asked)
     await tenants.credentials.SetCredential(pms("mirador", "another"))
 
     async def refused() -> bool:
         return not await asked()
 
-    await until(refused)
+    await eventually(refused)
 
 
 async def test_the_folder_holds_over_what_is_stored(

@@ -40,8 +40,9 @@ from tests.integration.tenant.keys import (
     verify_token,
 )
 from tests.integration.tenant.test_hotels import refused
-from tests.integration.tenant.test_serving import Service, serving, until
+from tests.integration.tenant.test_serving import Service, serving
 from tests.unit.meshkit.test_redaction import logged
+from tests.waiting import eventually
 
 SERVICE = "conserje.tenant.v1.CredentialService"
 CANARY = "CanaryCanaryCanary"
@@ -378,4 +379,4 @@ async def test_a_folder_that_cannot_be_read_is_told_and_heals(
         async def healthy() -> bool:
             return not (await service.readiness())[1]["degraded"]
 
-        await until(healthy)
+        await eventually(healthy)

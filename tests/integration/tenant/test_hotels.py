@@ -35,8 +35,9 @@ from services.tenant.hotels.domain import HotelNumber
 from services.tenant.hotels.store import HotelStore
 from services.tenant.identifiers.domain import Identifier, Kind
 from services.tenant.identifiers.store import IdentifierStore
-from tests.integration.tenant.test_serving import serving, until
+from tests.integration.tenant.test_serving import serving
 from tests.unit.tenant.settings import everything
+from tests.waiting import eventually
 
 SERVICE = "conserje.tenant.v1.TenantService"
 MIRADOR, LUNA = "hotel-mirador", "posada-luna"
@@ -110,7 +111,7 @@ async def test_a_new_hotel_is_told_as_it_was_given_and_found_by_its_numbers(stub
             return False
         return bool(answer.routing_record.tenant_id == "casa-azul")
 
-    await until(found)
+    await eventually(found)
 
 
 async def test_the_same_creation_twice_is_one_hotel_and_another_one_is_refused(stub: Any) -> None:
@@ -294,7 +295,7 @@ async def test_hotels_in_every_state_are_loaded(stub: Any) -> None:
         states = [result.value.routing_record.state for result in results]
         return states == list(wanted.values())
 
-    await until(told)
+    await eventually(told)
 
 
 async def test_a_number_comes_and_goes_and_is_never_two_hotels(stub: Any) -> None:
@@ -349,7 +350,7 @@ async def test_how_is_sent_from_a_number_is_changed_and_told(
         record = answer.routing_record
         return (record.throughput_tier, record.graph_version) == (THROUGHPUT_TIER_HIGH, "v9.1")
 
-    await until(told)
+    await eventually(told)
     # It has been the hotel's all the time: no past begins.
     assert await admin.fetchval("SELECT count(*) FROM past_number") == 0
 
@@ -424,7 +425,7 @@ async def test_a_number_moves_and_what_came_before_stays(
     assert MIRADORS_NUMBER in {one.phone_number_id for one in moved.numbers}
     assert (await stub.MoveNumber(request)).tenant == moved
     assert MIRADORS_NUMBER not in str(await get(stub))
-    await until(is_lunas)
+    await eventually(is_lunas)
     after = await admin.fetchval("SELECT clock_timestamp()")
     assert await resolved(stub, before) == MIRADOR
     # As when Meta moves a number first, and we are told later.
@@ -447,12 +448,12 @@ async def test_a_number_that_was_taken_away_keeps_what_came_before(
     before = await admin.fetchval("SELECT clock_timestamp()")
     removing = pb.RemoveNumberRequest(tenant_id=MIRADOR, phone_number_id=MIRADORS_NUMBER)
     await stub.RemoveNumber(removing)
-    await until(is_gone)
+    await eventually(is_gone)
     between = await admin.fetchval("SELECT clock_timestamp()")
     assert await resolved(stub, before) == MIRADOR
     assert await resolved(stub, between) == "NUMBER_UNKNOWN"
     await stub.AddNumber(pb.AddNumberRequest(tenant_id=LUNA, number=number(MIRADORS_NUMBER)))
-    await until(is_lunas)
+    await eventually(is_lunas)
     assert await resolved(stub, before) == MIRADOR
     assert await resolved(stub, between) == LUNA
 

@@ -38,7 +38,8 @@ from tests.integration.tenant.test_hotels import (
     hotel,
     refused,
 )
-from tests.integration.tenant.test_serving import serving, until
+from tests.integration.tenant.test_serving import serving
+from tests.waiting import eventually
 
 PHONE = Identifier(kind=IDENTIFIER_KIND_WHATSAPP_PHONE, value="+52 1 55 1234 5678")
 ACCOUNT = Identifier(kind=IDENTIFIER_KIND_WHATSAPP_BUSINESS_ACCOUNT, value="77")
@@ -68,7 +69,7 @@ async def becomes(stub: Any, tenant_id: str, **asked: Any) -> None:
     async def is_so() -> bool:
         return await found(stub, **asked) == tenant_id
 
-    await until(is_so)
+    await eventually(is_so)
 
 
 async def test_each_kind_is_given_found_in_any_spelling_moved_and_taken(stub: Any) -> None:

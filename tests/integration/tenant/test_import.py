@@ -35,8 +35,9 @@ from tests.integration.tenant.test_hotels import (
     refused,
 )
 from tests.integration.tenant.test_process import ports_of, start
-from tests.integration.tenant.test_serving import serving, until
+from tests.integration.tenant.test_serving import serving
 from tests.unit.tenant.settings import everything
+from tests.waiting import eventually
 
 HOTELS = 1000
 WAITS = """
@@ -94,7 +95,7 @@ async def waiting(app: asyncpg.Connection) -> int:
         found[:] = [row["pid"] for row in await app.fetch(WAITS)]
         return bool(found)
 
-    await until(there)
+    await eventually(there)
     return found[0]
 
 
@@ -153,7 +154,7 @@ async def test_a_caller_who_goes_away_half_way_leaves_nothing(
             query = "SELECT state FROM pg_stat_activity WHERE pid = $1"
             return await app.fetchval(query, backend) in (None, "idle")
 
-        await until(gone)
+        await eventually(gone)
     assert await admin.fetchrow(EVERYTHING) == before
 
 

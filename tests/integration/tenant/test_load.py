@@ -27,9 +27,9 @@ from services.tenant.metrics import TenantMetrics
 from services.tenant.refresh import Refresher
 from services.tenant.servicer import TenantServicer
 from services.tenant.store import TenantStore
-from tests.integration.meshkit.servers import eventually
 from tests.integration.meshkit.watching import in_background
 from tests.integration.tenant.test_store import ADD_HOTELS
+from tests.waiting import eventually
 
 SIZES = [
     pytest.param((1_000, 10_000), id="short"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -29,6 +29,7 @@ from sandbox.demo.tenants import load_tenants
 from sandbox.embedded import EmbeddedPostgres
 from services.tenant.app import build
 from services.tenant.settings import TenantSettings
+from tests.waiting import eventually
 
 MIRADOR = ResolveTenantRequest(phone_number_id="100000000000001")
 LUNA = ResolveTenantRequest(phone_number_id="100000000000002")
@@ -75,13 +76,6 @@ async def serving(
     await kit.drain()
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    """Wait until a condition holds."""
-    async with asyncio.timeout(20):
-        while not await condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-
-
 @pytest.fixture
 async def service(urls: DatabaseUrls) -> AsyncIterator[Service]:
     async with serving(urls.app_url) as running:
@@ -97,7 +91,7 @@ async def test_a_change_of_the_hotel_reaches_the_callers(
     async def changed() -> bool:
         return (await service.resolve()).routing_record.version > before.routing_record.version
 
-    await until(changed)
+    await eventually(changed)
     after = await service.resolve()
     assert after.routing_record.state == TENANT_STATE_SUSPENDED
     assert after.as_of.ToNanoseconds() > before.as_of.ToNanoseconds()
@@ -122,7 +116,7 @@ async def test_answers_of_one_batch_are_of_one_moment(
     async def first() -> bool:
         return (await service.resolve()).routing_record.display_name == "Hotel 0"
 
-    await until(first)
+    await eventually(first)
     async with asyncio.timeout(20):
         callers = [asyncio.create_task(ask()) for _ in range(4)]
         for number in range(1, 10):
@@ -150,7 +144,7 @@ async def test_postgres_comes_late_goes_and_returns(own_postgres: EmbeddedPostgr
         async def ready() -> bool:
             return (await service.readiness())[0] == 200
 
-        await until(ready)
+        await eventually(ready)
         assert (await service.resolve()).routing_record.tenant_id == "hotel-mirador"
 
         own_postgres.kill()
@@ -158,7 +152,7 @@ async def test_postgres_comes_late_goes_and_returns(own_postgres: EmbeddedPostgr
         async def degraded() -> bool:
             return "postgres" in (await service.readiness())[1]["degraded"]
 
-        await until(degraded)
+        await eventually(degraded)
         assert (await service.readiness())[0] == 200
         assert (await service.resolve()).routing_record.tenant_id == "hotel-mirador"
         age = service.metric("tenant_directory_age_seconds")
@@ -170,7 +164,7 @@ async def test_postgres_comes_late_goes_and_returns(own_postgres: EmbeddedPostgr
         async def recovered() -> bool:
             return not (await service.readiness())[1]["degraded"]
 
-        await until(recovered)
+        await eventually(recovered)
 
 
 async def test_a_schema_that_is_behind_leaves_the_directory_unread(
@@ -186,4 +180,4 @@ async def test_a_schema_that_is_behind_leaves_the_directory_unread(
         async def ready() -> bool:
             return (await service.readiness())[0] == 200
 
-        await until(ready)
+        await eventually(ready)

@@ -12,6 +12,7 @@ import pytest
 from meshkit.postgres import Postgres
 from services.tenant.domain import TenantState
 from services.tenant.store import TenantStore
+from tests.waiting import eventually
 
 ADD_HOTELS = """
 INSERT INTO tenant
@@ -146,9 +147,7 @@ async def test_versions_become_visible_in_their_order(
     await begun.start()
     await first.execute(RENAME, "hotel-mirador")
     later = asyncio.create_task(second.execute(RENAME, "posada-luna"))
-    async with asyncio.timeout(10):
-        while not await admin.fetchval(BLOCKED):  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+    await eventually(lambda: admin.fetchval(BLOCKED))
     assert await store.read_version() == before
     assert not later.done()
     await begun.commit()

@@ -23,10 +23,10 @@ from meshkit.telemetry import Tracing
 from meshkit.watch import WatchMetrics
 from sandbox.databases import DatabaseUrls
 from services.tenant.store import TenantStore
-from tests.integration.meshkit.servers import eventually
 from tests.integration.meshkit.watching import in_background
 from tests.integration.tenant.test_process import ports_of, start
 from tests.integration.tenant.test_refresh import change_something
+from tests.waiting import eventually
 
 SIZES = [
     pytest.param(16, 4, id="short"),

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import tracemalloc
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -28,6 +28,7 @@ from copies.directory import RELOAD_SECONDS, Directory, Record, record_of
 from meshkit.clock import FakeClock
 from meshkit.errors import Unavailable
 from meshkit.watch import PART_ITEMS, WatchMetrics
+from tests.waiting import eventually
 
 BYTES_OF_A_RECORD = 400
 
@@ -86,13 +87,6 @@ def whole(version: int, records: Sequence[RoutingRecord]) -> list[WatchTenantsRe
         )
         for start in starts
     ]
-
-
-async def eventually(condition: Callable[[], object]) -> None:
-    """Wait until it holds."""
-    async with asyncio.timeout(20):
-        while not condition():  # noqa: ASYNC110 - the condition is a count and no event
-            await asyncio.sleep(0.01)
 
 
 @asynccontextmanager

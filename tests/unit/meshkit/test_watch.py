@@ -23,6 +23,7 @@ from meshkit.watch import (
     Part,
     WatchMetrics,
 )
+from tests.waiting import eventually
 
 RELOAD_SECONDS = 300.0
 
@@ -222,9 +223,7 @@ async def test_a_silent_stream_is_given_up() -> None:
     following = Following()
     stopping = asyncio.Event()
     task = asyncio.create_task(following.follower.run(stopping))
-    async with asyncio.timeout(5):
-        while not following.reconnects("silent"):  # noqa: ASYNC110 - the condition is a count
-            await asyncio.sleep(0.005)
+    await eventually(lambda: following.reconnects("silent"))
     stopping.set()
     await asyncio.wait_for(task, 5)
 
