@@ -20,9 +20,9 @@ test: ## Every test, against a real Postgres and Redis that it starts itself
 	@scripts/env.sh dev
 	@$(BIN)/pytest -m "not soak" -n 2 --dist loadfile --junitxml=build/tests.xml
 
-load: ## Hundreds of guests at ten hotels: SECONDS (300), STAGES=steady or spike, ERRORS_ONLY=1
+load: ## A hundred guests at ten hotels, by k6: SECONDS (300), STAGES=spike or soak, ERRORS_ONLY=1
 	@scripts/env.sh dev
-	@$(BIN)/python -m tests.load --seconds $(or $(SECONDS),300) --stages $(or $(STAGES),steady) $(if $(ERRORS_ONLY),--errors-only)
+	@$(BIN)/python -m tests.load $(if $(SECONDS),--seconds $(SECONDS)) $(if $(STAGES),--stages $(STAGES)) $(if $(ERRORS_ONLY),--errors-only)
 
 soak: ## The long tests at full size, to docs/soak.md; ONLY='crowd or fight' for some of them
 	@scripts/env.sh dev

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Puts the pinned tools that no Python package carries into .tools/bin: helm and grpcurl with
-# `go install`, promtool out of Debian's package or built. Needs no root. What is there stays.
+# Puts the pinned tools that no Python package carries into .tools/bin: helm, grpcurl and k6
+# with `go install`, promtool out of Debian's package or built. Needs no root. What is there stays.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 HELM=v3.22.0
 GRPCURL=v1.9.4
+K6=v1.8.1
 PROMETHEUS=v0.305.1
 bin="$PWD/.tools/bin"
 
@@ -47,4 +48,5 @@ fetch_promtool() {
 mkdir -p "$bin"
 go_install helm "helm.sh/helm/v3/cmd/helm@$HELM"
 go_install grpcurl "github.com/fullstorydev/grpcurl/cmd/grpcurl@$GRPCURL"
+go_install k6 "go.k6.io/k6@$K6"
 fetch_promtool

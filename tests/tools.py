@@ -13,10 +13,14 @@ REQUIRED = "CONSERJE_TEST_TOOLS_REQUIRED"
 """Set by .ci/run: there a missing tool is a failure."""
 
 
+def find_tool(name: str) -> str | None:
+    """The path of a tool; None where it is not."""
+    return shutil.which(name, path=f"{ROOT / '.tools' / 'bin'}{os.pathsep}{os.environ['PATH']}")
+
+
 def tool(name: str) -> str:
     """The path of a tool; skips the test where it is not."""
-    found = shutil.which(name, path=f"{ROOT / '.tools' / 'bin'}{os.pathsep}{os.environ['PATH']}")
-    if found:
+    if found := find_tool(name):
         return found
     message = f"{name} is not there: run scripts/tools.sh"
     if os.environ.get(REQUIRED):
