@@ -1,6 +1,7 @@
 """`conserje tenant`: the hotels of an installation."""
 
 import argparse
+import sys
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -27,7 +28,6 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     """Adds the command."""
     command = commands.add_parser(
         "tenant",
-        help="the hotels: create, show, change, switch off and on",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -38,9 +38,13 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         ("show", "one hotel", _show),
         ("suspend", "switch a hotel off for now", _suspend),
         ("restore", "switch a hotel on that was suspended or deleted", _restore),
-        ("delete", "note that a hotel has left; `restore` brings it back", _delete),
     ):
         add_hotel(add_verb(verbs, name, help, act))
+    deleting = add_verb(
+        verbs, "delete", "note that a hotel has left; `restore` brings it back", _delete
+    )
+    add_hotel(deleting)
+    deleting.add_argument("--yes", action="store_true", help="do not ask whether it is meant")
     tenant_files.add_to(verbs)
     editing = add_verb(verbs, "edit", "make a hotel what a file says; numbers aside", _edit)
     add_hotel(editing)
@@ -119,8 +123,23 @@ def _restore(stub: Any, options: argparse.Namespace) -> Iterator[str]:
 
 
 def _delete(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    if not options.yes:
+        _ask_whether_meant(options.tenant_id)
     request = pb.DeleteTenantRequest(tenant_id=options.tenant_id)
     yield describe(stub.DeleteTenant(request, timeout=SECONDS).tenant)
+
+
+def _ask_whether_meant(tenant_id: str) -> None:
+    """Raises `UsageError` unless who is there types the id of the hotel once more."""
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"nobody is there to be asked whether {tenant_id} is to be deleted: add --yes."
+        )
+    print(
+        f"{tenant_id} will answer nobody any more. Type its id to delete it: ", end="", flush=True
+    )
+    if sys.stdin.readline().strip() != tenant_id:
+        raise UsageError("that is not its id: nothing was deleted.")
 
 
 def _get(stub: Any, tenant_id: str) -> Tenant:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -72,8 +74,9 @@ async def test_a_file_changes_what_differs_and_a_dry_run_only_says_it(
 
 
 async def test_hotels_and_numbers_go_and_come_back(conserje: Conserje) -> None:
-    for verb, state in (("suspend", "SUSPENDED"), ("delete", "DELETED"), ("restore", "ACTIVE")):
-        code, out, _ = await conserje("tenant", verb, "posada-luna")
+    verbs = (("suspend",), "SUSPENDED"), (("delete", "--yes"), "DELETED"), (("restore",), "ACTIVE")
+    for verb, state in verbs:
+        code, out, _ = await conserje("tenant", *verb, "posada-luna")
         assert (code, out.split()[1]) == (0, state)
     code, out, _ = await conserje("number", "add", "posada-luna", "31", "--account", "7")
     assert code == 0
@@ -84,6 +87,31 @@ async def test_hotels_and_numbers_go_and_come_back(conserje: Conserje) -> None:
     assert "luna" not in err
     _, out, _ = await conserje("number", "remove", "posada-luna", "31")
     assert "31" not in out.split()
+
+
+class Terminal(io.StringIO):
+    """What somebody types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+async def test_a_hotel_is_deleted_by_who_types_its_id(
+    conserje: Conserje, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    delete = ("tenant", "delete", "posada-luna")
+    for typed, said in (
+        (io.StringIO("posada-luna\n"), "nobody is there to be asked whether posada-luna is"),
+        (Terminal("y\n"), "nothing was deleted"),
+        (Terminal(""), "nothing was deleted"),
+    ):
+        monkeypatch.setattr(sys, "stdin", typed)
+        code, _, err = await conserje(*delete)
+        assert (code, said in err) == (2, True), err
+        assert (await conserje("tenant", "show", "posada-luna"))[1].split()[1] == "ACTIVE"
+    monkeypatch.setattr(sys, "stdin", Terminal("posada-luna\n"))
+    code, out, _ = await conserje(*delete)
+    assert (code, "posada-luna  DELETED" in out) == (0, True), out
 
 
 async def test_the_readme_says_how_a_hotel_is_brought_live(conserje: Conserje, file: Path) -> None:
