@@ -20,13 +20,14 @@ from cli.hotel_check import known_hotel
 from cli.places import UsageError
 
 KINDS = [name.removeprefix("PMS_KIND_").lower() for name in PmsKind.keys()[1:]]
+MOST_RATE = 1000
 CHECK_SECONDS = 15.0
 """Hotels' systems may be slow, and the check asks several things."""
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command."""
-    command = commands.add_parser("pms", help="hotels' own systems")
+    command = commands.add_parser("pms")
     verbs = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add(verbs, "show", "how a hotel's system is reached", _show)
     setting = _add(verbs, "set", "connect a hotel, or change its connection", _set)
@@ -43,7 +44,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     setting.add_argument(
         "--map-proposed", action="store_true", help="map what `check` proposes as well"
     )
-    setting.add_argument("--rate", type=float, metavar="N", help="requests a second at most")
+    setting.add_argument("--rate", type=_rate, metavar="N", help="requests a second at most")
     setting.add_argument("--tier", default="", help="the tier that metrics show it under")
     _add(verbs, "check", "ask it what it is and sells; propose the mapping", _check)
     _add(verbs, "diff", "every booking on which it and we do not agree", _diff)
@@ -57,6 +58,18 @@ def _add(
     verb.add_argument("--tenant", required=True, metavar="HOTEL", help="the hotel's id")
     asks(verb, "booking", PmsServiceStub, act)
     return verb
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= MOST_RATE:  # Of what is no number this is not true either.
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be a number above 0 and up to {MOST_RATE}; `pms remove` disconnects"
+        )
+    return rate
 
 
 def describe(connection: PmsConnection) -> Iterator[str]:

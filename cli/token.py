@@ -29,7 +29,6 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     """Adds the command."""
     command = commands.add_parser(
         "token",
-        help="the tokens that hotels send with: set, list, remove",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -47,7 +46,11 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
             help="only for this number or business account of the hotel, by Meta's id",
         )
         which.add_argument(
-            "--pms", default="", metavar="NAME", help="what the PMS of that name wants to see"
+            "--pms",
+            default="",
+            metavar="NAME",
+            help="of the hotel's own system: `main`, which it wants to see, or `notices` or "
+            "`notices-next`, which it signs with",
         )
     secret.add_source(setting)
     listing = add_verb(verbs, "list", "names, keys and times", _list)

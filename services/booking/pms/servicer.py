@@ -22,7 +22,6 @@ from conserje.booking.v1.pms_service_pb2 import (
 from conserje.booking.v1.pms_service_pb2_grpc import PmsServiceServicer
 
 from meshkit.errors import FailedPrecondition
-from services.booking.domain import storable
 from services.booking.pms import wire
 from services.booking.pms.connections import Connections
 from services.booking.pms.notices import Notice, Notices
@@ -55,7 +54,6 @@ class PmsServicer(PmsServiceServicer):
         self, request: GetPmsConnectionRequest, context: Context
     ) -> GetPmsConnectionResponse:
         """How a hotel's system is reached."""
-        storable([("tenant_id", request.tenant_id)])
         found = await self._store.connection(request.tenant_id)
         return GetPmsConnectionResponse(connection=wire.from_connection(found))
 
@@ -64,6 +62,7 @@ class PmsServicer(PmsServiceServicer):
     ) -> SetPmsConnectionResponse:
         """Connect a hotel."""
         wanted = wire.to_connection(request.connection, request.tenant_id)
+        wire.check_mapping(wanted, await self._store.room_type_names(request.tenant_id))
         kept = await self._store.set_connection(wanted)
         self._connections.outdate()
         return SetPmsConnectionResponse(connection=wire.from_connection(kept))
@@ -72,7 +71,6 @@ class PmsServicer(PmsServiceServicer):
         self, request: DeletePmsConnectionRequest, context: Context
     ) -> DeletePmsConnectionResponse:
         """Disconnect a hotel."""
-        storable([("tenant_id", request.tenant_id)])
         await self._store.connection(request.tenant_id)
         if not await self._store.delete_connection(request.tenant_id):
             raise FailedPrecondition(
@@ -83,7 +81,6 @@ class PmsServicer(PmsServiceServicer):
 
     async def CheckPms(self, request: CheckPmsRequest, context: Context) -> CheckPmsResponse:
         """What a hotel's system says of itself."""
-        storable([("tenant_id", request.tenant_id)])
         connection = await self._store.connection(request.tenant_id)
         pms = (await self._connections.connect(connection)).pms
         capabilities = await pms.capabilities()
@@ -99,7 +96,6 @@ class PmsServicer(PmsServiceServicer):
 
     async def ComparePms(self, request: ComparePmsRequest, context: Context) -> ComparePmsResponse:
         """Every difference between both sides."""
-        storable([("tenant_id", request.tenant_id)])
         connection = await self._store.connection(request.tenant_id)
         found = await self._reconciler.compare(await self._connections.connect(connection))
         return ComparePmsResponse(
@@ -111,7 +107,6 @@ class PmsServicer(PmsServiceServicer):
         self, request: ReceivePmsNoticeRequest, context: Context
     ) -> ReceivePmsNoticeResponse:
         """Take in that something has changed in a hotel's system."""
-        storable([("tenant_id", request.tenant_id), ("notice_id", request.notice_id)])
         notice = Notice(
             tenant_id=request.tenant_id,
             notice_id=request.notice_id,

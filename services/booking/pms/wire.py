@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 
 from conserje.booking.v1.pms_pb2 import PmsCapabilities, PmsDifferenceKind, PmsKind
 from conserje.booking.v1.pms_pb2 import PmsConnection as ConnectionMessage
@@ -10,7 +10,6 @@ from conserje.booking.v1.pms_pb2 import PmsDifference as DifferenceMessage
 from conserje.booking.v1.pms_pb2 import PmsRoomType as RoomTypeMessage
 
 from meshkit.errors import InvalidArgument
-from services.booking.domain import storable
 from services.booking.pms.compare import Difference
 from services.booking.pms.port import Capabilities, PmsRoomType
 from services.booking.pms.store import DEFAULT_TIER, Connection, Kind
@@ -25,13 +24,6 @@ def to_connection(message: ConnectionMessage, tenant_id: str) -> Connection:
     theirs = list(message.room_types.values())
     if len(set(theirs)) < len(theirs):
         raise InvalidArgument.field("connection.room_types", "names a counterpart twice")
-    storable(
-        (
-            ("tenant_id", tenant_id),
-            ("connection.base_url", message.base_url),
-            *(("connection.room_types", text) for text in [*message.room_types, *theirs]),
-        )
-    )
     return Connection(
         tenant_id=tenant_id,
         kind=Kind(PmsKind.Name(message.kind).removeprefix("PMS_KIND_")),
@@ -42,6 +34,16 @@ def to_connection(message: ConnectionMessage, tenant_id: str) -> Connection:
         requests_per_second=message.requests_per_second or DEFAULT_RATE,
         version=int(message.etag or 0),
     )
+
+
+def check_mapping(wanted: Connection, ours: Collection[str]) -> None:
+    """Raise `InvalidArgument` for a room type that is none of `ours`, if the hotel has any."""
+    strange = sorted(wanted.room_types.keys() - set(ours))
+    if ours and strange:
+        raise InvalidArgument.field(
+            "connection.room_types",
+            f"the hotel has no room type {', '.join(strange)}; it has {', '.join(sorted(ours))}",
+        )
 
 
 def from_connection(connection: Connection) -> ConnectionMessage:
@@ -85,14 +87,16 @@ def from_difference(one: Difference) -> DifferenceMessage:
 
 
 def mapped(
-    theirs: Iterable[PmsRoomType], mapping: Mapping[str, str], ours: Mapping[str, set[str]]
+    theirs: Collection[PmsRoomType], mapping: Mapping[str, str], ours: Mapping[str, set[str]]
 ) -> tuple[list[RoomTypeMessage], list[str]]:
     """Their types, each with ours that is mapped or proposed; and ours that are left over.
 
-    `ours` has the names of each type of ours; one is proposed where names or ids agree.
+    `ours` has the names of each type of ours; one is proposed where names or ids agree. What is
+    mapped to something that they do not have is left over too.
     """
+    there = {one.type_id for one in theirs}
     of_theirs = {their_id: our_id for our_id, their_id in mapping.items()}
-    left = {one: names for one, names in ours.items() if one not in mapping}
+    left = {one: names for one, names in ours.items() if mapping.get(one) not in there}
     told = []
     for one in theirs:
         message = RoomTypeMessage(

@@ -24,6 +24,10 @@ class Kind(StrEnum):
     PMS = "PMS"
 
 
+PMS_NAMES = ("main", "notices", "notices-next")
+"""What the booking service reads of a hotel: the secret of its system, and those that its system
+signs notices with."""
+
 OF_APP = (Kind.APP_SECRET, Kind.VERIFY_TOKEN)
 
 
@@ -57,12 +61,17 @@ class Ref:
         if self.kind is Kind.ACCESS_TOKEN and self.name and not self.name.isdigit():
             raise InvalidArgument.field("name", "must be Meta's id of a number or an account")
 
-    def check_value(self, value: str) -> None:
-        """Raise `InvalidArgument` for what cannot be such a secret; the error does not tell it."""
-        if self.kind is Kind.PMS:
-            if "\0" in value:
-                raise InvalidArgument.field("value", "must have no NUL character")
-        elif len(value) > LONGEST_TOKEN or not all("!" <= one <= "~" for one in value):
+    def check_new(self, value: str) -> None:
+        """Raise `InvalidArgument` for what cannot be such a secret, or what nobody would read.
+
+        The error does not tell the secret.
+        """
+        self.check()
+        if self.kind is Kind.PMS and self.name not in PMS_NAMES:
+            raise InvalidArgument.field("name", f"must be one of {', '.join(PMS_NAMES)} for a PMS")
+        if self.kind is not Kind.PMS and (
+            len(value) > LONGEST_TOKEN or not all("!" <= one <= "~" for one in value)
+        ):
             raise InvalidArgument.field(
                 "value", f"must be up to {LONGEST_TOKEN} ASCII characters without spaces"
             )

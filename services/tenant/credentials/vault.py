@@ -42,8 +42,7 @@ class Vault:
 
     async def set(self, ref: Ref, value: str) -> Stored:
         """Set a secret; errors are those of the store and of the keys."""
-        ref.check()
-        ref.check_value(value)
+        ref.check_new(value)
         return await self._store.set(ref, self._keys.seal(ref, value))
 
     async def access_token(self, tenant_id: str, phone_number_id: str) -> Secret:

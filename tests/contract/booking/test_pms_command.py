@@ -34,6 +34,13 @@ async def test_a_hotel_is_connected_checked_compared_and_disconnected(
         assert code == 0
         assert f"generic at {addresses.url}, hotel h1" in out
         assert "double = DBL" in out
+        code, out = await conserje("set", "--map", "dobel=suite")
+        assert code == 1
+        assert "connection.room_types: the hotel has no room type dobel; it has double" in out
+        for rate in ("0", "-1", "nan", "many"):
+            with pytest.raises(SystemExit):
+                await conserje("set", "--rate", rate)
+            assert f"--rate: '{rate}' must be a number above 0" in capsys.readouterr().err
 
         code, out = await conserje("check")
         assert code == 0
@@ -41,6 +48,8 @@ async def test_a_hotel_is_connected_checked_compared_and_disconnected(
         assert "DBL  Dbl, 5 rooms for 4  double" in out
         assert "suite  Suite, 1 rooms for 4  suite (proposed)" in out
         assert "single has no counterpart" in out
+        await conserje("set", "--map", "single=SNGL")
+        assert "single has no counterpart" in (await conserje("check"))[1]
         assert "suite = suite" in (await conserje("set", "--map-proposed"))[1]
         assert (await conserje("diff"))[1] == "0 differences\n"
 

@@ -166,6 +166,8 @@ async def test_what_is_removed_is_erased_and_nothing_else(
         ("name", token(MIRADOR, "x", "main")),
         ("name", token(MIRADOR, "x", LUNAS_NUMBER)),
         ("name", pms(MIRADOR, "x", "")),
+        ("name", pms(MIRADOR, "x", "mains")),
+        ("value", pms(MIRADOR, "canary\0")),
         ("kind", pb.SetCredentialRequest(tenant_id=MIRADOR, value="x")),
         ("value", token(MIRADOR, "")),
         ("value", token(MIRADOR, "canary canary")),

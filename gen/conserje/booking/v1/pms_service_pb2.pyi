@@ -202,7 +202,7 @@ class CheckPmsResponse(_message.Message):
 
     @_builtins.property
     def unmapped_room_type_ids(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """Our room types without a counterpart there, neither mapped nor proposed."""
+        """Our room types without a counterpart there: neither mapped to one that it has, nor proposed."""
 
     def __init__(
         self,

@@ -37,10 +37,11 @@ class SetCredentialRequest(_message.Message):
     kind: _credential_pb2.CredentialKind.ValueType
     """What it is for. Required."""
     name: _builtins.str
-    """Which of several it is. Of an app's secrets and of PMS credentials, a word
-    of the operator's: lower-case letters, digits and dashes, up to 63. Of
-    access tokens, Meta's id of the hotel's number or business account that it
-    is for, or empty for all. Empty for a verify token.
+    """Which of several it is. Of an app's secrets, a word of the operator's:
+    lower-case letters, digits and dashes, up to 63. Of PMS credentials, `main`,
+    or `notices` or `notices-next`, which its notices are signed with. Of access
+    tokens, Meta's id of the hotel's number or business account that it is for,
+    or empty for all. Empty for a verify token.
     """
     value: _builtins.str
     """The secret: 1 to 8192 characters; other than a PMS's, up to 2048 ASCII
