@@ -36,13 +36,14 @@ async def serve_batch(
     domain: str,
     *,
     field: str = "items",
+    verbatim: bool = False,
 ) -> list[ValueT | Status]:
     """The outcome of each item of `request`, in order.
 
     An item that breaks a rule or whose time is over gets its error; all others
     are decided together by one call of `decide`. Faults of the envelope raise.
     """
-    outcomes: list[Any] = list(validate_items(request, field))
+    outcomes: list[Any] = list(validate_items(request, field, verbatim=verbatim))
     items = getattr(request, field)
     accepted: list[int] = []
     for index, item in enumerate(items):

@@ -7,7 +7,7 @@ and workers; the kit starts them, and stops them in the order that loses nothing
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -171,10 +171,17 @@ class Kit:
         return session
 
     def grpc(
-        self, add_fn: Callable[[ServicerT, Any], None], servicer: ServicerT, service: str
+        self,
+        add_fn: Callable[[ServicerT, Any], None],
+        servicer: ServicerT,
+        service: str,
+        verbatim: Collection[str] = (),
     ) -> None:
-        """Serve `servicer`; `service` is its full name, like `conserje.tenant.v1.TenantService`."""
-        self.server.add(add_fn, servicer, service)
+        """Serve `servicer`; `service` is its full name, like `conserje.tenant.v1.TenantService`.
+
+        What the methods named in `verbatim` are sent is kept as bytes, whatever its texts hold.
+        """
+        self.server.add(add_fn, servicer, service, verbatim)
 
     def http(self, app: web.Application, listen: str) -> Site:
         """Serve an application on a port of its own."""

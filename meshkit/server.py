@@ -88,15 +88,24 @@ class Server:
         self.port = 0
 
     def add(
-        self, add_fn: Callable[[ServicerT, Any], None], servicer: ServicerT, service: str
+        self,
+        add_fn: Callable[[ServicerT, Any], None],
+        servicer: ServicerT,
+        service: str,
+        verbatim: Collection[str] = (),
     ) -> None:
-        """Register `servicer` with the generated `add_…Servicer_to_server`."""
+        """Register `servicer` with the generated `add_…Servicer_to_server`.
+
+        What the methods named in `verbatim` are sent is kept as bytes, whatever its texts hold.
+        """
         recorder = _Recorder()
         add_fn(servicer, recorder)
         described = contract.methods(service)
         domain = contract.domain(service)
         wrapped = {
-            name: self._wrap(handler, described[f"/{service}/{name}"], domain)
+            name: self._wrap(
+                handler, described[f"/{service}/{name}"], domain, verbatim=name in verbatim
+            )
             for name, handler in recorder.handlers.items()
         }
         self._server.add_generic_rpc_handlers(
@@ -138,13 +147,14 @@ class Server:
         """Refuse new calls; give the running ones `grace` seconds."""
         await self._server.stop(grace)
 
-    def _wrap(self, handler: Handler, method: Method, domain: str) -> Handler:
+    def _wrap(self, handler: Handler, method: Method, domain: str, *, verbatim: bool) -> Handler:
         call = _Call(
             method,
             domain,
             self._metrics.method(method.name),
             self._tracing,
             self._allowed(contract.service_of(method.path), method),
+            verbatim=verbatim,
         )
         if handler.unary_stream is not None:
             streamed = call.around_stream(handler.unary_stream, self._streams)
@@ -170,6 +180,8 @@ class _Call:
         metrics: MethodMetrics,
         tracing: Tracing,
         allowed: Collection[str] | None,
+        *,
+        verbatim: bool,
     ) -> None:
         self._name = method.name
         self._domain = domain
@@ -177,6 +189,7 @@ class _Call:
         self._floor = deadlines.READ_FLOOR if method.read else deadlines.WRITE_FLOOR
         self._reads = method.read
         self._validates = not method.batch
+        self._verbatim = verbatim
         self._metrics = metrics
         self._tracing = tracing
 
@@ -229,7 +242,7 @@ class _Call:
                 raise DeadlineExceeded("BUDGET_TOO_SMALL", "Too little time is left to do it.")
         deadlines.start(left)
         if self._validates:
-            validate(request)
+            validate(request, verbatim=self._verbatim)
 
     def _operator(self, context: Context, metadata: Metadata) -> Operator | None:
         """Who changes something by hand. Without certificates it is who gives a name."""

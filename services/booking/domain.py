@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
@@ -308,13 +308,6 @@ def new_code() -> str:
 def normal_code(written: str) -> str:
     """The code somebody means: case, spaces and dashes do not matter."""
     return "".join(character for character in written.upper() if character.isalnum())
-
-
-def storable(fields: Iterable[tuple[str, str]]) -> None:
-    """Refuse texts that no database row can hold, before they spoil a batch."""
-    for field, text in fields:
-        if "\0" in text:
-            raise InvalidArgument.field(field, "must not contain U+0000")
 
 
 _REFUSALS: dict[str, tuple[type[MeshError], str]] = {

@@ -23,7 +23,7 @@ from meshkit.coalesce import Coalescer, CoalescerMetrics, Limits, Ticket
 from meshkit.errors import MeshError
 from services.booking import wire
 from services.booking.cache import AvailabilityCache
-from services.booking.domain import Lock, LockRequest, fingerprint, storable
+from services.booking.domain import Lock, LockRequest, fingerprint
 from services.booking.locks.servicer import LockServicer
 from services.booking.metrics import BookingMetrics
 from services.booking.pms.overlay import PmsOverlay
@@ -93,7 +93,6 @@ class BookingServicer(SearchServicer, LockServicer, ReservationServicer):
         self, request: ReleaseLockRequest, context: Context
     ) -> ReleaseLockResponse:
         """Give a lock back."""
-        storable([("tenant_id", request.tenant_id), ("owner_token", request.owner_token)])
         lock_id = wire.to_id(request.lock_id, "LOCK_UNKNOWN")
         digest = fingerprint("ReleaseLock", request.tenant_id, lock_id, request.owner_token)
         lock = await self._store.release(

@@ -34,7 +34,6 @@ from services.booking.domain import (
     RoomWish,
     Stay,
     refusal,
-    storable,
 )
 
 LOCK_STATES = {one: LockStateMessage.Value(f"LOCK_STATE_{one.value}") for one in LockState}
@@ -62,15 +61,6 @@ def to_guests(request: SearchAvailabilityRequest | AcquireLockRequest) -> Guests
 
 def to_lock_request(request: AcquireLockRequest) -> LockRequest:
     """One lock to decide."""
-    storable(
-        (
-            ("tenant_id", request.tenant_id),
-            ("room_type_id", request.room_type_id),
-            ("guest_id", request.guest_id),
-            ("room_id", request.room_id),
-            ("rate_plan_id", request.rate_plan_id),
-        )
-    )
     return LockRequest(
         tenant_id=request.tenant_id,
         request_id=UUID(request.request_id),
@@ -100,7 +90,6 @@ def _to_other_rooms(request: AcquireLockRequest) -> tuple[RoomWish, ...]:
     rooms = _repeated(first, request.quantity, "quantity")
     for number, one in enumerate(request.other_rooms):
         path = f"other_rooms[{number}]"
-        storable(((f"{path}.room_type_id", one.room_type_id), (f"{path}.room_id", one.room_id)))
         wish = RoomWish(one.room_type_id, Guests(one.adult_count, one.child_count), one.room_id)
         rooms += _repeated(wish, one.quantity, f"{path}.quantity")
     if len(rooms) > MOST_ROOMS:

@@ -200,7 +200,7 @@ def _serve(
     )
     kit.worker("partitions", upkeep.partitions)
     kit.worker("gauges", upkeep.gauges)
-    kit.grpc(add_MessagingServiceServicer_to_server, servicer, SERVICE)
+    kit.grpc(add_MessagingServiceServicer_to_server, servicer, SERVICE, verbatim=("IngestEvent",))
     operations = MessagingOperationsServicer(
         AsideStore(postgres),
         UnknownStore(postgres),

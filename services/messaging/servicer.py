@@ -47,7 +47,7 @@ class MessagingServicer(MessagingServiceServicer):
         self, request: BatchIngestEventsRequest, context: Context
     ) -> BatchIngestEventsResponse:
         """Store a batch in one transaction."""
-        outcomes = await serve_batch(request, self._ingest.decide, DOMAIN)
+        outcomes = await serve_batch(request, self._ingest.decide, DOMAIN, verbatim=True)
         results = [
             IngestEventResult(error=one) if isinstance(one, Status) else one for one in outcomes
         ]

@@ -7,10 +7,9 @@ from decimal import Decimal
 from conserje.booking.v1 import inventory_pb2 as messages
 
 from meshkit.dates import from_date, to_date
-from services.booking.domain import storable
 from services.booking.inventory.catalogue import Basis, House, Levy, RatePlan, Restriction
 from services.booking.inventory.rates import EVERY_DAY
-from services.booking.inventory.wire_parts import from_amount, from_weekdays, to_amount, to_texts
+from services.booking.inventory.wire_parts import from_amount, from_weekdays, to_amount
 from services.booking.reservations.terms_wire import from_terms, to_terms
 
 
@@ -41,11 +40,10 @@ def write_house(house: House, currency_code: str, into: messages.Inventory) -> N
 
 
 def _to_levy(message: messages.Levy, path: str, currency_code: str) -> Levy:
-    storable([(f"{path}.levy_id", message.levy_id)])
     fixed = message.HasField("amount")
     return Levy(
         levy_id=message.levy_id,
-        display_names=to_texts(message.display_names, f"{path}.display_names"),
+        display_names=dict(message.display_names),
         basis=Basis(messages.LevyBasis.Name(message.basis).removeprefix("LEVY_BASIS_")),
         included=message.included,
         percent=None if fixed else Decimal(message.percent),
@@ -70,11 +68,10 @@ def _from_levy(levy: Levy, currency_code: str) -> messages.Levy:
 
 
 def _to_plan(message: messages.RatePlan, path: str, currency_code: str) -> RatePlan:
-    storable([(f"{path}.rate_plan_id", message.rate_plan_id)])
     own = message.HasField("terms")
     return RatePlan(
         message.rate_plan_id,
-        to_texts(message.display_names, f"{path}.display_names"),
+        dict(message.display_names),
         to_terms(message.terms, f"{path}.terms", currency_code) if own else None,
     )
 

@@ -14,7 +14,6 @@ from conserje.booking.v1.inventory_service_pb2 import (
 from conserje.booking.v1.inventory_service_pb2_grpc import InventoryServiceServicer
 
 from services.booking.cache import AvailabilityCache
-from services.booking.domain import storable
 from services.booking.inventory import wire
 from services.booking.inventory.store import InventoryStore
 
@@ -32,7 +31,6 @@ class InventoryServicer(InventoryServiceServicer):
         self, request: GetInventoryRequest, context: Context
     ) -> GetInventoryResponse:
         """What a hotel sells."""
-        storable([("tenant_id", request.tenant_id)])
         stored = await self._store.inventory(request.tenant_id)
         return GetInventoryResponse(inventory=wire.from_stored(stored))
 
@@ -40,7 +38,6 @@ class InventoryServicer(InventoryServiceServicer):
         self, request: ImportInventoryRequest, context: Context
     ) -> ImportInventoryResponse:
         """Replace what a hotel sells."""
-        storable([("tenant_id", request.tenant_id)])
         draft = wire.to_draft(request.inventory)
         draft.check()
         stored = await self._store.replace(

@@ -18,7 +18,6 @@ from google.protobuf.duration_pb2 import Duration
 
 from meshkit.dates import from_date, to_date
 from meshkit.errors import InvalidArgument
-from services.booking.domain import storable
 from services.booking.inventory.catalogue import Photo, TypeDetails
 from services.booking.inventory.domain import SoldType
 from services.booking.inventory.draft import Draft, TypeDraft
@@ -30,7 +29,6 @@ from services.booking.inventory.wire_parts import (
     from_rules,
     to_amount,
     to_rules,
-    to_texts,
 )
 from services.booking.reservations.terms_wire import from_terms, to_terms
 
@@ -63,14 +61,9 @@ def _to_seconds(period: Duration) -> int | None:
 
 
 def _to_type(message: InventoryRoomType, path: str, currency_code: str) -> TypeDraft:
-    storable([(f"{path}.room_type_id", message.room_type_id)])
-    storable(
-        (f"{path}.rooms[{number}]", one.room_id + one.room_number)
-        for number, one in enumerate(message.rooms)
-    )
     return TypeDraft(
         message.room_type_id,
-        to_texts(message.display_names, f"{path}.display_names"),
+        dict(message.display_names),
         message.max_guest_count,
         [(room.room_id, room.room_number) for room in message.rooms],
         to_rules(message.nightly_prices, f"{path}.nightly_prices", currency_code),
@@ -84,8 +77,8 @@ def _to_details(message: InventoryRoomType, path: str, currency_code: str) -> Ty
     _refuse_twice(counts, f"{path}.adult_supplements")
     _refuse_twice((one.rate_plan_id for one in message.plan_prices), f"{path}.plan_prices")
     return TypeDetails(
-        descriptions=to_texts(message.descriptions, f"{path}.descriptions"),
-        photos=tuple(_to_photos(message.photos, f"{path}.photos")),
+        descriptions=dict(message.descriptions),
+        photos=tuple(_to_photos(message.photos)),
         max_adult_count=message.max_adult_count if given("max_adult_count") else None,
         max_child_count=message.max_child_count if given("max_child_count") else None,
         adult_supplements={
@@ -108,10 +101,9 @@ def _to_details(message: InventoryRoomType, path: str, currency_code: str) -> Ty
     )
 
 
-def _to_photos(messages: Iterable[PhotoMessage], path: str) -> Iterator[Photo]:
-    for number, one in enumerate(messages):
-        storable([(f"{path}[{number}].url", one.url)])
-        yield Photo(one.url, to_texts(one.captions, f"{path}[{number}].captions"))
+def _to_photos(messages: Iterable[PhotoMessage]) -> Iterator[Photo]:
+    for one in messages:
+        yield Photo(one.url, dict(one.captions))
 
 
 def _refuse_twice(keys: Iterable[object], field: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 
 from conserje.booking.v1.inventory_pb2 import NightlyPrice
@@ -11,14 +11,7 @@ from google.type.money_pb2 import Money as MoneyMessage
 from meshkit.dates import from_date, to_date
 from meshkit.errors import InvalidArgument
 from meshkit.money import Money, from_proto, to_proto
-from services.booking.domain import storable
 from services.booking.inventory.rates import EVERY_DAY, PriceRule
-
-
-def to_texts(message: Mapping[str, str], field: str) -> dict[str, str]:
-    """Texts by language."""
-    storable((field, text) for pair in message.items() for text in pair)
-    return dict(message)
 
 
 def to_amount(message: MoneyMessage, field: str, currency_code: str) -> Decimal:

@@ -23,7 +23,7 @@ from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceServicer
 from meshkit import pages
 from meshkit.dates import from_date
 from services.booking.cache import AvailabilityCache
-from services.booking.domain import fingerprint, storable
+from services.booking.domain import fingerprint
 from services.booking.locks import wire
 from services.booking.locks.conflicts import FIRST_CONFLICT, ConflictFilter
 from services.booking.locks.store import FIRST_PLACE, LockFilter
@@ -41,7 +41,6 @@ class LockServicer(BookingServiceServicer):
 
     async def ExtendLock(self, request: ExtendLockRequest, context: Context) -> ExtendLockResponse:
         """Give a guest more time."""
-        storable([("tenant_id", request.tenant_id), ("owner_token", request.owner_token)])
         lock_id = to_id(request.lock_id, "LOCK_UNKNOWN")
         held = (lock_id, request.owner_token, request.fencing_number)
         digest = fingerprint("ExtendLock", request.tenant_id, *held)
@@ -53,7 +52,6 @@ class LockServicer(BookingServiceServicer):
 
     async def GetLock(self, request: GetLockRequest, context: Context) -> GetLockResponse:
         """Look a lock up, as its owner."""
-        storable([("tenant_id", request.tenant_id)])
         lock_id = to_id(request.lock_id, "LOCK_UNKNOWN")
         lock = await self._store.owned_lock(request.tenant_id, lock_id, request.owner_token)
         return GetLockResponse(lock=from_lock(lock))
@@ -61,13 +59,6 @@ class LockServicer(BookingServiceServicer):
     async def ListLocks(self, request: ListLocksRequest, context: Context) -> ListLocksResponse:
         """The live locks of a hotel."""
         wanted = LockFilter(request.tenant_id, request.guest_id, request.room_type_id)
-        storable(
-            (
-                ("tenant_id", wanted.tenant_id),
-                ("guest_id", wanted.guest_id),
-                ("room_type_id", wanted.room_type_id),
-            )
-        )
         size = pages.page_size(request.page_size)
         after = wire.to_lock_place(request.page_token) if request.page_token else FIRST_PLACE
         found = await self._store.live_locks(wanted, after, size)
@@ -80,7 +71,6 @@ class LockServicer(BookingServiceServicer):
         self, request: ListLockEventsRequest, context: Context
     ) -> ListLockEventsResponse:
         """What was decided about locks."""
-        storable([("tenant_id", request.tenant_id)])
         size = pages.page_size(request.page_size)
         after = pages.number_from_token(request.page_token)
         lock_id = to_id(request.lock_id, "LOCK_UNKNOWN") if request.lock_id else None
@@ -96,13 +86,6 @@ class LockServicer(BookingServiceServicer):
         """Who stands in the way of a stay."""
         wanted = ConflictFilter(
             request.tenant_id, request.room_type_id, request.room_id, to_stay(request)
-        )
-        storable(
-            (
-                ("tenant_id", wanted.tenant_id),
-                ("room_type_id", wanted.room_type_id),
-                ("room_id", wanted.room_id),
-            )
         )
         size = pages.page_size(request.page_size)
         after = wire.to_conflict_place(request.page_token) if request.page_token else FIRST_CONFLICT

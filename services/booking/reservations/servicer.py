@@ -52,7 +52,7 @@ from conserje.booking.v1.reservation_pb2 import Reservation as ReservationMessag
 from meshkit import pages
 from meshkit.money import Money, to_proto
 from services.booking.cache import AvailabilityCache
-from services.booking.domain import Reservation, normal_code, storable
+from services.booking.domain import Reservation, normal_code
 from services.booking.pms.worker import PmsWorker
 from services.booking.reservations import domain, wire
 from services.booking.reservations.domain import Decide, Facts, Order, by_staff
@@ -85,7 +85,6 @@ class ReservationServicer(BookingServiceServicer):
         self, request: ConfirmReservationRequest, context: Context
     ) -> ConfirmReservationResponse:
         """Turn a lock into a reservation."""
-        storable([("owner_token", request.owner_token)])
         lock_id = to_id(request.lock_id, "LOCK_UNKNOWN")
         held = (lock_id, request.owner_token, request.fencing_number)
         order = wire.to_order(request, *held)
@@ -98,7 +97,6 @@ class ReservationServicer(BookingServiceServicer):
         self, request: GetReservationRequest, context: Context
     ) -> GetReservationResponse:
         """Look a reservation up by its id or its code."""
-        storable([("tenant_id", request.tenant_id)])
         if request.HasField("confirmation_code"):
             key: UUID | str = normal_code(request.confirmation_code)
         else:
@@ -125,7 +123,6 @@ class ReservationServicer(BookingServiceServicer):
         self, request: ListReservationEventsRequest, context: Context
     ) -> ListReservationEventsResponse:
         """The history of a reservation."""
-        storable([("tenant_id", request.tenant_id)])
         size = pages.page_size(request.page_size)
         after = pages.number_from_token(request.page_token)
         reservation_id = wire.to_reservation_id(request.reservation_id)
@@ -140,7 +137,6 @@ class ReservationServicer(BookingServiceServicer):
     ) -> CreateReservationResponse:
         """Book rooms at once."""
         plan = request.rate_plan_id
-        storable([("guest_id", request.guest_id), ("rate_plan_id", plan)])
         stay, rooms = to_stay(request), wire.to_rooms(request.rooms)
         told = [plan] if plan else []  # Older requests keep their fingerprint.
         order = wire.to_order(request, stay, rooms, request.guest_id, *told)
@@ -164,7 +160,6 @@ class ReservationServicer(BookingServiceServicer):
         self, request: GetReservationTermsRequest, context: Context
     ) -> GetReservationTermsResponse:
         """What a hotel asks of those who book now."""
-        storable([("tenant_id", request.tenant_id)])
         terms, currency_code = await self._store.terms(request.tenant_id)
         return GetReservationTermsResponse(terms=from_terms(terms, currency_code))
 
@@ -244,7 +239,6 @@ class ReservationServicer(BookingServiceServicer):
         self, request: SubmitDepositReceiptRequest, context: Context
     ) -> SubmitDepositReceiptResponse:
         """The guest shows a receipt."""
-        storable([("receipt_reference", request.receipt_reference)])
         order = _order(request, request.receipt_reference)
         decide = domain.submit_receipt(request.receipt_reference)
         return SubmitDepositReceiptResponse(reservation=await self._change(request, order, decide))
@@ -269,14 +263,12 @@ class ReservationServicer(BookingServiceServicer):
         self, request: WatchReservationsRequest, context: Context
     ) -> AsyncIterator[WatchReservationsResponse]:
         """Tell every change."""
-        storable([("tenant_id", request.tenant_id)])
         parts = self._stream.watch(request.tenant_id, request.after_version)
         async for part in parts:
             yield wire.from_part(part)
 
     async def _look(self, tenant_id: str, reservation_id: str) -> tuple[Reservation, Facts]:
         """A reservation and what is true of it now; changes nothing."""
-        storable([("tenant_id", tenant_id)])
         key = wire.to_reservation_id(reservation_id)
         reservation = await self._store.reservation(tenant_id, key)
         return reservation, await self._store.facts(reservation)

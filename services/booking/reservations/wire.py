@@ -37,7 +37,6 @@ from services.booking.domain import (
     Reservation,
     fingerprint,
     refusal,
-    storable,
 )
 from services.booking.domain import (
     ReservedRoom as Room,
@@ -84,13 +83,6 @@ class ChangeRequest(OrderRequest, Protocol):
 def to_order(request: OrderRequest, *content: object) -> Order:
     """Who asks for what; `content` is what makes it another request under the same id."""
     actor = to_actor(request.actor)
-    storable(
-        (
-            ("tenant_id", request.tenant_id),
-            ("actor.actor_id", actor.actor_id),
-            ("reason", request.reason),
-        )
-    )
     method = type(request).__name__.removesuffix("Request")
     digest = fingerprint(method, request.tenant_id, *content)
     return Order(request.tenant_id, UUID(request.request_id), digest, actor, request.reason)
@@ -121,7 +113,6 @@ def to_accepted(message: MoneyMessage, given: bool, field: str) -> Money | None:
 
 def to_filter(request: ListReservationsRequest) -> Filter:
     """Which reservations are asked for."""
-    storable([("tenant_id", request.tenant_id), ("guest_id", request.guest_id)])
     first = _day(request.first_check_in_date, request.HasField("first_check_in_date"), "first_")
     last = _day(request.last_check_in_date, request.HasField("last_check_in_date"), "last_")
     if first and last and last < first:
@@ -140,15 +131,10 @@ def to_filter(request: ListReservationsRequest) -> Filter:
 
 def to_rooms(messages: Iterable[RoomRequest]) -> tuple[Wish, ...]:
     """The rooms that are wanted."""
-    rooms = tuple(
+    return tuple(
         Wish(one.room_type_id, Guests(one.adult_count, one.child_count), one.room_id)
         for one in messages
     )
-    storable(
-        (f"rooms[{number}].room_type_id", one.room_type_id + one.room_id)
-        for number, one in enumerate(rooms)
-    )
-    return rooms
 
 
 def to_wishes(request: ModifyReservationRequest) -> Wishes:

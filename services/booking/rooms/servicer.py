@@ -22,7 +22,6 @@ from conserje.booking.v1.room_service_pb2_grpc import RoomServiceServicer
 
 from meshkit import pages
 from services.booking.cache import AvailabilityCache
-from services.booking.domain import storable
 from services.booking.reservations.domain import by_staff
 from services.booking.reservations.wire import to_order
 from services.booking.rooms import wire
@@ -44,7 +43,6 @@ class RoomServicer(RoomServiceServicer):
 
     async def ShutRoom(self, request: ShutRoomRequest, context: Context) -> ShutRoomResponse:
         """Take a room out of order."""
-        storable([("room_id", request.room_id)])
         nights = wire.to_span(request)
         order = to_order(request, request.room_id, nights, request.forced)
         by_staff(order.actor)
@@ -67,7 +65,6 @@ class RoomServicer(RoomServiceServicer):
         self, request: ListRoomClosuresRequest, context: Context
     ) -> ListRoomClosuresResponse:
         """What is shut."""
-        storable([("tenant_id", request.tenant_id), ("room_type_id", request.room_type_id)])
         size = pages.page_size(request.page_size)
         after = wire.to_closure_place(request.page_token) if request.page_token else FIRST
         found = await self._store.closures(request.tenant_id, request.room_type_id, after, size)
@@ -78,7 +75,6 @@ class RoomServicer(RoomServiceServicer):
 
     async def ListDebts(self, request: ListDebtsRequest, context: Context) -> ListDebtsResponse:
         """Who has no room, and when."""
-        storable([("tenant_id", request.tenant_id)])
         size = pages.page_size(request.page_size)
         after = wire.to_debt_place(request.page_token) if request.page_token else FIRST_DEBT
         found = await self._store.debts(request.tenant_id, after, size)

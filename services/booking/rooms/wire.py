@@ -14,7 +14,6 @@ from conserje.booking.v1.room_service_pb2 import (
 
 from meshkit import pages
 from meshkit.dates import from_date, to_date
-from services.booking.domain import storable
 from services.booking.reservations.wire import to_place, to_reservation_id
 from services.booking.rooms.assigned import Assigned, Assignment
 from services.booking.rooms.domain import Closure, Debt, Place, Span
@@ -30,7 +29,6 @@ def to_span(request: ShutRoomRequest) -> Span:
 
 def to_assignments(request: AssignRoomsRequest) -> tuple[Assignment, ...]:
     """Who is to have which room."""
-    storable((f"wishes[{n}].room_id", one.room_id) for n, one in enumerate(request.wishes))
     return tuple(
         Assignment(to_reservation_id(one.reservation_id), one.stay_number or 1, one.room_id)
         for one in request.wishes
@@ -60,7 +58,6 @@ def to_closure_place(token: str) -> Place:
 def to_debt_place(token: str) -> tuple[dt.date, str]:
     """Where a page of debts ended."""
     night, room_type_id = pages.from_token(token, 2)
-    storable([("page_token", room_type_id)])
     try:
         return dt.date.fromisoformat(night), room_type_id
     except ValueError:

@@ -21,7 +21,7 @@ from meshkit.batch import serve_batch, to_results
 from meshkit.errors import MeshError
 from services.booking import wire
 from services.booking.cache import AvailabilityCache
-from services.booking.domain import Guests, Stay, storable
+from services.booking.domain import Guests, Stay
 from services.booking.metrics import BookingMetrics
 from services.booking.pms.nights import Freshness
 from services.booking.pms.overlay import PmsOverlay, Seen
@@ -152,7 +152,6 @@ def _built(asked: _Question, seen: Seen, *, cached: bool) -> SearchAvailabilityR
 
 def _read(request: SearchAvailabilityRequest) -> _Question | MeshError:
     try:
-        storable([("tenant_id", request.tenant_id)])
         return _Question(request.tenant_id, wire.to_stay(request), wire.to_guests(request))
     except MeshError as error:
         return error

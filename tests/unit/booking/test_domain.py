@@ -21,7 +21,6 @@ from services.booking.domain import (
     new_code,
     normal_code,
     refusal,
-    storable,
 )
 from services.booking.inventory.book import Page
 from services.booking.inventory.catalogue import House, Restriction
@@ -252,12 +251,6 @@ def test_fingerprints_tell_content_apart() -> None:
     assert fingerprint("a", "b") == fingerprint("a", "b")
     assert len({fingerprint("a", "bc"), fingerprint("ab", "c"), fingerprint("abc")}) == 3
     assert fingerprint("1") != fingerprint(1)
-
-
-def test_what_no_row_can_hold() -> None:
-    storable([("guest_id", "Ana ☂ 🙂")])
-    with pytest.raises(InvalidArgument, match="guest_id"):
-        storable([("tenant_id", "h"), ("guest_id", "a\0")])
 
 
 def test_reasons_have_their_kinds() -> None:
