@@ -13,9 +13,7 @@ from cli.secret import add_verb
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds both commands."""
-    account = commands.add_parser(
-        "account", help="WhatsApp business accounts: their app and portfolio"
-    )
+    account = commands.add_parser("account")
     verbs = account.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_verb(verbs, "list", "every account of which something was said", _list_accounts)
     setting = add_verb(verbs, "set", "by which app it comes, and whose it is", _set_account)
@@ -30,7 +28,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _add_portfolio(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    portfolio = commands.add_parser("portfolio", help="business portfolios, which own accounts")
+    portfolio = commands.add_parser("portfolio")
     verbs = portfolio.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_verb(verbs, "list", "every portfolio", _list_portfolios)
     setting = add_verb(verbs, "set", "make one known, or call it something else", _set_portfolio)

@@ -28,7 +28,6 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     """Adds the command."""
     command = commands.add_parser(
         "app",
-        help="Meta apps: their names, secrets and verify tokens",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -15,7 +15,7 @@ KINDS = {pb.AUDIO_KIND_SPEECH: "speech", pb.AUDIO_KIND_TRANSCRIPT: "transcript"}
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its verbs."""
-    command = commands.add_parser("audio-cache", help="what is kept of a hotel's voice")
+    command = commands.add_parser("audio-cache")
     verbs = command.add_subparsers(title="verbs", metavar="VERB", required=True)
     for name, act, sentence in (
         ("list", _list, "a hotel's entries, the first to end first; never their content"),

@@ -14,7 +14,7 @@ from cli.places import SERVICES
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command."""
-    command = commands.add_parser("audit", help="what people have changed by hand")
+    command = commands.add_parser("audit")
     services = command.add_subparsers(title="services", metavar="SERVICE", required=True)
     for service in SERVICES:
         listing = services.add_parser(service, help=f"changes in the database of {service}")

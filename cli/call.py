@@ -24,7 +24,6 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     """Adds the command."""
     command = commands.add_parser(
         "call",
-        help="call any gRPC method with JSON",
         description="Calls a method as the server describes it, with JSON in and out.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

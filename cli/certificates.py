@@ -18,9 +18,7 @@ SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command."""
-    command = commands.add_parser(
-        "certificates", help="certificates for the calls between processes"
-    )
+    command = commands.add_parser("certificates")
     kinds = command.add_subparsers(metavar="KIND", required=True)
     make = kinds.add_parser(
         "make",

@@ -9,7 +9,6 @@ import grpc
 
 from cli.places import UsageError
 from cli.user import user
-from meshkit.identity import CertificateError, Certificates
 from meshkit.operators import ACTOR_KEY, UNNAMED
 
 FOLDER_VARIABLE = "CONSERJE_TLS_FOLDER"
@@ -22,6 +21,9 @@ def open_channel(target: str, environ: Mapping[str, str] = os.environ) -> grpc.C
     folder = environ.get(FOLDER_VARIABLE, "")
     if not folder:
         return _named(grpc.insecure_channel(target, options=options))
+    # With what it needs it takes longer to import than all the rest of a command.
+    from meshkit.identity import CertificateError, Certificates
+
     try:
         credentials = Certificates(Path(folder)).client()
     except CertificateError as problem:

@@ -17,7 +17,7 @@ from cli.guest import name_by_number, named
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its verb."""
-    command = commands.add_parser("conversations", help="whom a hotel has talked with")
+    command = commands.add_parser("conversations")
     verbs = command.add_subparsers(title="verbs", metavar="VERB", required=True)
     listing = verbs.add_parser(
         "list",

@@ -14,7 +14,7 @@ from cli.asking import SECONDS, asks, number, or_else, pages
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its three verbs."""
-    command = commands.add_parser("dead-letters", help="messages that were given up")
+    command = commands.add_parser("dead-letters")
     verbs = command.add_subparsers(title="verbs", metavar="VERB", required=True)
     for name, act, sentence in (
         ("list", _list, "a hotel's dead letters, the oldest first"),

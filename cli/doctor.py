@@ -35,7 +35,6 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     """Adds the command."""
     command = commands.add_parser(
         "doctor",
-        help="what is up, what is not, and why",
         description="Asks every process how it is. The exit code is 1 unless everything is up.",
     )
     command.add_argument(

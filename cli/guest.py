@@ -15,7 +15,7 @@ from cli.places import UsageError
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its verb."""
-    command = commands.add_parser("guest", help="what a hotel has of one guest")
+    command = commands.add_parser("guest")
     verbs = command.add_subparsers(title="verbs", metavar="VERB", required=True)
     erase = verbs.add_parser(
         "erase",

@@ -22,7 +22,7 @@ TIMEOUT_SECONDS = 60
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command."""
-    command = commands.add_parser("inventory", help="what a hotel sells: rooms and prices")
+    command = commands.add_parser("inventory")
     verbs = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add(verbs, "show", "what a hotel sells, in short", _show)
     _add(verbs, "export", "what a hotel sells, as a file for `import`", _export)

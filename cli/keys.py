@@ -13,7 +13,7 @@ from cli.secret import add_verb
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command."""
-    command = commands.add_parser("keys", help="the keys that secrets are encrypted under")
+    command = commands.add_parser("keys")
     verbs = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_verb(verbs, "list", "keys, and how many secrets are under each", _list)
     add_verb(verbs, "rotate", "encrypt every secret under the newest key", _rotate)

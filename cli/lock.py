@@ -20,7 +20,7 @@ from cli.asking import SECONDS, Act, asks, or_else, pages
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command."""
-    command = commands.add_parser("lock", help="rooms that are kept for guests")
+    command = commands.add_parser("lock")
     verbs = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     listing = _add(verbs, "list", "the live locks of a hotel", _list)

@@ -24,7 +24,7 @@ SHOWN = ("image/", "video/", "audio/")
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its verbs."""
-    command = commands.add_parser("media", help="files that guests have sent")
+    command = commands.add_parser("media")
     verbs = command.add_subparsers(title="verbs", metavar="VERB", required=True)
     for name, act, sentence in (
         ("list", _list, "a hotel's files and how they stand, the oldest first"),

@@ -15,7 +15,7 @@ from cli.asking import SECONDS, asks, or_else, pages
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its two verbs."""
-    command = commands.add_parser("quarantine", help="items that belong to no hotel")
+    command = commands.add_parser("quarantine")
     verbs = command.add_subparsers(title="verbs", metavar="VERB", required=True)
     listing = verbs.add_parser("list", help="what is kept aside, the oldest first")
     listing.add_argument("--number", default="", metavar="ID", help="only of this phone_number_id")

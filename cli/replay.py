@@ -20,7 +20,6 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     """Adds the command."""
     command = commands.add_parser(
         "replay",
-        help="lead a conversation over what came in again, and compare",
         description=(
             "Takes the archived messages of the last days and the answers that commands had, leads "
             "the conversation over them inside the messaging service, and tells whether it ends "

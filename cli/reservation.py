@@ -36,7 +36,6 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     """Adds the command."""
     command = commands.add_parser(
         "reservation",
-        help="list, show and change a hotel's reservations",
         description="Speaks to the booking service for the people of a hotel.",
     )
     actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)

@@ -27,7 +27,7 @@ TIMEOUT_SECONDS = 30
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command."""
-    command = commands.add_parser("room", help="rooms out of order, and guests without one")
+    command = commands.add_parser("room")
     verbs = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     shutting = _add(verbs, "shut", "take a room out of order for some nights", _shut)

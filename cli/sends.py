@@ -20,7 +20,7 @@ VERDICTS = {
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its verbs."""
-    command = commands.add_parser("sends", help="messages whose outcome is unknown, or that wait")
+    command = commands.add_parser("sends")
     verbs = command.add_subparsers(title="verbs", metavar="VERB", required=True)
     listing = verbs.add_parser("list", help="a hotel's unknown sends, the oldest first")
     settle = verbs.add_parser(

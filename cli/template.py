@@ -17,7 +17,7 @@ SYNC_SECONDS = 120
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its verbs."""
-    command = commands.add_parser("template", help="messages that Meta has approved in advance")
+    command = commands.add_parser("template")
     verbs = command.add_subparsers(title="verbs", metavar="VERB", required=True)
     listing = verbs.add_parser("list", help="a hotel's templates, and how they stand with Meta")
     sync = verbs.add_parser("sync", help="read them from Meta now")

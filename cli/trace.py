@@ -15,7 +15,6 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     """Adds the command."""
     command = commands.add_parser(
         "trace",
-        help="one message's way through the mesh",
         description=(
             "Tells what happened to a message and how long each hop took, as the rows of inbox, "
             "effects and outbox have it; no tracing backend is needed."

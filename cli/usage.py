@@ -14,7 +14,7 @@ from cli.places import UsageError
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its verbs."""
-    command = commands.add_parser("usage", help="what Meta bills a hotel for")
+    command = commands.add_parser("usage")
     verbs = command.add_subparsers(title="verbs", metavar="VERB", required=True)
     show = verbs.add_parser("show", help="a month's messages, free and billable")
     cap = verbs.add_parser("cap", help="say how many billable messages a month are expected")

@@ -18,7 +18,7 @@ from cli.places import UsageError
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Adds the command and its verbs."""
-    command = commands.add_parser("window", help="until when guests may be written to freely")
+    command = commands.add_parser("window")
     verbs = command.add_subparsers(title="verbs", metavar="VERB", required=True)
     show = verbs.add_parser("show", help="the window of one guest")
     template = verbs.add_parser(

@@ -21,6 +21,7 @@ from cli import places
 from cli.asking import SECONDS
 from cli.channels import open_channel
 from cli.places import Running, UsageError, running
+from sandbox.commands import add_like
 from sandbox.graph.client import GraphControl
 from sandbox.phone import Option, Style, bubble, options_of
 
@@ -33,6 +34,11 @@ _EPILOG = """A number taps the button or row that carries it; start with a backs
 number itself. Ctrl-D hangs up. Lines may also be piped:
   printf 'hola\\n' | ./conserje chat --as 34600000001
 """
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds it to the `conserje` command."""
+    add_like(commands, "chat", parser(), run)
 
 
 def parser() -> argparse.ArgumentParser:

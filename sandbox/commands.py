@@ -1,29 +1,25 @@
-"""What the sandbox adds to the `conserje` command: `up`, `chat`, `graph`."""
+"""What the sandbox adds to the `conserje` command."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from sandbox import chat, up
-from sandbox.graph import __main__ as graph
-
-
-def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Adds the commands; called by `cli.__main__` where the sandbox is installed."""
-    _add(commands, "up", "run the whole product on this machine", up.parser(), up.run)
-    _add(commands, "chat", "a guest's phone in this terminal", chat.parser(), chat.run)
-    _add(commands, "graph", "a Graph API that behaves like Meta's", graph.parser(), graph.run)
+COMMANDS: Mapping[str, tuple[str, str]] = {
+    "up": ("sandbox.up", "run the whole product on this machine"),
+    "chat": ("sandbox.chat", "a guest's phone in this terminal"),
+    "graph": ("sandbox.graph.__main__", "a Graph API that behaves like Meta's"),
+}
+"""As in `cli.__main__`, which reads it where the sandbox is installed."""
 
 
-def _add(
+def add_like(
     commands: "argparse._SubParsersAction[argparse.ArgumentParser]",
     name: str,
-    help_text: str,
     like: argparse.ArgumentParser,
     run: Callable[[argparse.Namespace], int],
 ) -> None:
+    """Adds a command that takes what a program of the sandbox takes by itself."""
     command = commands.add_parser(
         name,
-        help=help_text,
         parents=[like],
         add_help=False,
         description=like.description,

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sandbox import demo
 from sandbox.child import ROOT
+from sandbox.commands import add_like
 from sandbox.databases import DatabaseUrls
 from sandbox.mesh import DEFAULT_PROCESSES, Mesh
 from sandbox.processes import SandboxError
@@ -59,6 +60,11 @@ def run(options: argparse.Namespace) -> int:
         print(f"conserje: {told}", file=sys.stderr)
         return 1
     return 0
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds it to the `conserje` command."""
+    add_like(commands, "up", parser(), run)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sandbox.commands import add_like
 from sandbox.graph import faults
 from sandbox.graph.app import serving
 from sandbox.graph.chaos import Mood
@@ -36,6 +37,11 @@ def run(options: argparse.Namespace) -> int:
         print(f"conserje graph: {error}", file=sys.stderr)
         return 2
     return 0
+
+
+def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Adds it to the `conserje` command."""
+    add_like(commands, "graph", parser(), run)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -15,7 +15,7 @@ import grpc
 import pytest
 
 from cli import failures
-from cli.__main__ import parser
+from cli.__main__ import all_commands, parser
 from cli.asking import number, or_else
 from meshkit.errors import NotFound
 from sandbox import chat
@@ -50,7 +50,7 @@ def verbs(
 
 LISTS = {
     typed: verb
-    for typed, verb in verbs(parser())
+    for typed, verb in verbs(parser(*all_commands()))
     if typed[-1] in QUIET and isinstance(verb.get_default("run"), partial)
 }
 
@@ -77,7 +77,8 @@ def test_what_there_is_is_told_as_it_is() -> None:
 def test_each_next_step_can_be_typed() -> None:
     for sentence in failures.NEXT.values():
         for typed in re.findall("`conserje ([^`]+)`", sentence):
-            parser().parse_args(shlex.split(typed))
+            words = shlex.split(typed)
+            parser(words[0]).parse_args(words)
 
 
 def test_whatever_a_service_does_not_find_has_a_next_step() -> None:
@@ -114,7 +115,7 @@ def test_a_chat_waits_some_seconds(seconds: str, capsys: pytest.CaptureFixture[s
 
 
 def test_a_guest_is_found_by_the_number_as_well(capsys: pytest.CaptureFixture[str]) -> None:
-    options = parser().parse_args(["window", "show", "hotel", "--guest", "34600000001"])
+    options = parser("window").parse_args(["window", "show", "hotel", "--guest", "34600000001"])
     act = options.run.args[2]
     with pytest.raises(Exception, match="--number"):
         list(act(Empty(), options))
