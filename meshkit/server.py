@@ -246,12 +246,14 @@ class _Call:
 
     def _operator(self, context: Context, metadata: Metadata) -> Operator | None:
         """Who changes something by hand. Without certificates it is who gives a name."""
-        actor = operators.named(metadata)
+        identity = None
         if self._allowed is not None:
             identity = identity_of(context.auth_context())
             require(self._allowed, identity)
-            actor = (actor or UNNAMED) if identity == OPERATOR else None
-        return None if actor is None or self._reads else Operator(actor, self._name)
+        if self._reads or identity not in (None, OPERATOR):
+            return None
+        actor = operators.named(metadata) or (UNNAMED if identity else None)
+        return None if actor is None else Operator(actor, self._name)
 
     async def _end(self, error: BaseException, context: Context, span: Span) -> NoReturn:
         """Turn what the handler raised into the status of the call."""

@@ -10,6 +10,7 @@ import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.status_pb2 import Status
 
+from meshkit import deadlines
 from meshkit.coalesce.coalescer import Coalescer, Send
 from meshkit.coalesce.metrics import CoalescerMetrics
 from meshkit.coalesce.room import Limits, Ticket
@@ -33,6 +34,10 @@ class BatchItem(Protocol):
 
     def ByteSize(self) -> int:  # noqa: N802
         """What the item weighs on the wire."""
+        ...
+
+    def ClearField(self, field_name: Literal["time_remaining"], /) -> None:  # noqa: N802
+        """Take a field away."""
         ...
 
 
@@ -140,13 +145,18 @@ def _size(item: BatchItem) -> int:
 
 
 def _stamp(items: Iterable[BatchItem], batch: Sequence[Ticket[ItemT, ValueT]]) -> None:
+    """Tell each item's trace, and the time of those that have less than the batch.
+
+    Less by no more than the server's reserve is as much: saying so costs both sides more than
+    knowing it saves.
+    """
     now = monotonic()
+    as_long = max(ticket.expires for ticket in batch) - deadlines.RESERVE
     for item, ticket in zip(items, batch, strict=True):
         item.traceparent = ticket.traceparent
-        remaining = item.time_remaining
-        seconds = max(0.0, ticket.expires - now)
-        remaining.seconds = whole = int(seconds)
-        remaining.nanos = int((seconds - whole) * 1e9)
+        item.ClearField("time_remaining")
+        if ticket.expires < as_long:
+            item.time_remaining.FromNanoseconds(max(0, int((ticket.expires - now) * 1e9)))
 
 
 def _outcome(result: BatchResult[ValueT]) -> ValueT | MeshError:

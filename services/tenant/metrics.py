@@ -75,10 +75,12 @@ class TenantMetrics:
         ).set_function(lambda: changes.kept)
 
     def count_found(self, found: Found) -> None:
-        """Count what was resolved."""
+        """Count what was resolved; a counter costs as much as all else about one hotel."""
         self._hits.inc(found.hits)
-        self._guests.inc(found.guests)
-        self._suspended.inc(found.suspended)
+        if found.guests:
+            self._guests.inc(found.guests)
+        if found.suspended:
+            self._suspended.inc(found.suspended)
 
     def count_error(self, error: MeshError) -> None:
         """Count what could not be resolved; what made no sense is not counted."""

@@ -225,7 +225,9 @@ async def test_the_server_learns_that_nobody_waits_any_more() -> None:
 
 async def test_each_item_carries_its_own_time_and_trace_and_the_callers_keep_theirs() -> None:
     async with served(Servicer()) as mesh:
-        items = [request(number) for number in range(2)]
+        items = [request(number) for number in range(3)]
+        # As an item may come from somewhere else; on its way it has its own time.
+        items[2].time_remaining.FromSeconds(1)
         traces = []
 
         async def ask(item: pb.ResolveTenantRequest, timeout: float) -> None:
@@ -233,13 +235,16 @@ async def test_each_item_carries_its_own_time_and_trace_and_the_callers_keep_the
                 traces.append(current_traceparent())
                 await mesh.coalescer.submit(item, timeout)
 
-        await asyncio.gather(ask(items[0], 3.0), ask(items[1], 8.0))
+        await asyncio.gather(ask(items[0], 3.0), ask(items[1], 8.0), ask(items[2], 7.999))
         (sent,) = mesh.servicer.batches
         assert [item.traceparent for item in sent] == traces
-        assert len(set(traces)) == 2
+        assert len(set(traces)) == 3
         assert 2.0 < seconds(sent[0]) <= 3.0
-        assert 7.0 < seconds(sent[1]) <= 8.0
-        assert items == [request(0), request(1)]
+        # The longest has the deadline of the batch, and so has who has hardly less.
+        assert not sent[1].HasField("time_remaining")
+        assert not sent[2].HasField("time_remaining")
+        assert items[:2] == [request(0), request(1)]
+        assert seconds(items[2]) == 1.0
 
 
 async def test_the_estimated_weight_covers_what_is_really_sent() -> None:
