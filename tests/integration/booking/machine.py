@@ -12,11 +12,9 @@ from uuid import UUID, uuid4
 import asyncpg
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
-from prometheus_client import CollectorRegistry
 
 from meshkit.errors import MeshError
 from meshkit.money import Money
-from meshkit.postgres import Postgres
 from services.booking.domain import (
     Guests,
     Lock,
@@ -25,7 +23,6 @@ from services.booking.domain import (
     RoomWish,
     Stay,
 )
-from services.booking.metrics import BookingMetrics
 from services.booking.reservations import domain
 from services.booking.reservations.domain import Actor, ActorKind, Order
 from services.booking.reservations.taking import Wish, Wishes
@@ -97,9 +94,11 @@ wishes = st.tuples(
 class BookingMachine(RuleBasedStateMachine):
     """One hotel of two types, five rooms and a few nights."""
 
-    pool: Postgres
+    store: BookingStore
+    room_store: RoomStore
+    searches: Searches
     sql: asyncpg.Connection[asyncpg.Record]
-    runner: asyncio.Runner
+    loop: asyncio.AbstractEventLoop
 
     locks: Bundle[ModelLock] = Bundle("locks")
     reservations: Bundle[ModelStay] = Bundle("reservations")
@@ -107,16 +106,13 @@ class BookingMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        metrics = BookingMetrics(CollectorRegistry())
-        self.store = BookingStore(self.pool, metrics)
-        self.rooms = RoomStore(self.pool, metrics)
-        self.searches = Searches(self.pool, metrics)
         self.hotel = self.run(Hotel.create(self.sql, uuid4().hex, ROOMS, noon(), nights=14))
         self.model = Model()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Wait for something of the store's."""
-        return self.runner.run(work)
+        # Not by a runner, which would set up signals each time.
+        return self.loop.run_until_complete(work)
 
     def answer(self, work: Coroutine[Any, Any, T]) -> T | MeshError:
         """What the store says, errors included."""
@@ -334,7 +330,7 @@ class BookingMachine(RuleBasedStateMachine):
             expected = "ALREADY_SHUT"
         else:
             expected = "done" if self.model.fits(shut=[claim]) else "ROOM_SOLD"
-        answer = self.answer(self.rooms.shut(self.order(), claim.room, span, forced=False))
+        answer = self.answer(self.room_store.shut(self.order(), claim.room, span, forced=False))
         assert _reason(answer) == expected
         if not isinstance(answer, Shut):
             return multiple()
@@ -344,13 +340,13 @@ class BookingMachine(RuleBasedStateMachine):
     @rule(one=closures)
     def reopen(self, one: UUID) -> None:
         """A room is sold again, however often it is said."""
-        self.run(self.rooms.reopen(self.order(), one))
+        self.run(self.room_store.reopen(self.order(), one))
         self.model.shut.pop(one, None)
 
     @rule()
     def assign(self) -> None:
         """Everybody has a room, so nobody moves."""
-        done = self.run(self.rooms.assign_rooms(self.order(), ()))
+        done = self.run(self.room_store.assign_rooms(self.order(), ()))
         assert (done.moves, done.without) == ([], [])
 
     @rule(

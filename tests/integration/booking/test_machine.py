@@ -9,51 +9,70 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from collections.abc import Awaitable, Callable
 
 import asyncpg
 import pytest
 import uvloop
 from hypothesis import HealthCheck, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
+from prometheus_client import CollectorRegistry
 
 from meshkit.postgres import Postgres
 from sandbox.databases import DatabaseUrls
+from services.booking.metrics import BookingMetrics
+from services.booking.rooms.store import RoomStore
+from services.booking.store import BookingStore
 from tests.integration.booking.hotel import assert_consistent
 from tests.integration.booking.machine import BookingMachine
+from tests.integration.booking.searching import Searches
 
 SEED = 39032796
-SHORT = (200, 50)
+EXAMPLES, STEPS = 200, 50
 
 
 @pytest.mark.parametrize(
-    ("examples", "steps"),
-    [SHORT, *(pytest.param(2_000, 50, marks=pytest.mark.soak, id=f"soak-{n}") for n in range(10))],
+    "rounds", [1, *(pytest.param(10, marks=pytest.mark.soak, id=f"soak-{n}") for n in range(10))]
 )
-def test_the_hotel_is_its_model(database: DatabaseUrls, examples: int, steps: int) -> None:
+async def test_the_hotel_is_its_model(
+    service_database: Callable[[str], Awaitable[DatabaseUrls]], rounds: int
+) -> None:
     # The soak looks elsewhere each time; what runs before a change lands does not change by itself.
-    chosen = random.randrange(2**32) if examples > SHORT[0] else SEED
-    number = int(os.environ.get("CONSERJE_TEST_SEED") or chosen)
-    print(f"CONSERJE_TEST_SEED={number}")
+    chosen = random.randrange(2**32) if rounds > 1 else SEED
+    first = int(os.environ.get("CONSERJE_TEST_SEED") or chosen)
+    print(f"CONSERJE_TEST_SEED={first}")
+    for number in range(first, first + rounds):
+        # Hotels stay, and sweeping looks at all there are: each round has a database of its own.
+        database = await service_database("booking")
+        await asyncio.to_thread(_play, database, number)
+
+
+def _play(database: DatabaseUrls, number: int) -> None:
+    """A round: so many hotels, one after another, by one seed."""
+    # Nothing is lost here when Postgres dies, and nobody waits for its disk.
+    in_a_hurry = "?synchronous_commit=off"
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        BookingMachine.runner = runner
-        # Nothing is lost here when Postgres dies, and nobody waits for its disk.
-        in_a_hurry = "?synchronous_commit=off"
-        BookingMachine.sql = runner.run(asyncpg.connect(database.owner_url + in_a_hurry))
-        BookingMachine.pool = runner.run(_pool(database.app_url + in_a_hurry))
+        BookingMachine.loop = runner.get_loop()
+        sql = BookingMachine.sql = runner.run(asyncpg.connect(database.owner_url + in_a_hurry))
+        pool = runner.run(_pool(database.app_url + in_a_hurry))
+        metrics = BookingMetrics(CollectorRegistry())
+        BookingMachine.store = BookingStore(pool, metrics)
+        BookingMachine.room_store = RoomStore(pool, metrics)
+        BookingMachine.searches = Searches(pool, metrics)
         run_state_machine_as_test(
             seed(number)(BookingMachine),
             settings=settings(
-                max_examples=examples,
-                stateful_step_count=steps,
+                max_examples=EXAMPLES,
+                stateful_step_count=STEPS,
                 deadline=None,
                 database=None,
                 suppress_health_check=list(HealthCheck),
             ),
         )
         # Counters equal the ledger and the audit explains it, of all the hotels there were.
-        runner.run(assert_consistent(BookingMachine.sql))
-        runner.run(BookingMachine.pool.close())
-        runner.run(BookingMachine.sql.close())
+        runner.run(assert_consistent(sql))
+        runner.run(pool.close())
+        runner.run(sql.close())
 
 
 async def _pool(url: str) -> Postgres:
