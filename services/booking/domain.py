@@ -92,6 +92,13 @@ class Quote:
     rate_plan_id: str = ""
     """Empty: the standard plan."""
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.nightly_prices, self.currency_code, self.total_price, self.rate_plan_id))
+
     @cached_property
     def total_price(self) -> Decimal:
         """What the guest pays for one room: its nights, and what is not included in them."""

@@ -75,6 +75,11 @@ class BookingMetrics:
             "Hotels whose prices the process keeps; the most is 2,000.",
             registry=registry,
         )
+        self.quotes = Gauge(
+            "booking_quotes",
+            "Quotes that the process keeps, since nightly prices repeat; the most is 8,192.",
+            registry=registry,
+        )
         self.pages_read = Counter(
             "booking_price_pages_read",
             "Hotels whose prices were read, because they were not kept or are others now.",

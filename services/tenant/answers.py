@@ -1,8 +1,8 @@
 """Answers about numbers and hotels, kept as the bytes that go over the wire.
 
 Making a message takes ten times as long as putting its bytes into place, and a hundred thousand
-messages take ten times the memory. Protobuf lets fields be written one after the other: so an
-answer is its number's bytes and those of its snapshot's `as_of`.
+messages take ten times the memory. So an answer is its number's bytes and those of its snapshot's
+`as_of`.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from conserje.tenant.v1.tenant_service_pb2 import (
 )
 from google.rpc.status_pb2 import Status
 
+from meshkit.parts import BatchOf
 from services.tenant.domain import Number, Snapshot
 
 MOST_ANSWERS = 100_000
 """Some 70 MB."""
-_FIELD_1 = b"\x0a"
-"""`BatchResolveTenantsResponse.results` and `ResolveTenantResult.value`, before their lengths."""
+_BATCH = BatchOf(BatchResolveTenantsResponse, ResolveTenantResult)
 
 
 @dataclass(slots=True)
@@ -59,9 +59,7 @@ class Answers:
         """The same as the bytes of one of the `results` of a batch."""
         answer = self._answer(number, snapshot)
         if answer.of is not snapshot:
-            value = answer.without_as_of + self._as_of
-            result = _FIELD_1 + _length(value) + value
-            answer.of, answer.result = snapshot, _FIELD_1 + _length(result) + result
+            answer.of, answer.result = snapshot, _BATCH.result(answer.without_as_of + self._as_of)
         return answer.result
 
     def _answer(self, number: Number, snapshot: Snapshot) -> _Answer:
@@ -81,8 +79,7 @@ class Answers:
 
 def to_batch(outcomes: Sequence[bytes | Status]) -> BatchResolveTenantsResponse:
     """The answer to a batch."""
-    parts = (one if isinstance(one, bytes) else _error(one) for one in outcomes)
-    return BatchResolveTenantsResponse.FromString(b"".join(parts))
+    return _BATCH.response(outcomes)
 
 
 def to_record(number: Number) -> RoutingRecord:
@@ -113,26 +110,3 @@ def _without_as_of(number: Number) -> bytes:
     if number.until_time is not None:
         response.until_time.FromDatetime(number.until_time)
     return response.SerializeToString()
-
-
-def _error(error: Status) -> bytes:
-    return BatchResolveTenantsResponse(
-        results=[ResolveTenantResult(error=error)]
-    ).SerializeToString()
-
-
-def _length(content: bytes) -> bytes:
-    length = len(content)
-    return _LENGTHS[length] if length < len(_LENGTHS) else _varint(length)
-
-
-def _varint(number: int) -> bytes:
-    encoded = bytearray()
-    while number > 0x7F:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    encoded.append(number)
-    return bytes(encoded)
-
-
-_LENGTHS = [_varint(length) for length in range(1024)]

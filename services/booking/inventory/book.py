@@ -6,16 +6,19 @@ property, under the lock on the room type that an import takes as well.
 
 from __future__ import annotations
 
+import datetime as dt
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from meshkit.postgres import Postgres
-from services.booking.domain import refusal
+from services.booking.domain import Quote, Stay, refusal
 from services.booking.inventory.catalogue import STANDARD
 from services.booking.inventory.domain import Inventory
-from services.booking.inventory.pricing import Rate
+from services.booking.inventory.policy import Charges, Policy, charges, policy
+from services.booking.inventory.pricing import MOST_QUOTES, Rate, quotes_kept
 from services.booking.inventory.rates import NightlyPrices
 from services.booking.inventory.store import SELECT_INVENTORY, Stored, stored_of
 from services.booking.metrics import BookingMetrics
@@ -59,11 +62,22 @@ class Page:
         plan = self.inventory.house.plan(rate_plan_id)
         return self.inventory.terms if plan is None or plan.terms is None else plan.terms
 
+    def policy(self, quote: Quote, stay: Stay, now: dt.datetime) -> Policy:
+        """What is told to who books a stay for that now."""
+        charged = _charges(self, quote)
+        zone = self.inventory.time_zone
+        return policy(self.terms(quote.rate_plan_id), charged, stay, zone, now)
+
     def terms_json(self, rate_plan_id: str) -> str:
         """The same, as rows keep them."""
         if rate_plan_id not in self._terms:
             self._terms[rate_plan_id] = terms_to_json(self.terms(rate_plan_id))
         return self._terms[rate_plan_id]
+
+
+@lru_cache(maxsize=MOST_QUOTES)
+def _charges(page: Page, quote: Quote) -> Charges:
+    return charges(page.terms(quote.rate_plan_id), quote)
 
 
 class PriceBook:
@@ -76,6 +90,7 @@ class PriceBook:
         self._metrics = metrics
         self._most = most
         self._pages: OrderedDict[str, Page] = OrderedDict()
+        metrics.quotes.set_function(quotes_kept)
 
     async def pages(
         self, tenant_ids: Iterable[str], versions: Mapping[str, int] | None = None

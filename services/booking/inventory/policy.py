@@ -30,24 +30,41 @@ class Policy:
     """Earliest first; what begins in the past begins at once. Before the first, free."""
 
 
-def policy(terms: Terms, quote: Quote, stay: Stay, time_zone: str, now: dt.datetime) -> Policy:
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """What terms charge for a quote, whenever the stay is."""
+
+    deposit: Decimal
+    penalties: Sequence[tuple[dt.timedelta, Decimal]]
+    """How long before the arrival cancelling begins to cost so much; earliest first."""
+
+
+def charges(terms: Terms, quote: Quote) -> Charges:
+    """What the terms charge for a quote."""
+    steps = sorted(terms.cancellation, key=lambda step: -step.hours_before)
+    penalties = [
+        (dt.timedelta(hours=one.hours_before), _charge(one.penalty, quote)) for one in steps
+    ]
+    return Charges(_charge(terms.deposit, quote), penalties)
+
+
+def policy(terms: Terms, charged: Charges, stay: Stay, time_zone: str, now: dt.datetime) -> Policy:
     """What the terms mean for a stay that is booked now.
 
     The deposit is due as `reservations.domain.opened` decides it.
     """
     arrival = local(stay.check_in, terms.check_in, time_zone)
-    deposit = _charge(terms.deposit, quote)
-    due = min(now + dt.timedelta(hours=terms.deposit_hours), max(arrival, now))
-    steps = sorted(terms.cancellation, key=lambda step: -step.hours_before)
+    due = None
+    if charged.deposit:
+        due = min(now + dt.timedelta(hours=terms.deposit_hours), max(arrival, now))
     costs = [
-        CancellationCost(
-            max(now, arrival - dt.timedelta(hours=step.hours_before)), _charge(step.penalty, quote)
-        )
-        for step in steps
+        CancellationCost(max(now, arrival - before), penalty)
+        for before, penalty in charged.penalties
     ]
     # Of steps that have begun, the last one holds.
-    begun = sum(one.start == now for one in costs)
-    return Policy(deposit, due if deposit else None, costs[max(begun - 1, 0) :])
+    while len(costs) > 1 and costs[1].start == now:
+        del costs[0]
+    return Policy(charged.deposit, due, costs)
 
 
 def _charge(charge: Charge, quote: Quote) -> Decimal:

@@ -17,6 +17,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from meshkit.dates import nights
@@ -27,6 +28,8 @@ from services.booking.inventory.rates import NightlyPrices, price_on
 from services.booking.reservations.terms import rounded
 
 HUNDRED, ZERO = Decimal(100), Decimal()
+MOST_QUOTES = 8192
+"""A quote of three nights with two lines is about 1 kB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +61,20 @@ class Rate:
         self, stay: Stay, guests: Guests, agreed: Mapping[dt.date, Decimal] | None = None
     ) -> Quote:
         """What the stay costs, which has to be on sale; nights that are `agreed` cost that."""
+        prices = self._nightly.between(stay.check_in, stay.night_count)
         supplement = self._supplement(guests)
-        found = self._nightly.between(stay.check_in, stay.night_count)
-        prices = [price if price is None else price + supplement for price in found]
+        if supplement:
+            prices = [price if price is None else price + supplement for price in prices]
         if agreed:
             for place, night in enumerate(nights(stay.check_in, stay.check_out)):
                 prices[place] = agreed.get(night, prices[place])
-        sold = tuple(price for price in prices if price is not None)
-        assert len(sold) == len(prices), "only what is on sale has a price"
+        return _quote(self, tuple(prices), guests.adult_count, guests.child_count)
+
+    def quote_at(self, prices: tuple[Decimal, ...], guests: Guests) -> Quote:
+        """What nights at these prices cost, supplements included."""
         currency = self._inventory.currency_code
-        lines = _lines(self._inventory.house.levies, sold, guests, self._whole, currency)
-        return Quote(sold, currency, lines, self._plan)
+        lines = _lines(self._inventory.house.levies, prices, guests, self._whole, currency)
+        return Quote(prices, currency, lines, self._plan)
 
     def why_not(
         self, stay: Stay, guests: Guests, agreed: Mapping[dt.date, Decimal] | None = None
@@ -96,6 +102,8 @@ class Rate:
 
     def notice_days(self, check_in: dt.date) -> int:
         """How many days before the arrival the stay has to be booked."""
+        if not self._restrictions:
+            return 0
         return max((one.min_notice_days for one in self._named(check_in)), default=0)
 
     def _broken(self, stay: Stay, fixed: Mapping[dt.date, Decimal]) -> Iterator[Refused]:
@@ -136,6 +144,25 @@ class Rate:
         details = self._kind.details
         adults = details.adult_supplements.get(guests.adult_count, Decimal())
         return adults + details.child_supplement * guests.child_count
+
+
+@lru_cache(maxsize=MOST_QUOTES)
+def _quote(rate: Rate, prices: tuple[Decimal | None, ...], adults: int, children: int) -> Quote:
+    """Nightly prices repeat from stay to stay, and so do quotes."""
+    sold = tuple(price for price in prices if price is not None)
+    assert len(sold) == len(prices), "only what is on sale has a price"
+    return _known(rate.quote_at(sold, Guests(adults, children)))
+
+
+@lru_cache(maxsize=MOST_QUOTES)
+def _known(quote: Quote) -> Quote:
+    """The first of equal quotes, so that what is made of one is soon found."""
+    return quote
+
+
+def quotes_kept() -> int:
+    """How many quotes are there to be found again."""
+    return _quote.cache_info().currsize
 
 
 def _nightly(kind: SoldType, rate_plan_id: str) -> NightlyPrices:

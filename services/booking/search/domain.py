@@ -14,7 +14,7 @@ from services.booking.domain import Guests, Quote, Stay, refusal
 from services.booking.inventory.book import Page
 from services.booking.inventory.catalogue import STANDARD
 from services.booking.inventory.domain import SoldType
-from services.booking.inventory.policy import Policy, policy
+from services.booking.inventory.policy import Policy
 from services.booking.inventory.pricing import Rate, Refused
 
 ALTERNATIVE_DAYS = 7
@@ -147,9 +147,7 @@ def _plan_offer(
     if not rate.prices(stay):
         return PlanOffer(plan, None, None, refused)
     quote = rate.quote(stay, guests)
-    zone = page.inventory.time_zone
-    told = policy(page.terms(plan), quote, stay, zone, counters.as_of)
-    return PlanOffer(plan, quote, told, refused)
+    return PlanOffer(plan, quote, page.policy(quote, stay, counters.as_of), refused)
 
 
 def _refused(

@@ -17,8 +17,9 @@ from conserje.booking.v1.booking_service_pb2 import (
 )
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceServicer
 
-from meshkit.batch import serve_batch, to_results
+from meshkit.batch import serve_batch
 from meshkit.errors import MeshError
+from meshkit.parts import BatchOf
 from services.booking import wire
 from services.booking.cache import AvailabilityCache
 from services.booking.domain import Guests, Stay
@@ -31,6 +32,7 @@ from services.booking.search.store import Asked
 from services.booking.search.wire import from_availability
 
 DOMAIN = "booking.conserje"
+_BATCH = BatchOf(BatchSearchAvailabilityResponse, SearchAvailabilityResult)
 MOST_ANSWERS = 4096
 """An answer about five room types is about 3 kB."""
 
@@ -51,7 +53,7 @@ class _Answer:
     """An answer, and what it is of."""
 
     inventory: Inventory
-    response: SearchAvailabilityResponse
+    response: bytes
 
 
 class SearchServicer(BookingServiceServicer):
@@ -72,20 +74,23 @@ class SearchServicer(BookingServiceServicer):
         (answer,) = await self._search([request])
         if isinstance(answer, MeshError):
             raise answer
-        return answer
+        return SearchAvailabilityResponse.FromString(answer)
 
     async def BatchSearchAvailability(
         self, request: BatchSearchAvailabilityRequest, context: Context
     ) -> BatchSearchAvailabilityResponse:
         """The same for many stays, read together."""
-        outcomes = await serve_batch(request, self._search, DOMAIN)
-        return BatchSearchAvailabilityResponse(
-            results=to_results(SearchAvailabilityResult, outcomes)
-        )
+        return _BATCH.response(await serve_batch(request, self._results, DOMAIN))
+
+    async def _results(
+        self, requests: Sequence[SearchAvailabilityRequest]
+    ) -> list[bytes | MeshError]:
+        answers = await self._search(requests)
+        return [one if isinstance(one, MeshError) else _BATCH.result(one) for one in answers]
 
     async def _search(
         self, requests: Sequence[SearchAvailabilityRequest]
-    ) -> list[SearchAvailabilityResponse | MeshError]:
+    ) -> list[bytes | MeshError]:
         """An answer for each request, in order; bad ones never reach the database."""
         asked = [_read(request) for request in requests]
         good = [(one.tenant_id, one.stay) for one in asked if isinstance(one, _Question)]
@@ -113,9 +118,7 @@ class SearchServicer(BookingServiceServicer):
         self._metrics.searches.labels("cached" if cached else "live").inc()
         return await self._overlay.seen(*asked, inventory), cached
 
-    def _answer(
-        self, asked: _Question, found: tuple[Seen, bool] | MeshError
-    ) -> SearchAvailabilityResponse | MeshError:
+    def _answer(self, asked: _Question, found: tuple[Seen, bool] | MeshError) -> bytes | MeshError:
         if isinstance(found, MeshError):
             return found
         seen, cached = found
@@ -137,7 +140,7 @@ def _same(one: Inventory, other: Inventory) -> bool:
     return one.page is other.page and one.counters is other.counters
 
 
-def _built(asked: _Question, seen: Seen, *, cached: bool) -> SearchAvailabilityResponse | MeshError:
+def _built(asked: _Question, seen: Seen, *, cached: bool) -> bytes | MeshError:
     try:
         availability = search(seen.inventory, asked.stay, asked.guests)
     except MeshError as refused:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import datetime as dt
+from decimal import Decimal
 from functools import lru_cache
 
 from conserje.booking.v1.booking_service_pb2 import SearchAvailabilityResponse
 from conserje.booking.v1.inventory_pb2 import Photo
-from conserje.booking.v1.lock_pb2 import QuoteLine as QuoteLineMessage
 from conserje.booking.v1.room_type_pb2 import (
     FRESHNESS_CACHED,
     FRESHNESS_LIVE,
     FRESHNESS_UNCONFIRMED,
     AlternativeStay,
+    CancellationCost,
     RateOffer,
     RoomTypeAvailability,
     UnavailableReason,
 )
 
 from meshkit.dates import from_date
+from meshkit.parts import embedding
+from services.booking.domain import Quote
 from services.booking.inventory.book import Page
 from services.booking.inventory.domain import Inventory as Sold
 from services.booking.inventory.policy import Policy
-from services.booking.inventory.pricing import Refused
+from services.booking.inventory.pricing import MOST_QUOTES, Refused
 from services.booking.search.domain import (
     Alternative,
     Availability,
@@ -29,50 +33,69 @@ from services.booking.search.domain import (
     Offer,
     PlanOffer,
 )
-from services.booking.wire import money, timestamp, write_quote
+from services.booking.wire import from_line, money, timestamp, write_quote
+
+_ROOM_TYPES = embedding(SearchAvailabilityResponse, "room_types")
+_OTHER_RATES = embedding(RoomTypeAvailability, "other_rates")
+
+
+class _PolicyFields:
+    """The fields of a message that tell a policy."""
+
+    def __init__(self, kind: type[RoomTypeAvailability | RateOffer]) -> None:
+        self._deposit = embedding(kind, "deposit")
+        self._due = embedding(kind, "deposit_due_time")
+        self._costs = embedding(kind, "cancellation_costs")
+
+    def written(self, policy: Policy, currency_code: str) -> list[bytes]:
+        """Their bytes."""
+        costs = policy.cancellation
+        parts = [self._costs(_cost(one.start, one.penalty, currency_code)) for one in costs]
+        if policy.deposit_due is not None:
+            parts.append(self._deposit(_money(policy.deposit, currency_code)))
+            parts.append(self._due(_timestamp(policy.deposit_due)))
+        return parts
+
+
+_OF_TYPE, _OF_PLAN = _PolicyFields(RoomTypeAvailability), _PolicyFields(RateOffer)
 
 
 def from_availability(
     availability: Availability, inventory: Inventory, *, cached: bool, unconfirmed: bool = False
-) -> SearchAvailabilityResponse:
-    """The answer to a search."""
+) -> bytes:
+    """The answer to a search, as the bytes of a `SearchAvailabilityResponse`."""
     response = SearchAvailabilityResponse(
         alternative_stays=[_from_alternative(one) for one in availability.alternatives],
         freshness=FRESHNESS_CACHED if cached else FRESHNESS_LIVE,
+        as_of=timestamp(inventory.counters.as_of),
     )
-    for one in availability.offers:
-        _write_offer(one, inventory.page, response.room_types.add())
     if unconfirmed:
         response.freshness = FRESHNESS_UNCONFIRMED
-    response.as_of.CopyFrom(timestamp(inventory.counters.as_of))
-    return response
+    offers = [_ROOM_TYPES(_from_offer(one, inventory.page)) for one in availability.offers]
+    return b"".join((*offers, response.SerializeToString()))
 
 
-def _write_offer(offer: Offer, page: Page, into: RoomTypeAvailability) -> None:
+def _from_offer(offer: Offer, page: Page) -> bytes:
+    """What is told of a type for every stay, at these prices, on these dates, and this time."""
     standard, sold = offer.standard, page.inventory
-    currency = sold.currency_code
-    into.CopyFrom(_room_type(page, offer.room_type.room_type_id))
-    into.free_count = offer.free_count
-    into.other_rates.extend(_from_plan(one, sold) for one in offer.others)
-    for line in offer.quote.lines:
-        message = into.lines.add()
-        message.CopyFrom(_levy(page, line.levy_id))
-        message.amount.CopyFrom(money(line.amount, currency))
-    into.nightly_prices.extend(money(one, currency) for one in offer.quote.nightly_prices)
-    into.total_price.CopyFrom(money(offer.quote.total_price, currency))
+    rest = RoomTypeAvailability(free_count=offer.free_count)
     if standard.refused is not None:
-        into.unavailable_reason = _reason(standard.refused)
-        into.required_night_count = standard.refused.facts.get("nights", 0)
-        into.required_notice_days = standard.refused.facts.get("days", 0)
-    if standard.policy is not None:
-        _write_policy(standard.policy, currency, into)
+        rest.unavailable_reason = _reason(standard.refused)
+        rest.required_night_count = standard.refused.facts.get("nights", 0)
+        rest.required_notice_days = standard.refused.facts.get("days", 0)
     if offer.nearest is not None:
-        into.nearest_stay.CopyFrom(_from_alternative(offer.nearest))
+        rest.nearest_stay.CopyFrom(_from_alternative(offer.nearest))
+    parts = [_room_type(page, offer.room_type.room_type_id), rest.SerializeToString()]
+    if standard.quote is not None:
+        parts.append(_from_quote(standard.quote))
+    if standard.policy is not None:
+        parts += _OF_TYPE.written(standard.policy, sold.currency_code)
+    parts += [_OTHER_RATES(_from_plan(one, sold)) for one in offer.others]
+    return b"".join(parts)
 
 
 @lru_cache(maxsize=4096)
-def _room_type(page: Page, room_type_id: str) -> RoomTypeAvailability:
-    """What is told of a type for every stay, to be copied."""
+def _room_type(page: Page, room_type_id: str) -> bytes:
     kind = page.inventory.room_types[room_type_id]
     return RoomTypeAvailability(
         room_type_id=kind.room_type_id,
@@ -80,19 +103,37 @@ def _room_type(page: Page, room_type_id: str) -> RoomTypeAvailability:
         max_guest_count=kind.max_guest_count,
         descriptions=kind.details.descriptions,
         photos=[Photo(url=one.url, captions=one.captions) for one in kind.details.photos],
-    )
+    ).SerializeToString()
+
+
+@lru_cache(maxsize=MOST_QUOTES)
+def _from_quote(quote: Quote) -> bytes:
+    currency = quote.currency_code
+    return RoomTypeAvailability(
+        nightly_prices=[money(one, currency) for one in quote.nightly_prices],
+        total_price=money(quote.total_price, currency),
+        lines=[from_line(one, currency) for one in quote.lines],
+    ).SerializeToString()
 
 
 @lru_cache(maxsize=4096)
-def _levy(page: Page, levy_id: str) -> QuoteLineMessage:
-    """A tax or a fee without its amount, to be copied."""
-    levy = next(one for one in page.inventory.house.levies if one.levy_id == levy_id)
-    return QuoteLineMessage(
-        levy_id=levy_id, display_names=levy.display_names, included=levy.included
-    )
+def _money(amount: Decimal, currency_code: str) -> bytes:
+    return money(amount, currency_code).SerializeToString()
 
 
-def _from_plan(offer: PlanOffer, sold: Sold) -> RateOffer:
+@lru_cache(maxsize=4096)
+def _timestamp(instant: dt.datetime) -> bytes:
+    return timestamp(instant).SerializeToString()
+
+
+@lru_cache(maxsize=4096)
+def _cost(start: dt.datetime, penalty: Decimal, currency_code: str) -> bytes:
+    return CancellationCost(
+        start_time=timestamp(start), penalty=money(penalty, currency_code)
+    ).SerializeToString()
+
+
+def _from_plan(offer: PlanOffer, sold: Sold) -> bytes:
     message = RateOffer(rate_plan_id=offer.rate_plan_id)
     plan = sold.house.plan(offer.rate_plan_id)
     if plan is not None:
@@ -101,21 +142,10 @@ def _from_plan(offer: PlanOffer, sold: Sold) -> RateOffer:
         message.unavailable_reason = _reason(offer.refused)
     if offer.quote is not None:
         write_quote(offer.quote, message.quote)
+    parts = [message.SerializeToString()]
     if offer.policy is not None:
-        _write_policy(offer.policy, sold.currency_code, message)
-    return message
-
-
-def _write_policy(
-    policy: Policy, currency_code: str, into: RoomTypeAvailability | RateOffer
-) -> None:
-    if policy.deposit_due is not None:
-        into.deposit.CopyFrom(money(policy.deposit, currency_code))
-        into.deposit_due_time.CopyFrom(timestamp(policy.deposit_due))
-    for one in policy.cancellation:
-        cost = into.cancellation_costs.add()
-        cost.start_time.CopyFrom(timestamp(one.start))
-        cost.penalty.CopyFrom(money(one.penalty, currency_code))
+        parts += _OF_PLAN.written(offer.policy, sold.currency_code)
+    return b"".join(parts)
 
 
 def _reason(refused: Refused) -> UnavailableReason.ValueType:

@@ -23,8 +23,8 @@ from services.booking.inventory.catalogue import (
     TypeDetails,
 )
 from services.booking.inventory.domain import Inventory, SoldType
-from services.booking.inventory.policy import policy
-from services.booking.inventory.pricing import Rate
+from services.booking.inventory.policy import charges, policy
+from services.booking.inventory.pricing import MOST_QUOTES, Rate, quotes_kept
 from services.booking.inventory.rates import EVERY_DAY, NightlyPrices, PriceRule
 from services.booking.reservations.terms import CancellationStep, Charge, ChargeKind, Terms
 
@@ -270,16 +270,33 @@ def test_terms_are_told_in_money_and_dates() -> None:
     booked = Stay(dt.date(2026, 10, 26), dt.date(2026, 10, 28))
     quote = Quote((Decimal("99.95"), Decimal(100)), "EUR")
     now = dt.datetime(2026, 10, 20, 12, tzinfo=dt.UTC)
-    told = policy(terms, quote, booked, "Europe/Madrid", now)
+    told = policy(terms, charges(terms, quote), booked, "Europe/Madrid", now)
     assert (told.deposit, told.deposit_due) == (Decimal("59.99"), now + dt.timedelta(days=1))
     assert [(one.start, one.penalty) for one in told.cancellation] == [
         (dt.datetime(2026, 10, 24, 14, tzinfo=dt.UTC), Decimal("99.95")),
         (dt.datetime(2026, 10, 25, 14, tzinfo=dt.UTC), Decimal("199.95")),
     ]
     late = dt.datetime(2026, 10, 25, 20, tzinfo=dt.UTC)
-    told = policy(terms, quote, booked, "Europe/Madrid", late)
+    told = policy(terms, charges(terms, quote), booked, "Europe/Madrid", late)
     assert told.deposit_due == dt.datetime(2026, 10, 26, 14, tzinfo=dt.UTC)
     assert [(one.start, one.penalty) for one in told.cancellation] == [(late, Decimal("199.95"))]
+
+
+def test_equal_quotes_are_kept_once_and_no_more_of_them_than_is_allowed() -> None:
+    sold = rate(hotel())
+    assert sold.quote(stay(0), TWO) is sold.quote(stay(7), TWO)
+    assert sold.quote(stay(0), TWO) is rate(hotel()).quote(stay(0), TWO)
+    for price in range(MOST_QUOTES + 1):
+        fixed = {after(0): Decimal(price)}
+        assert sold.quote(stay(0, 1), TWO, fixed).total_price == price
+    assert quotes_kept() == MOST_QUOTES
+
+
+def test_what_is_charged_for_guests_is_theirs_alone() -> None:
+    """Quotes at the same nightly prices differ by who sleeps there."""
+    sold = rate(hotel(levy(Basis.PERSON_NIGHT, amount=Decimal(2), adults_only=True)))
+    asked = [Guests(2, 0), Guests(1, 1), Guests(2, 1), Guests(1, 0)]
+    assert [amounts(sold.quote(stay(), one)) for one in asked] == [["8"], ["4"], ["8"], ["4"]]
 
 
 CURRENCIES = st.sampled_from(["EUR", "JPY", "KWD"])
