@@ -33,6 +33,8 @@ MAX_NIGHTS = 90
 CODE_ALPHABET = "CDFGHJKMNPQRTVWXY34679"
 """No 0/O, 1/I/L, 2/Z, 5/S, 8/B, U/V to mistake for each other; no vowels to make words of."""
 CODE_LENGTH = 8
+MOST_QUOTES = 8192
+"""So many are kept, and what is made of them. One of three nights with two lines is about 1 kB."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import orjson
 
-from services.booking.domain import Quote, QuoteLine
+from services.booking.domain import MOST_QUOTES, Quote, QuoteLine
 
 
+@lru_cache(maxsize=MOST_QUOTES)
 def to_json(quote: Quote, terms: str) -> str:
     """For a row; `terms` are JSON as they were shown."""
     document: dict[str, Any] = {"terms": orjson.Fragment(terms)}

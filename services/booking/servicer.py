@@ -18,9 +18,10 @@ from conserje.booking.v1.booking_service_pb2 import (
 )
 
 from meshkit import deadlines, operators
-from meshkit.batch import serve_batch, to_results
+from meshkit.batch import serve_batch
 from meshkit.coalesce import Coalescer, CoalescerMetrics, Limits, Ticket
 from meshkit.errors import MeshError
+from meshkit.parts import BatchOf
 from services.booking import wire
 from services.booking.cache import AvailabilityCache
 from services.booking.domain import Lock, LockRequest, fingerprint
@@ -34,6 +35,7 @@ from services.booking.search.servicer import SearchServicer
 from services.booking.store import BookingStore
 
 DOMAIN = "booking.conserje"
+_BATCH = BatchOf(BatchAcquireLocksResponse, AcquireLockResult)
 TOGETHER = Limits(in_flight=2, batch_items=64)
 """More than two batches at once, or bigger ones, only wait for each other in the database."""
 LOCK_BYTES = 512
@@ -76,18 +78,17 @@ class BookingServicer(SearchServicer, LockServicer, ReservationServicer):
         # What takes long, and what an operator is named with, is nobody else's batch.
         if wanted.by_counters and operators.current() is None:
             lock = await self._together.submit(wanted, deadlines.bounded())
-            return wire.from_granted(lock)
+            return AcquireLockResponse.FromString(wire.from_granted(lock))
         (outcome,) = await self._decide([wanted])
         if isinstance(outcome, MeshError):
             raise outcome
-        return wire.from_granted(outcome)
+        return AcquireLockResponse.FromString(wire.from_granted(outcome))
 
     async def BatchAcquireLocks(
         self, request: BatchAcquireLocksRequest, context: Context
     ) -> BatchAcquireLocksResponse:
         """Decide many locks in one call of the database."""
-        outcomes = await serve_batch(request, self._acquire, DOMAIN)
-        return BatchAcquireLocksResponse(results=to_results(AcquireLockResult, outcomes))
+        return _BATCH.response(await serve_batch(request, self._acquire, DOMAIN))
 
     async def ReleaseLock(
         self, request: ReleaseLockRequest, context: Context
@@ -101,15 +102,16 @@ class BookingServicer(SearchServicer, LockServicer, ReservationServicer):
         await self._cache.outdate([request.tenant_id])
         return ReleaseLockResponse(lock=wire.from_lock(lock))
 
-    async def _acquire(
-        self, requests: Sequence[AcquireLockRequest]
-    ) -> list[AcquireLockResponse | MeshError]:
+    async def _acquire(self, requests: Sequence[AcquireLockRequest]) -> list[bytes | MeshError]:
         """An answer for each request, in order; bad ones never reach the database."""
         asked = await self._not_refused([_read(request) for request in requests])
         wanted = [one for one in asked if isinstance(one, LockRequest)]
         decided = iter(await self._decide(wanted) if wanted else ())
         answers = [one if isinstance(one, MeshError) else next(decided) for one in asked]
-        return [one if isinstance(one, MeshError) else wire.from_granted(one) for one in answers]
+        return [
+            one if isinstance(one, MeshError) else _BATCH.result(wire.from_granted(one))
+            for one in answers
+        ]
 
     async def _decide_together(
         self, tickets: Sequence[Ticket[LockRequest, Lock]], seconds: float

@@ -24,7 +24,9 @@ from google.type.money_pb2 import Money as MoneyMessage
 from meshkit.dates import from_date, to_date
 from meshkit.errors import InvalidArgument
 from meshkit.money import Money, from_proto, to_proto
+from meshkit.parts import embedding
 from services.booking.domain import (
+    MOST_QUOTES,
     Guests,
     Lock,
     LockRequest,
@@ -114,39 +116,81 @@ def to_id(text: str, unknown: str) -> UUID:
         raise refusal(unknown) from None
 
 
-def from_granted(lock: Lock) -> AcquireLockResponse:
-    """A lock for its owner: with the token."""
-    response = AcquireLockResponse(lock=from_lock(lock))
-    response.lock.owner_token = lock.owner_token
-    return response
+_LOCK = embedding(AcquireLockResponse, "lock")
+_CHECK_IN = embedding(LockMessage, "check_in_date")
+_CHECK_OUT = embedding(LockMessage, "check_out_date")
+_CREATE_TIME = embedding(LockMessage, "create_time")
+_EXPIRE_TIME = embedding(LockMessage, "expire_time")
+_QUOTE = embedding(LockMessage, "quote")
+_TOTAL_PRICE = embedding(LockMessage, "total_price")
+
+
+def from_granted(lock: Lock) -> bytes:
+    """A lock for its owner, with the token: the bytes of an `AcquireLockResponse`."""
+    return _LOCK(_lock_bytes(lock, lock.owner_token))
 
 
 def from_lock(lock: Lock) -> LockMessage:
     """A lock without its owner token."""
-    message = LockMessage(
+    return LockMessage.FromString(_lock_bytes(lock, ""))
+
+
+def _lock_bytes(lock: Lock, owner_token: str) -> bytes:
+    """What locks have in common is not made again: dates, times and prices repeat."""
+    own = LockMessage(
         lock_id=str(lock.lock_id),
         tenant_id=lock.tenant_id,
         room_type_id=lock.room_type_id,
         guest_id=lock.guest_id,
         state=LOCK_STATES[lock.state],
+        owner_token=owner_token,
         fencing_number=lock.fencing_number,
         room_id=lock.room_id,
     )
-    from_date(lock.stay.check_in, message.check_in_date)
-    from_date(lock.stay.check_out, message.check_out_date)
-    message.create_time.CopyFrom(timestamp(lock.create_time))
-    message.expire_time.CopyFrom(timestamp(lock.expire_time))
-    write_quote(lock.quote, message.quote)
     for room in lock.other_rooms:
-        added = message.other_rooms.add(
+        added = own.other_rooms.add(
             room_type_id=room.room_type_id,
             adult_count=room.guests.adult_count,
             child_count=room.guests.child_count,
             room_id=room.room_id,
         )
         write_quote(room.quote, added.quote)
-    message.total_price.CopyFrom(money(lock.total_price, lock.quote.currency_code))
-    return message
+    return b"".join(
+        (
+            own.SerializeToString(),
+            _CHECK_IN(date_bytes(lock.stay.check_in)),
+            _CHECK_OUT(date_bytes(lock.stay.check_out)),
+            _CREATE_TIME(timestamp_bytes(lock.create_time)),
+            _EXPIRE_TIME(timestamp_bytes(lock.expire_time)),
+            _QUOTE(_quote_bytes(lock.quote)),
+            _TOTAL_PRICE(money_bytes(lock.total_price, lock.quote.currency_code)),
+        )
+    )
+
+
+@lru_cache(maxsize=4096)
+def date_bytes(day: dt.date) -> bytes:
+    """A day, to be put into place."""
+    return from_date(day).SerializeToString()
+
+
+@lru_cache(maxsize=4096)
+def timestamp_bytes(instant: dt.datetime) -> bytes:
+    """An instant, to be put into place."""
+    return timestamp(instant).SerializeToString()
+
+
+@lru_cache(maxsize=4096)
+def money_bytes(amount: Decimal, currency_code: str) -> bytes:
+    """An amount, to be put into place."""
+    return money(amount, currency_code).SerializeToString()
+
+
+@lru_cache(maxsize=MOST_QUOTES)
+def _quote_bytes(quote: Quote) -> bytes:
+    message = QuoteMessage()
+    write_quote(quote, message)
+    return message.SerializeToString()
 
 
 @lru_cache(maxsize=4096)

@@ -14,11 +14,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from meshkit.postgres import Postgres
-from services.booking.domain import Quote, Stay, refusal
+from services.booking.domain import MOST_QUOTES, Quote, Stay, refusal
 from services.booking.inventory.catalogue import STANDARD
 from services.booking.inventory.domain import Inventory
 from services.booking.inventory.policy import Charges, Policy, charges, policy
-from services.booking.inventory.pricing import MOST_QUOTES, Rate, quotes_kept
+from services.booking.inventory.pricing import Rate, quotes_kept
 from services.booking.inventory.rates import NightlyPrices
 from services.booking.inventory.store import SELECT_INVENTORY, Stored, stored_of
 from services.booking.metrics import BookingMetrics

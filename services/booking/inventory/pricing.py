@@ -21,15 +21,13 @@ from functools import lru_cache
 from typing import Any
 
 from meshkit.dates import nights
-from services.booking.domain import Guests, Quote, QuoteLine, Stay
+from services.booking.domain import MOST_QUOTES, Guests, Quote, QuoteLine, Stay
 from services.booking.inventory.catalogue import STANDARD, Basis, Levy, Restriction
 from services.booking.inventory.domain import Inventory, SoldType
 from services.booking.inventory.rates import NightlyPrices, price_on
 from services.booking.reservations.terms import rounded
 
 HUNDRED, ZERO = Decimal(100), Decimal()
-MOST_QUOTES = 8192
-"""A quote of three nights with two lines is about 1 kB."""
 
 
 @dataclass(frozen=True, slots=True)

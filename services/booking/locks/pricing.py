@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ import orjson
 from meshkit.errors import FailedPrecondition, NotFound
 from meshkit.money import Money
 from services.booking import quotes
-from services.booking.domain import LockRequest, Quote, refusal
+from services.booking.domain import MOST_QUOTES, LockRequest, Quote, refusal
 from services.booking.inventory.book import Page
 from services.booking.inventory.pricing import Rate
 
@@ -69,9 +70,11 @@ def _priced(request: LockRequest, page: Page, rate: Rate) -> Priced:
 
 def refuse_dearer(accepted: Money | None, quotes: Sequence[Quote]) -> None:
     """Raises `PRICE_CHANGED` when rooms cost more than was agreed to for all of them."""
+    if accepted is None:
+        return
     total = sum((one.total_price for one in quotes), Decimal())
     currency = quotes[0].currency_code
-    if accepted is None or (accepted.currency == currency and accepted.amount >= total):
+    if accepted.currency == currency and accepted.amount >= total:
         return
     raise refusal(PRICE_CHANGED, {"total_price": total, "currency_code": currency})
 
@@ -83,11 +86,12 @@ def price_columns(found: Sequence[Priced]) -> tuple[list[Any], ...]:
         [one.reason for one in found],
         [orjson.dumps(one.facts, default=str).decode() if one.facts else "{}" for one in found],
         [one.notice_days for one in found],
-        [_array(one.quote) for one in found],
+        [_array(one.quote) if one.quote else "{}" for one in found],
         [one.row for one in found],
     )
 
 
-def _array(quote: Quote | None) -> str:
+@lru_cache(maxsize=MOST_QUOTES)
+def _array(quote: Quote) -> str:
     """The nightly prices as Postgres writes an array."""
-    return f"{{{','.join(map(str, quote.nightly_prices))}}}" if quote else "{}"
+    return f"{{{','.join(map(str, quote.nightly_prices))}}}"

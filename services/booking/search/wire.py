@@ -21,11 +21,11 @@ from conserje.booking.v1.room_type_pb2 import (
 
 from meshkit.dates import from_date
 from meshkit.parts import embedding
-from services.booking.domain import Quote
+from services.booking.domain import MOST_QUOTES, Quote
 from services.booking.inventory.book import Page
 from services.booking.inventory.domain import Inventory as Sold
 from services.booking.inventory.policy import Policy
-from services.booking.inventory.pricing import MOST_QUOTES, Refused
+from services.booking.inventory.pricing import Refused
 from services.booking.search.domain import (
     Alternative,
     Availability,
@@ -33,7 +33,14 @@ from services.booking.search.domain import (
     Offer,
     PlanOffer,
 )
-from services.booking.wire import from_line, money, timestamp, write_quote
+from services.booking.wire import (
+    from_line,
+    money,
+    money_bytes,
+    timestamp,
+    timestamp_bytes,
+    write_quote,
+)
 
 _ROOM_TYPES = embedding(SearchAvailabilityResponse, "room_types")
 _OTHER_RATES = embedding(RoomTypeAvailability, "other_rates")
@@ -52,8 +59,8 @@ class _PolicyFields:
         costs = policy.cancellation
         parts = [self._costs(_cost(one.start, one.penalty, currency_code)) for one in costs]
         if policy.deposit_due is not None:
-            parts.append(self._deposit(_money(policy.deposit, currency_code)))
-            parts.append(self._due(_timestamp(policy.deposit_due)))
+            parts.append(self._deposit(money_bytes(policy.deposit, currency_code)))
+            parts.append(self._due(timestamp_bytes(policy.deposit_due)))
         return parts
 
 
@@ -114,16 +121,6 @@ def _from_quote(quote: Quote) -> bytes:
         total_price=money(quote.total_price, currency),
         lines=[from_line(one, currency) for one in quote.lines],
     ).SerializeToString()
-
-
-@lru_cache(maxsize=4096)
-def _money(amount: Decimal, currency_code: str) -> bytes:
-    return money(amount, currency_code).SerializeToString()
-
-
-@lru_cache(maxsize=4096)
-def _timestamp(instant: dt.datetime) -> bytes:
-    return timestamp(instant).SerializeToString()
 
 
 @lru_cache(maxsize=4096)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshkit.money import Money, minor_digits
-from services.booking.domain import Guests, Quote, Stay
+from services.booking.domain import MOST_QUOTES, Guests, Quote, Stay
 from services.booking.inventory.catalogue import (
     Basis,
     House,
@@ -24,7 +24,7 @@ from services.booking.inventory.catalogue import (
 )
 from services.booking.inventory.domain import Inventory, SoldType
 from services.booking.inventory.policy import charges, policy
-from services.booking.inventory.pricing import MOST_QUOTES, Rate, quotes_kept
+from services.booking.inventory.pricing import Rate, quotes_kept
 from services.booking.inventory.rates import EVERY_DAY, NightlyPrices, PriceRule
 from services.booking.reservations.terms import CancellationStep, Charge, ChargeKind, Terms
 
