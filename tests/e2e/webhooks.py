@@ -10,15 +10,16 @@ import asyncpg
 from conserje.messaging.v1.event_pb2 import InboundEvent
 
 from sandbox.mesh import Mesh
+from services.messaging.store.archive import Archived
 from tests import bodies
+from tests.integration.messaging.test_archive import SELECT as ARCHIVED
+from tests.integration.messaging.test_archive import sealer
 from tests.unit.gateway.expectations import payload_of
 
-# An event is kept with what it is about: a message or an update, a status, or what nobody owns.
-STORED = """
-SELECT event FROM inbox
-UNION ALL SELECT event FROM delivery_status
-UNION ALL SELECT q.event FROM quarantine q
-WHERE NOT EXISTS (SELECT FROM inbox i WHERE i.inbox_id = q.inbox_id)
+# What could not be stored as what it is, and so is in no archive.
+ASIDE = """
+SELECT q.event FROM quarantine q
+WHERE NOT EXISTS (SELECT FROM archive a WHERE a.inbox_id = q.inbox_id)
 """
 
 
@@ -36,12 +37,16 @@ async def post(mesh: Mesh, data: bytes, signature: str | None = None) -> int:
 
 
 async def stored(mesh: Mesh) -> list[InboundEvent]:
-    """Every event that is kept, wherever it is kept."""
+    """Every event that is kept: words go from the inbox with their step, the archive has all."""
     connection = await asyncpg.connect(mesh.databases["messaging"].owner_url)
     try:
-        return [InboundEvent.FromString(row["event"]) for row in await connection.fetch(STORED)]
+        archived = [Archived(**dict(row)) for row in await connection.fetch(ARCHIVED)]
+        kept = [row["event"] for row in await connection.fetch(ASIDE)]
     finally:
         await connection.close()
+    keys = sealer(mesh.wiring.keys["messaging"])
+    kept += [keys.open(item) for item in archived]
+    return [InboundEvent.FromString(event) for event in kept]
 
 
 async def stored_payloads(mesh: Mesh) -> Counter[str]:

@@ -96,7 +96,7 @@ RETURNING m.mailbox_id
 """
 
 DROP_DEAD_LETTER = """
-UPDATE inbox SET drop_time = now()
+UPDATE inbox SET drop_time = now(), event = ''
 WHERE tenant_id = $1 AND inbox_id = $2 AND state = 'DEAD' AND drop_time IS NULL
 RETURNING inbox_id
 """

@@ -161,6 +161,7 @@ async def test_a_dead_letter_that_is_dropped_is_never_answered(
     assert refused.value.code() is grpc.StatusCode.NOT_FOUND
     await mesh.until_quiet()
     assert len(mesh.graph.accepted) == 1
+    assert await mesh.admin.fetchval("SELECT event FROM inbox WHERE state = 'DEAD'") == b""
 
 
 async def test_another_hotels_dead_letter_is_unknown(mesh: Mesh, poison: list[str]) -> None:

@@ -104,7 +104,7 @@ async def test_a_guest_is_erased_from_every_table_and_the_others_are_not(
 ) -> None:
     stub = await mesh.start(keys_folder=keys)
     await talk(mesh, stub)
-    assert {"public.inbox", "public.mailbox"} <= await tells(mesh, WORDS, PHONE, USER)
+    assert {"public.mailbox", "public.mailbox_alias"} <= await tells(mesh, WORDS, PHONE, USER)
     box = await mesh.admin.fetchval(
         "SELECT mailbox_id FROM mailbox_alias WHERE alias = $1", f"u:{USER}".encode()
     )
