@@ -17,7 +17,7 @@ import socket
 import tempfile
 import time
 from pathlib import Path
-from typing import IO
+from typing import IO, ClassVar
 
 import psutil
 
@@ -82,49 +82,82 @@ def _hold(folder: Path, server: str) -> IO[str]:
     return lock
 
 
-class EmbeddedPostgres:
+class _Server:
+    """A server that runs as our child; its folder is held meanwhile."""
+
+    _name: ClassVar[str]
+    _stop_signal: ClassVar[signal.Signals]
+
+    def __init__(self, data_dir: Path, port: int) -> None:
+        self._wanted_port = port
+        self.port = port
+        self._home = data_dir.resolve()
+        self._process: ServerProcess | None = None
+        self._lock: IO[str] | None = None
+        self._password = ""
+
+    def start(self) -> None:
+        """Start and return when it answers; raise `SandboxError` when that fails."""
+        self._home = self._made_home()
+        self._lock = _hold(self._home, self._name)
+        try:
+            self._password = _secret(self._home / "password")
+            self._begin()
+        except BaseException:
+            self._release()
+            raise
+
+    def stop(self) -> None:
+        """Shut down fast: sessions are ended, and what the server keeps is on disk."""
+        self._end(self._stop_signal)
+
+    def kill(self) -> None:
+        """Die as in a power cut; the next start recovers what is on disk."""
+        self._end(signal.SIGKILL)
+
+    @property
+    def running(self) -> bool:
+        """Whether it is there: started, not stopped, not ended by itself."""
+        return self._process is not None and not self._process.ended()
+
+    @property
+    def pid(self) -> int:
+        """The server's process id, 0 when it does not run."""
+        return self._process.pid if self._process is not None else 0
+
+    def _made_home(self) -> Path:
+        self._home.mkdir(parents=True, exist_ok=True)
+        return self._home
+
+    def _begin(self) -> None:
+        raise NotImplementedError
+
+    def _end(self, how: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.end(how, STOP_SECONDS)
+        self._release()
+
+    def _release(self) -> None:
+        self._process = None
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+
+class EmbeddedPostgres(_Server):
     """PostgreSQL 16 on 127.0.0.1, durable, with a password; data and log live in `data_dir`.
 
     As root, with a `data_dir` that the unprivileged account cannot reach (a
     home of mode 0700), the data goes to `/var/tmp/conserje-<hash>` instead.
     """
 
+    _name = "Postgres"
+    _stop_signal = signal.SIGINT
+
     def __init__(self, data_dir: Path, port: int = 0) -> None:
-        self._wanted_port = port
-        self.port = port
-        self._data_dir = data_dir.resolve()
+        super().__init__(data_dir, port)
+        self._data_dir = self._home
         self._account = Account.unprivileged()
-        self._process: ServerProcess | None = None
-        self._lock: IO[str] | None = None
-        self._home = self._data_dir
-        self._password = ""
-
-    def start(self) -> None:
-        """Start and return when connections are accepted; raise `SandboxError` when that fails."""
-        self._home = self._reachable_home()
-        self._lock = _hold(self._home, "Postgres")
-        try:
-            self._password = _secret(self._home / "password")
-            install = postgres_install(self._account)
-            if not (self._cluster / "PG_VERSION").exists():
-                self._initialise(install)
-            self._end_orphan()
-            self._launch(install)
-        except BaseException:
-            self._release()
-            raise
-
-    def stop(self) -> None:
-        """Shut down fast: sessions are ended, everything committed is on disk."""
-        if self._process is not None:
-            self._process.end(signal.SIGINT, STOP_SECONDS)
-        self._release()
-
-    def kill(self) -> None:
-        """Die as in a power cut; the next start recovers."""
-        if self._process is not None:
-            self._process.end(signal.SIGKILL, STOP_SECONDS)
-        self._release()
 
     def admin_url(self, database: str = "postgres") -> str:
         """The URL of the superuser."""
@@ -135,26 +168,17 @@ class EmbeddedPostgres:
         return await databases.create_service_database(self.admin_url(), name)
 
     @property
-    def running(self) -> bool:
-        """Whether it is there: started, not stopped, not ended by itself."""
-        return self._process is not None and not self._process.ended()
-
-    @property
-    def pid(self) -> int:
-        """The postmaster's process id, 0 when it does not run."""
-        return self._process.pid if self._process is not None else 0
-
-    @property
     def _cluster(self) -> Path:
         return self._home / "cluster"
 
-    def _release(self) -> None:
-        self._process = None
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+    def _begin(self) -> None:
+        install = postgres_install(self._account)
+        if not (self._cluster / "PG_VERSION").exists():
+            self._initialise(install)
+        self._end_orphan()
+        self._launch(install)
 
-    def _reachable_home(self) -> Path:
+    def _made_home(self) -> Path:
         self._data_dir.mkdir(parents=True, exist_ok=True)
         reachable = self._account.may("-x", self._data_dir)
         return self._data_dir if reachable else shared_folder(self._data_dir)
@@ -248,12 +272,15 @@ class EmbeddedPostgres:
         return len(lines) >= 8 and lines[0] == str(self.pid) and lines[7].strip() == "ready"
 
 
-class EmbeddedRedis:
+class EmbeddedRedis(_Server):
     """Redis on 127.0.0.1, without persistence: it is a cache and must be one to lose.
 
     The user `mesh` is denied what would look at, or empty, everything
     (SCAN, KEYS, FLUSHALL, FLUSHDB) and what only administrators need.
     """
+
+    _name = "Redis"
+    _stop_signal = signal.SIGTERM
 
     def __init__(
         self,
@@ -265,15 +292,10 @@ class EmbeddedRedis:
         may: str = "",
     ) -> None:
         """`configuration`: further lines of the server's file; `may`: what else `mesh` may do."""
+        super().__init__(data_dir, port)
         self._configuration = configuration
         self._may = may
-        self._wanted_port = port
-        self.port = port
-        self._home = data_dir.resolve()
         self._binary = redis_binary
-        self._process: ServerProcess | None = None
-        self._lock: IO[str] | None = None
-        self._password = ""
         self._admin_password = ""
 
     @property
@@ -286,46 +308,10 @@ class EmbeddedRedis:
         """The URL of the administrator, for tests that empty or inspect the server."""
         return f"redis://admin:{self._admin_password}@{LOOPBACK}:{self.port}/0"
 
-    @property
-    def running(self) -> bool:
-        """Whether it is there: started, not stopped, not ended by itself."""
-        return self._process is not None and not self._process.ended()
-
-    @property
-    def pid(self) -> int:
-        """The server's process id, 0 when it does not run."""
-        return self._process.pid if self._process is not None else 0
-
-    def start(self) -> None:
-        """Start and return when commands are answered; raise `SandboxError` when that fails."""
-        self._home.mkdir(parents=True, exist_ok=True)
-        self._lock = _hold(self._home, "Redis")
-        try:
-            self._password = _secret(self._home / "password")
-            self._admin_password = _secret(self._home / "admin-password")
-            self._end_orphan()
-            self._launch()
-        except BaseException:
-            self._release()
-            raise
-
-    def stop(self) -> None:
-        """Shut down; everything in it is gone."""
-        if self._process is not None:
-            self._process.end(signal.SIGTERM, STOP_SECONDS)
-        self._release()
-
-    def kill(self) -> None:
-        """Die at once."""
-        if self._process is not None:
-            self._process.end(signal.SIGKILL, STOP_SECONDS)
-        self._release()
-
-    def _release(self) -> None:
-        self._process = None
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+    def _begin(self) -> None:
+        self._admin_password = _secret(self._home / "admin-password")
+        self._end_orphan()
+        self._launch()
 
     def _launch(self) -> None:
         self.port = choose_port(self.port, "Redis")

@@ -11,6 +11,7 @@ import datetime as dt
 import random
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -46,7 +47,8 @@ async def main(way: str, target: str, otlp_endpoint: str) -> None:
     kit = Kit("bench", Settings(otlp_endpoint=otlp_endpoint))
     channel = kit.channel("booking", target)
     stub = channel.stub(BookingServiceStub)
-    acquire = _single(stub) if way == "single" else _coalesced(kit, stub)
+    single: Acquire = partial(stub.AcquireLock, timeout=TIMEOUT)
+    acquire = single if way == "single" else _coalesced(kit, stub)
     chance = random.Random(SEED)
     today = dt.datetime.now(dt.UTC).date()
 
@@ -82,13 +84,6 @@ def _request(chance: random.Random, today: dt.date, way: str) -> AcquireLockRequ
     )
 
 
-def _single(stub: BookingServiceAsyncStub) -> Acquire:
-    async def acquire(request: AcquireLockRequest) -> AcquireLockResponse:
-        return await stub.AcquireLock(request, timeout=TIMEOUT)
-
-    return acquire
-
-
 def _coalesced(kit: Kit, stub: BookingServiceAsyncStub) -> Acquire:
     coalescer = rpc_coalescer(
         stub.BatchAcquireLocks,
@@ -98,11 +93,7 @@ def _coalesced(kit: Kit, stub: BookingServiceAsyncStub) -> Acquire:
         metrics=CoalescerMetrics(kit.registry),
         traceparent=current_traceparent,
     )
-
-    async def acquire(request: AcquireLockRequest) -> AcquireLockResponse:
-        return await coalescer.submit(request, TIMEOUT)
-
-    return acquire
+    return lambda request: coalescer.submit(request, TIMEOUT)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import uvloop
@@ -40,7 +41,8 @@ async def main(way: str, target: str, otlp_endpoint: str) -> None:
     kit = Kit("bench", Settings(otlp_endpoint=otlp_endpoint))
     channel = kit.channel("tenant", target)
     stub = channel.stub(TenantServiceStub)
-    resolve = {"single": _single, "coalesced": _coalesced}[way](kit, stub)
+    single: Resolve = partial(stub.ResolveTenant, timeout=TIMEOUT)
+    resolve = single if way == "single" else _coalesced(kit, stub)
     numbers = itertools.cycle(hotels.in_any_order())
 
     async def call() -> None:
@@ -61,13 +63,6 @@ async def main(way: str, target: str, otlp_endpoint: str) -> None:
     await kit.telemetry.aclose()
 
 
-def _single(_kit: Kit, stub: TenantServiceAsyncStub) -> Resolve:
-    async def resolve(request: ResolveTenantRequest) -> ResolveTenantResponse:
-        return await stub.ResolveTenant(request, timeout=TIMEOUT)
-
-    return resolve
-
-
 def _coalesced(kit: Kit, stub: TenantServiceAsyncStub) -> Resolve:
     coalescer = rpc_coalescer(
         stub.BatchResolveTenants,
@@ -77,11 +72,7 @@ def _coalesced(kit: Kit, stub: TenantServiceAsyncStub) -> Resolve:
         metrics=CoalescerMetrics(kit.registry),
         traceparent=current_traceparent,
     )
-
-    async def resolve(request: ResolveTenantRequest) -> ResolveTenantResponse:
-        return await coalescer.submit(request, TIMEOUT)
-
-    return resolve
+    return lambda request: coalescer.submit(request, TIMEOUT)
 
 
 if __name__ == "__main__":
