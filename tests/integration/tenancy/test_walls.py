@@ -32,7 +32,7 @@ SELECT format('%I.%I', n.nspname, c.relname) AS name, c.relrowsecurity AS walled
        c.relforcerowsecurity AS forced, pg_get_userbyid(c.relowner) AS owner,
        NOT a.attnotnull AS unresolved,
        (SELECT json_object_agg(p.polname, ARRAY(SELECT pg_get_userbyid(r) FROM unnest(p.polroles) r
-                                                WHERE r <> 0))::text
+                                                WHERE r <> 0) ORDER BY p.polname)::text
         FROM pg_policy p WHERE p.polrelid = c.oid) AS policies
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped
@@ -164,7 +164,7 @@ async def test_every_table_with_hotels_rows_has_the_wall(database: Database) -> 
         owner = f"{database.app_role}_owner"
         assert (table["name"], table["walled"], table["forced"]) == (table["name"], True, True)
         assert (table["name"], table["owner"]) == (table["name"], owner)
-        expected = f'{{ "tenants" : [], "owner" : ["{owner}"] }}'
+        expected = f'{{ "owner" : ["{owner}"], "tenants" : [] }}'
         assert (table["name"], table["policies"]) == (table["name"], expected)
 
 
