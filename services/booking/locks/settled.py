@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -20,6 +20,7 @@ from meshkit.errors import (
 )
 from services.booking import quotes
 from services.booking.domain import Lock, LockRequest, LockState, Quote, refusal
+from services.booking.locks import ids
 from services.booking.locks.pricing import Priced, price_columns, priced, refuse_dearer
 from services.booking.locks.rows import SELECT_WITH_PARTS, locks_of_rows
 from services.booking.reservations.store import INVENTORY_MOVED, ReservationStore
@@ -33,7 +34,8 @@ FINGERPRINTS = 2
 TAKE_LOCKS = """
 SELECT item, reason, metadata, lock_id, owner_token, fencing_number, create_time, expire_time,
     nightly_prices, currency_code, quote, split
-FROM take_locks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+FROM take_locks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18,
+    $19, $20, $21)
 ORDER BY item
 """
 
@@ -194,7 +196,18 @@ def lock_columns(requests: Sequence[LockRequest], found: Sequence[Priced]) -> tu
         [one.guests.child_count for one in requests],
         [one.guest_id for one in requests],
         *price_columns(found),
+        ids.time_ordered(len(requests)),
+        ids.secret(len(requests)),
+        _firsts((one.tenant_id, one.room_type_id) for one in requests),
+        _firsts((one.tenant_id, one.request_id) for one in requests),
+        _firsts((one.tenant_id, one.guest_id) for one in requests),
     )
+
+
+def _firsts(keys: Iterable[Hashable]) -> list[int]:
+    """For each the number of the first that is the same, from 1."""
+    first: dict[Hashable, int] = {}
+    return [first.setdefault(key, number) for number, key in enumerate(keys, 1)]
 
 
 def lock_answer(request: LockRequest, found: Priced, row: asyncpg.Record) -> Lock | MeshError:
