@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tests.load import __main__ as load
 from tests.load.hotels import COUNT
 from tests.load.k6 import command
 from tests.tools import tool
@@ -230,3 +231,11 @@ async def test_speed_is_not_judged_where_errors_alone_are(mesh: PlayedMesh, tmp_
     ran = await _run(mesh, tmp_path, errors_only=True)
     assert (ran.code, ran.missed) == (0, set()), ran.told
     assert "MISSED, not judged" in ran.told
+
+
+def test_without_k6_it_is_told_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(load, "find_tool", lambda _: None)
+    assert load.main([]) == 1
+    assert "scripts/tools.sh" in capsys.readouterr().err
