@@ -26,6 +26,18 @@ FROM lapsed_quotes($1, $2, $3, $4, $5)
 ACCEPT_QUOTES = """
 UPDATE room_lock SET inventory_version = $3 WHERE tenant_id = $1 AND lock_id = ANY ($2)
 """
+# Counted by night: several rooms of the lock may be of one type.
+SELECT_LEFT = """
+SELECT bool_and(n.held + n.sold + w.rooms <= n.sellable + n.debt)
+FROM (
+    SELECT l.room_type_id, l.check_in + d.day AS night, count(*) AS rooms
+    FROM lock_with_parts($1, $2) l
+    CROSS JOIN generate_series(0, l.check_out - l.check_in - 1) AS d (day)
+    GROUP BY 1, 2
+) w
+JOIN night_inventory n
+    ON n.tenant_id = $1 AND n.room_type_id = w.room_type_id AND n.night = w.night
+"""
 
 
 async def quote_again(
@@ -44,6 +56,8 @@ async def quote_again(
     if len(sold) < len(now):
         return refusal("LOCK_EXPIRED")
     if sold != [_quoted(row) for row in rows]:
+        if not await connection.fetchval(SELECT_LEFT, order.tenant_id, lock[0]):
+            return refusal("LOCK_EXPIRED")  # Nobody is told the price of what is gone.
         total = _total(sold)
         return refusal(
             "PRICE_CHANGED", {"total_price": total, "currency_code": sold[0].currency_code}

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 from uuid import uuid4
 
 import pytest
 
 from meshkit.errors import Aborted, FailedPrecondition, MeshError, NotFound, PermissionDenied
-from services.booking.domain import Lock, Reservation, ReservationState, Stay
+from services.booking.domain import (
+    Guests,
+    Lock,
+    Reservation,
+    ReservationState,
+    RoomWish,
+    Stay,
+)
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import COUNT_CHANGE, Hotel, Sql, assert_consistent
 
@@ -106,6 +114,33 @@ async def test_a_lapsed_lock_whose_night_was_taken(
     with pytest.raises(FailedPrecondition, match="LOCK_EXPIRED"):
         await confirm(store, lock)
     await assert_consistent(sql)
+
+
+async def test_nobody_is_told_the_new_price_of_what_is_gone(
+    store: BookingStore, hotel: Hotel, sql: Sql
+) -> None:
+    lock = await take(store, hotel)
+    await hotel.lapse(lock.lock_id)
+    await take(store, hotel)
+    await sql.execute("UPDATE night_inventory SET price = 99")
+    await sql.execute(COUNT_CHANGE)
+    with pytest.raises(FailedPrecondition, match="LOCK_EXPIRED"):
+        await confirm(store, lock)
+
+
+async def test_two_rooms_are_gone_when_one_is_left(
+    store: BookingStore, hotel: Hotel, sql: Sql
+) -> None:
+    request = replace(hotel.request("single"), other_rooms=(RoomWish("single", Guests(2, 0)),))
+    (lock,) = await store.acquire([request])
+    assert isinstance(lock, Lock)
+    await hotel.lapse(lock.lock_id)
+    for _ in range(2):
+        await take(store, hotel, room_type_id="single")
+    await sql.execute("UPDATE night_inventory SET price = 99")
+    await sql.execute(COUNT_CHANGE)
+    with pytest.raises(FailedPrecondition, match="LOCK_EXPIRED"):
+        await confirm(store, lock)
 
 
 async def test_a_lapsed_lock_whose_nights_cost_otherwise(
