@@ -92,7 +92,7 @@ async def sold(hotel: Hotel, call: Call, grpc_channel: grpc.Channel) -> Hotel:
     text = FILE.format(first=hotel.today, last=hotel.today + dt.timedelta(days=89))
     request = ImportInventoryRequest(tenant_id=tenant_id, inventory=from_yaml(text))
     await call(InventoryServiceStub(grpc_channel).ImportInventory, request)
-    return Hotel(hotel.sql, tenant_id, hotel.today)
+    return Hotel(tenant_id, hotel.today, hotel.sql)
 
 
 def search_request(hotel: Hotel, **changes: Any) -> SearchAvailabilityRequest:

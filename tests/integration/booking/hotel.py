@@ -103,31 +103,11 @@ WHERE tenant_id = $1 AND ($2::uuid IS NULL OR lock_id = $2) AND state = 'LIVE'
 
 
 @dataclass(frozen=True)
-class Hotel:
-    """One hotel of a test."""
+class House:
+    """A hotel, wherever it is kept."""
 
-    sql: Sql
     tenant_id: str
     today: dt.date
-
-    @classmethod
-    async def create(
-        cls,
-        sql: Sql,
-        tenant_id: str,
-        rooms: Mapping[str, int],
-        time_zone: str = "UTC",
-        nights: int = NIGHTS,
-    ) -> Hotel:
-        """A hotel with so many rooms of each type, on sale for so many nights."""
-        await sql.execute(INSERT_PROPERTY, tenant_id, time_zone)
-        today = await sql.fetchval("SELECT (clock_timestamp() AT TIME ZONE $1)::date", time_zone)
-        for room_type_id, count in rooms.items():
-            key = (tenant_id, room_type_id)
-            await sql.execute(INSERT_TYPE, *key)
-            await sql.execute(INSERT_ROOMS, *key, count)
-            await sql.execute(INSERT_NIGHTS, *key, count, today, nights, PRICE)
-        return cls(sql, tenant_id, today)
 
     def stay(self, first: int = 10, nights: int = 2) -> Stay:
         """The stay that begins `first` days from today."""
@@ -152,6 +132,32 @@ class Hotel:
             guests=Guests(guests, 0),
             guest_id=guest_id or uuid4().hex,
         )
+
+
+@dataclass(frozen=True)
+class Hotel(House):
+    """One hotel of a test, in Postgres."""
+
+    sql: Sql
+
+    @classmethod
+    async def create(
+        cls,
+        sql: Sql,
+        tenant_id: str,
+        rooms: Mapping[str, int],
+        time_zone: str = "UTC",
+        nights: int = NIGHTS,
+    ) -> Hotel:
+        """A hotel with so many rooms of each type, on sale for so many nights."""
+        await sql.execute(INSERT_PROPERTY, tenant_id, time_zone)
+        today = await sql.fetchval("SELECT (clock_timestamp() AT TIME ZONE $1)::date", time_zone)
+        for room_type_id, count in rooms.items():
+            key = (tenant_id, room_type_id)
+            await sql.execute(INSERT_TYPE, *key)
+            await sql.execute(INSERT_ROOMS, *key, count)
+            await sql.execute(INSERT_NIGHTS, *key, count, today, nights, PRICE)
+        return cls(tenant_id, today, sql)
 
     async def lapse(self, lock_id: UUID | None = None) -> None:
         """An hour passes for one live lock, or for all; in the order everybody keeps."""

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
-import asyncpg
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
 
+from meshkit.dates import nights as nights_of
 from meshkit.errors import MeshError
 from meshkit.money import Money
 from services.booking.domain import (
@@ -27,10 +27,10 @@ from services.booking.reservations import domain
 from services.booking.reservations.domain import Actor, ActorKind, Order
 from services.booking.reservations.taking import Wish, Wishes
 from services.booking.rooms.domain import Span
-from services.booking.rooms.store import RoomStore, Shut
+from services.booking.rooms.store import Shut
 from services.booking.search.domain import search
-from services.booking.store import BookingStore
-from tests.integration.booking.hotel import COUNT_CHANGE, PRICE, Hotel
+from tests.integration.booking.desk import Desk
+from tests.integration.booking.hotel import PRICE
 from tests.integration.booking.model import (
     LIVE_LOCKS,
     NIGHTS,
@@ -40,7 +40,6 @@ from tests.integration.booking.model import (
     ModelLock,
     ModelStay,
 )
-from tests.integration.booking.searching import Searches
 
 T = TypeVar("T")
 
@@ -49,35 +48,6 @@ LONGEST_LOCK = dt.timedelta(hours=2)
 ANY_PRICE = Money(Decimal(100_000), "EUR")
 TWO = Guests(2, 0)
 STAFF = Actor(ActorKind.STAFF, "eva")
-
-# Counters of nights, and who is in which room where that matters.
-SELECT_STATE = """
-SELECT 'NIGHT' AS kind, room_type_id, night AS first, night + 1 AS departure,
-    held + sold AS taken, sellable AS number
-FROM night_inventory WHERE tenant_id = $1 AND held + sold > 0
-UNION ALL
-SELECT 'STAY', room_type_id, lower(nights), upper(nights), 0, room_key FROM stay
-WHERE tenant_id = $1 AND occupying
-UNION ALL
-SELECT 'LOCK', room_type_id, check_in, check_out, 0, room_key FROM room_lock
-WHERE tenant_id = $1 AND state = 'LIVE' AND expire_time > clock_timestamp()
-    AND is_pinned(tenant_id, room_type_id)
-UNION ALL
-SELECT 'SHUT', room_type_id, lower(nights), upper(nights), 0, room_key FROM room_closure
-WHERE tenant_id = $1 AND end_time IS NULL
-"""
-SELECT_PINNED = (
-    "SELECT room_type_id FROM room_type WHERE tenant_id = $1 AND is_pinned($1, room_type_id)"
-)
-SET_PRICE = """
-UPDATE night_inventory SET price = $4 WHERE tenant_id = $1 AND room_type_id = $2 AND night = $3
-"""
-COUNT_CHANGE_OF_ONE = COUNT_CHANGE + " WHERE tenant_id = $1"
-LAPSE = """
-UPDATE room_lock SET create_time = create_time - interval '1 hour',
-    expire_time = expire_time - interval '1 hour'
-WHERE tenant_id = $1 AND (lock_id = $2 OR part_of = $2) AND state = 'LIVE'
-"""
 
 # A kind, and which of its rooms; mostly whichever.
 rooms = st.tuples(st.sampled_from(sorted(ROOMS)), st.sampled_from((0, 0, 0, 1, 2))).map(
@@ -94,10 +64,7 @@ wishes = st.tuples(
 class BookingMachine(RuleBasedStateMachine):
     """One hotel of two types, five rooms and a few nights."""
 
-    store: BookingStore
-    room_store: RoomStore
-    searches: Searches
-    sql: asyncpg.Connection[asyncpg.Record]
+    open_desk: Callable[[], Coroutine[Any, Any, Desk]]
     loop: asyncio.AbstractEventLoop
 
     locks: Bundle[ModelLock] = Bundle("locks")
@@ -106,7 +73,8 @@ class BookingMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.hotel = self.run(Hotel.create(self.sql, uuid4().hex, ROOMS, noon(), nights=14))
+        self.desk = self.run(type(self).open_desk())
+        self.hotel, self.bookings = self.desk.hotel, self.desk.bookings
         self.model = Model()
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
@@ -127,8 +95,8 @@ class BookingMachine(RuleBasedStateMachine):
 
     def price(self, claim: Claim) -> tuple[Decimal, ...]:
         """What the model would ask for the nights."""
-        nights = range(claim.first, claim.end)
-        return tuple(self.model.prices.get((claim.kind, night), PRICE) for night in nights)
+        span = range(claim.first, claim.end)
+        return tuple(self.model.prices.get((claim.kind, night), PRICE) for night in span)
 
     @rule(target=locks, asked=st.lists(wishes, min_size=1, max_size=4), again=st.booleans())
     def acquire(
@@ -136,15 +104,15 @@ class BookingMachine(RuleBasedStateMachine):
     ) -> Any:
         """A batch is decided one by one: those by counters first, then those with a search."""
         requests = [self.request(*one) for one in asked]
-        pinned = {row[0] for row in self.run(self.sql.fetch(SELECT_PINNED, self.hotel.tenant_id))}
+        pinned = self.run(self.desk.pinned())
         sent = [*requests, requests[0]] if again else requests
-        answers = self.run(self.store.acquire(sent))
+        answers = self.run(self.bookings.acquire(sent))
         pairs = list(zip(requests, answers, strict=False))
         pairs.sort(key=lambda pair: not pair[0].by_counters or pair[0].room_type_id in pinned)
         granted = [self.expect(*pair) for pair in pairs]
         if again:
             assert _identity(answers[-1]) == _identity(answers[0])
-            repeated = self.run(self.store.acquire(sent))
+            repeated = self.run(self.bookings.acquire(sent))
             assert [_identity(one) for one in repeated] == [_identity(one) for one in answers]
         return multiple(*(one for one in granted if one))
 
@@ -190,19 +158,19 @@ class BookingMachine(RuleBasedStateMachine):
     @rule(one=locks)
     def lapse(self, one: ModelLock) -> None:
         """A lock's time runs out; nobody is told."""
-        self.run(self.sql.execute(LAPSE, self.hotel.tenant_id, one.lock.lock_id))
+        self.run(self.desk.lapse(one.lock.lock_id))
         one.live = False
 
     @rule()
     def sweep(self) -> None:
         """Hygiene changes nothing that anybody can see."""
-        self.run(self.store.sweep_locks())
+        self.run(self.bookings.sweep_locks())
 
     @rule(one=locks)
     def release(self, one: ModelLock) -> None:
         """A lock is given back, whether or not it still had a room."""
         held = (one.lock.lock_id, one.lock.owner_token)
-        said = self.answer(self.store.release(self.hotel.tenant_id, uuid4(), b"", *held))
+        said = self.answer(self.bookings.release(self.hotel.tenant_id, uuid4(), b"", *held))
         if one.ended == "CONVERTED":
             assert _reason(said) == "LOCK_CONVERTED"
         else:
@@ -214,7 +182,7 @@ class BookingMachine(RuleBasedStateMachine):
         """More time for a lock that is live; what is over stays over."""
         lock = one.lock
         held = (lock.lock_id, lock.owner_token, lock.fencing_number)
-        answer = self.answer(self.store.extend(self.hotel.tenant_id, uuid4(), b"", *held))
+        answer = self.answer(self.bookings.extend(self.hotel.tenant_id, uuid4(), b"", *held))
         if isinstance(answer, Lock):
             assert one.live
             assert answer.expire_time <= answer.create_time + LONGEST_LOCK
@@ -228,10 +196,12 @@ class BookingMachine(RuleBasedStateMachine):
         lock, request_id = one.lock, uuid4()
         held = (lock.lock_id, lock.owner_token, lock.fencing_number)
         expected = self.verdict(one)
-        answer = self.answer(self.store.confirm(self.hotel.tenant_id, request_id, b"", *held))
+        answer = self.answer(self.bookings.confirm(self.hotel.tenant_id, request_id, b"", *held))
         assert _reason(answer) == expected
         if again:
-            repeated = self.answer(self.store.confirm(self.hotel.tenant_id, request_id, b"", *held))
+            repeated = self.answer(
+                self.bookings.confirm(self.hotel.tenant_id, request_id, b"", *held)
+            )
             assert repeated == answer or _reason(repeated) == _reason(answer) != "done"
         if not isinstance(answer, Reservation):
             return multiple()
@@ -245,12 +215,11 @@ class BookingMachine(RuleBasedStateMachine):
             return f"LOCK_{one.ended}"
         if one.live:
             return "done"
+        if not self.model.counts(one.claims):
+            return "LOCK_EXPIRED"
         quotes = [one.lock.quote, *(room.quote for room in one.lock.other_rooms)]
-        for number, (claim, quote) in enumerate(zip(one.claims, quotes, strict=True), start=1):
-            if not self.model.counts(one.claims[:number]):
-                return "LOCK_EXPIRED"
-            if self.price(claim) != quote.nightly_prices:
-                return "PRICE_CHANGED"
+        if [self.price(claim) for claim in one.claims] != [it.nightly_prices for it in quotes]:
+            return "PRICE_CHANGED"
         return "done" if self.model.fits(one.claims) else "LOCK_EXPIRED"
 
     def booked(self, reservation: Reservation, claims: tuple[Claim, ...]) -> ModelStay:
@@ -273,7 +242,7 @@ class BookingMachine(RuleBasedStateMachine):
         nights = self.hotel.stay(*stay)
         claims = self.claims(wanted, nights)
         expected = "done" if self.model.fits(claims) else "SOLD_OUT"
-        answer = self.answer(self.store.create(self.order(), "ana", nights, wanted))
+        answer = self.answer(self.bookings.create(self.order(), "ana", nights, wanted))
         assert _reason(answer) == expected
         return self.booked(answer, claims) if isinstance(answer, Reservation) else multiple()
 
@@ -288,7 +257,7 @@ class BookingMachine(RuleBasedStateMachine):
         expected = "done" if self.model.fits(claims, without=one) else "SOLD_OUT"
         wanted = Wishes(nights.check_in, nights.check_out, accepted_total=ANY_PRICE)
         key = one.reservation.reservation_id
-        answer = self.answer(self.store.modify(self.order(), key, wanted))
+        answer = self.answer(self.bookings.modify(self.order(), key, wanted))
         assert _reason(answer) == expected
         if isinstance(answer, Reservation):
             one.reservation, one.claims = answer, claims
@@ -301,7 +270,7 @@ class BookingMachine(RuleBasedStateMachine):
             return
         key = one.reservation.reservation_id
         inside = self.run(
-            self.store.change("CheckInReservation", self.order(), key, domain.check_in)
+            self.bookings.change("CheckInReservation", self.order(), key, domain.check_in)
         )
         one.inside = True
         one.claims = tuple(
@@ -313,7 +282,7 @@ class BookingMachine(RuleBasedStateMachine):
     def cancel(self, one: ModelStay) -> None:
         """The nights are free, however often it is said."""
         key = (self.hotel.tenant_id, uuid4(), b"", one.reservation.reservation_id)
-        answer = self.answer(self.store.cancel(*key))
+        answer = self.answer(self.bookings.cancel(*key))
         assert _reason(answer) == ("WRONG_STATE" if one.inside else "done")
         if not one.inside:
             one.occupying = False
@@ -330,7 +299,7 @@ class BookingMachine(RuleBasedStateMachine):
             expected = "ALREADY_SHUT"
         else:
             expected = "done" if self.model.fits(shut=[claim]) else "ROOM_SOLD"
-        answer = self.answer(self.room_store.shut(self.order(), claim.room, span, forced=False))
+        answer = self.answer(self.desk.rooms.shut(self.order(), claim.room, span, forced=False))
         assert _reason(answer) == expected
         if not isinstance(answer, Shut):
             return multiple()
@@ -340,13 +309,13 @@ class BookingMachine(RuleBasedStateMachine):
     @rule(one=closures)
     def reopen(self, one: UUID) -> None:
         """A room is sold again, however often it is said."""
-        self.run(self.room_store.reopen(self.order(), one))
+        self.run(self.desk.rooms.reopen(self.order(), one))
         self.model.shut.pop(one, None)
 
     @rule()
     def assign(self) -> None:
         """Everybody has a room, so nobody moves."""
-        done = self.run(self.room_store.assign_rooms(self.order(), ()))
+        done = self.run(self.desk.rooms.assign_rooms(self.order(), ()))
         assert (done.moves, done.without) == ([], [])
 
     @rule(
@@ -356,14 +325,13 @@ class BookingMachine(RuleBasedStateMachine):
         """The hotel asks another price for a night."""
         self.model.prices[kind, night] = Decimal(euros)
         day = self.hotel.today + dt.timedelta(days=night)
-        self.run(self.sql.execute(SET_PRICE, self.hotel.tenant_id, kind, day, Decimal(euros)))
-        self.run(self.sql.execute(COUNT_CHANGE_OF_ONE, self.hotel.tenant_id))
+        self.run(self.desk.reprice(kind, day, Decimal(euros)))
 
     @rule(stay=stays)
     def search(self, stay: tuple[int, int]) -> None:
         """What is shown as free is what the counters of the model leave."""
         asked = self.hotel.stay(*stay)
-        inventory = self.run(self.searches.inventory(self.hotel.tenant_id, asked))
+        inventory = self.run(self.desk.inventory(asked))
         nights = range(stay[0], stay[0] + stay[1])
         for offer in search(inventory, asked, TWO).offers:
             kind = offer.room_type.room_type_id
@@ -372,18 +340,15 @@ class BookingMachine(RuleBasedStateMachine):
     @invariant()
     def capacity_holds(self) -> None:
         """Never more than the rooms of a night, and nobody in another's room."""
-        inside: set[tuple[int, dt.date]] = set()
-        for row in self.run(self.sql.fetch(SELECT_STATE, self.hotel.tenant_id)):
-            nights = (row["departure"] - row["first"]).days
-            if row["kind"] == "NIGHT":
-                night = (row["first"] - self.hotel.today).days
-                free = self.model.free(row["room_type_id"], night)
-                assert 0 <= row["number"] - row["taken"] <= free
-                continue
-            assert row["number"], "somebody has no room"
-            for day in (row["first"] + dt.timedelta(days=one) for one in range(nights)):
-                assert (row["number"], day) not in inside
-                inside.add((row["number"], day))
+        look = self.run(self.desk.look())
+        for kind, night, free in look.free:
+            assert 0 <= free <= self.model.free(kind, (night - self.hotel.today).days)
+        inside: set[tuple[str, dt.date]] = set()
+        for room, stay in look.placed:
+            assert room, "somebody has no room"
+            for night in nights_of(stay.check_in, stay.check_out):
+                assert (room, night) not in inside
+                inside.add((room, night))
 
 
 def noon() -> str:

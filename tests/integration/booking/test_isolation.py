@@ -140,7 +140,7 @@ class Mirador:
     def named_by(self, tenant_id: str, connection: Any) -> Values:
         """What a hotel asks with that names the things of this one."""
         stay = self.hotel.stay(30)
-        mine = Hotel(self.hotel.sql, tenant_id, self.hotel.today)
+        mine = Hotel(tenant_id, self.hotel.today, self.hotel.sql)
         request = mine.request("double", stay)
         return {
             **self.things,
