@@ -22,11 +22,15 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         help="forget a guest for good",
         description=(
             "Erases what the guest wrote and was sent, files, conversation and names. Reservations "
-            "stay: they are the booking service's. It cannot be undone."
+            "stay: they are the booking service's. A guest who is still to be told whether the "
+            "hotel's own system agrees to one is not erased. It cannot be undone."
         ),
     )
     erase.add_argument("tenant", metavar="TENANT", help="the hotel's id")
     name_guest(erase)
+    erase.add_argument(
+        "--forced", action="store_true", help="also who is still to be told what the hotel says"
+    )
     asks(erase, "messaging", MessagingOperationsServiceStub, _erase)
 
 
@@ -59,6 +63,6 @@ def named(request: Any, options: argparse.Namespace) -> Any:
 
 
 def _erase(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = named(pb.EraseGuestRequest(tenant_id=options.tenant), options)
+    request = named(pb.EraseGuestRequest(tenant_id=options.tenant, forced=options.forced), options)
     erased = stub.EraseGuest(request, timeout=SECONDS)
     yield f"erased: {erased.item_count} messages of the guest, {erased.message_count} of ours"

@@ -3,7 +3,7 @@
 from datetime import datetime
 from enum import Enum
 
-from services.messaging.conversation.state import State
+from services.messaging.conversation.state import Reservation, State
 
 
 class Stage(Enum):
@@ -28,7 +28,15 @@ def stage_of(state: State, now: datetime) -> Stage:
         return Stage.ROOM_HELD
     if state.offer is not None:
         return Stage.OFFERED
-    coming = [one for one in state.reservations if one.room.stay.check_out >= now.date()]
-    if any(one.pending for one in coming):
+    if awaited_codes(state, now):
         return Stage.HOTEL_AWAITED
-    return Stage.RESERVED if coming else Stage.TALKING
+    return Stage.RESERVED if _coming(state, now) else Stage.TALKING
+
+
+def awaited_codes(state: State, now: datetime) -> tuple[str, ...]:
+    """The reservations that the hotel's own system has not agreed to yet, by their codes."""
+    return tuple(one.code for one in _coming(state, now) if one.pending)
+
+
+def _coming(state: State, now: datetime) -> list[Reservation]:
+    return [one for one in state.reservations if one.room.stay.check_out >= now.date()]

@@ -10,16 +10,24 @@ from conserje.messaging.v1 import messaging_operations_service_pb2 as pb
 from conserje.messaging.v1.event_pb2 import InboundEvent
 
 from meshkit.clock import Clock
-from meshkit.errors import FailedPrecondition, NotFound
+from meshkit.errors import FailedPrecondition, MeshError, NotFound
 from meshkit.pages import number_from_token, page_size, to_token
 from services.messaging.archive.replay import Replay
 from services.messaging.archive.servicer import ArchiveRpcs
+from services.messaging.conversation.stage import awaited_codes
+from services.messaging.conversation.state_json import from_json
 from services.messaging.operations.wire import timestamp
 from services.messaging.overview.servicer import ConversationRpcs
 from services.messaging.refusals import conversation_unknown
 from services.messaging.store.aside import AsideStore, DeadLetterRow, QuarantineRow
 from services.messaging.store.conversations import ConversationStore
-from services.messaging.store.erasure import Erased, ErasureStore, NotErased
+from services.messaging.store.erasure import (
+    Awaiting,
+    Erased,
+    ErasureStore,
+    NotErased,
+    nothing,
+)
 from services.messaging.store.merges import MergeRow, MergeStore
 from services.messaging.store.templates import TemplateStore
 from services.messaging.store.unknown import UnknownRow, UnknownStore
@@ -155,20 +163,18 @@ class MessagingOperationsServicer(ConversationRpcs, WindowRpcs, ArchiveRpcs):
     ) -> pb.EraseGuestResponse:
         """A guest is forgotten."""
         row = await self._window(request)
-        erased: Erased | NotErased = NotErased.UNKNOWN
+        erased: Erased | NotErased | Awaiting = NotErased.UNKNOWN
         if row is not None:
-            erased = await self._erasures.erase(request.tenant_id, row.mailbox_id)
-        if erased is NotErased.UNKNOWN:
-            raise conversation_unknown()
-        if isinstance(erased, NotErased):
-            raise FailedPrecondition(
-                "COMMAND_UNDER_WAY",
-                "A command of the guest is on its way to the booking service; try again once it "
-                "is answered.",
+            awaited = nothing if request.forced else self._awaited
+            erased = await self._erasures.erase(request.tenant_id, row.mailbox_id, awaited)
+        if isinstance(erased, Erased):
+            return pb.EraseGuestResponse(
+                item_count=erased.item_count, message_count=erased.message_count
             )
-        return pb.EraseGuestResponse(
-            item_count=erased.item_count, message_count=erased.message_count
-        )
+        raise _not_erased(erased)
+
+    def _awaited(self, state: bytes) -> tuple[str, ...]:
+        return awaited_codes(from_json(state), self._clock.now())
 
     async def _need_same_word(
         self, tenant_id: str, outbox_id: UUID, attempt: int, received: bool
@@ -185,6 +191,24 @@ class MessagingOperationsServicer(ConversationRpcs, WindowRpcs, ArchiveRpcs):
                 "What became of that attempt is known, or was said otherwise.",
                 state=standing.state,
             )
+
+
+def _not_erased(why: NotErased | Awaiting) -> MeshError:
+    if why is NotErased.UNKNOWN:
+        return conversation_unknown()
+    if isinstance(why, Awaiting):
+        codes = ", ".join(why.codes)
+        return FailedPrecondition(
+            "RESERVATION_PENDING",
+            f"The guest is still to be told whether the hotel's own system agrees to {codes}; wait "
+            "for it, or say that it is meant all the same (forced).",
+            confirmation_codes=codes,
+        )
+    return FailedPrecondition(
+        "COMMAND_UNDER_WAY",
+        "A command of the guest is on its way to the booking service; try again once it is "
+        "answered.",
+    )
 
 
 def _unknown(dead_letter_id: int) -> NotFound:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import secrets
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +17,12 @@ from conserje.messaging.v1.event_pb2 import DELIVERY_STATE_DELIVERED
 
 from meshkit import operators
 from meshkit.errors import MeshError, Unavailable
+from meshkit.money import Money
 from meshkit.operators import Operator
 from meshkit.postgres import Postgres
 from meshkit.status import from_rpc_error
+from services.messaging.conversation.state import Reservation, Room, State, Stay
+from services.messaging.conversation.state_json import to_json
 from services.messaging.store.erasure import Erased, ErasureStore
 from tests.integration.cli.conftest import Conserje
 from tests.integration.cli.conftest import conserje as conserje
@@ -188,6 +193,40 @@ async def test_the_log_tells_who_erased_and_nothing_of_what(
     )
     assert tuple(logged) == (maria.actor, maria.method, TENANT, "guest_erasure")
     assert await tells(mesh, WORDS, PHONE) == set()
+
+
+async def test_who_is_still_to_be_told_what_the_hotel_decides_is_erased_only_when_forced(
+    mesh: Mesh, keys: str, conserje: Conserje
+) -> None:
+    stub = await mesh.start(keys_folder=keys)
+    await mesh.say(stub, text("hola", phone=PHONE))
+    await mesh.until_quiet()
+    box = await mesh.admin.fetchval("SELECT mailbox_id FROM conversation")
+    today = datetime.now(UTC).date()
+    for pending, until, refusal in (
+        (True, today + timedelta(days=1), "RESERVATION_PENDING"),
+        (True, today - timedelta(days=1), ""),
+        (False, today + timedelta(days=1), ""),
+    ):
+        stay = Stay(today - timedelta(days=3), until, 2, 0)
+        room = Room("double", {}, stay, Money(Decimal(9), "EUR"))
+        booked = Reservation("1", "K7M2QX9P", "1", room, pending=pending)
+        state = to_json(State(reservations=(booked,))).encode()
+        await mesh.admin.execute("UPDATE conversation SET state = $1", state)
+        if refusal:
+            error = await refused(erase(mesh, conversation_id=box))
+            assert (error.reason, error.metadata) == (refusal, {"confirmation_codes": "K7M2QX9P"})
+            assert await tells(mesh, PHONE)
+            named = ("guest", "erase", TENANT, "--conversation", str(box), "--target", mesh.target)
+            told = await conserje(*named)
+            assert (told.code, "K7M2QX9P; wait" in told.err) == (1, True), told
+            assert (await conserje(*named, "--forced")).code == 0
+        else:
+            await erase(mesh, conversation_id=box)
+        assert await tells(mesh, PHONE) == set()
+        await mesh.say(stub, text("hola", phone=PHONE))
+        await mesh.until_quiet()
+        box = await mesh.admin.fetchval("SELECT mailbox_id FROM conversation")
 
 
 async def test_the_command_erases_a_guest(mesh: Mesh, keys: str, conserje: Conserje) -> None:

@@ -1351,6 +1351,7 @@ class EraseGuestRequest(_message.Message):
     WHATSAPP_ID_FIELD_NUMBER: _builtins.int
     USER_ID_FIELD_NUMBER: _builtins.int
     PHONE_NUMBER_ID_FIELD_NUMBER: _builtins.int
+    FORCED_FIELD_NUMBER: _builtins.int
     tenant_id: _builtins.str
     """The hotel. Required."""
     conversation_id: _builtins.int
@@ -1363,6 +1364,8 @@ class EraseGuestRequest(_message.Message):
     """The number of the hotel that the guest writes to: up to 32 digits. Empty
     when the conversation is named.
     """
+    forced: _builtins.bool
+    """Although the hotel's own system has not agreed yet to a reservation of his."""
     def __init__(
         self,
         *,
@@ -1371,10 +1374,11 @@ class EraseGuestRequest(_message.Message):
         whatsapp_id: _builtins.str = ...,
         user_id: _builtins.str = ...,
         phone_number_id: _builtins.str = ...,
+        forced: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "guest", b"guest", "user_id", b"user_id", "whatsapp_id", b"whatsapp_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "guest", b"guest", "phone_number_id", b"phone_number_id", "tenant_id", b"tenant_id", "user_id", b"user_id", "whatsapp_id", b"whatsapp_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["conversation_id", b"conversation_id", "forced", b"forced", "guest", b"guest", "phone_number_id", b"phone_number_id", "tenant_id", b"tenant_id", "user_id", b"user_id", "whatsapp_id", b"whatsapp_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType_guest: _TypeAlias = _typing.Literal["conversation_id", "whatsapp_id", "user_id"]  # noqa: Y015
     _WhichOneofArgType_guest: _TypeAlias = _typing.Literal["guest", b"guest"]  # noqa: Y015

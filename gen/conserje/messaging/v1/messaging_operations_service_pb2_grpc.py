@@ -287,6 +287,9 @@ class MessagingOperationsServiceServicer:
         - NOT_FOUND `CONVERSATION_UNKNOWN`: the hotel has not talked with that guest, or he is erased.
         - FAILED_PRECONDITION `COMMAND_UNDER_WAY`: a command of his is on its way to the booking service;
         nothing is erased, try again once it is answered.
+        - FAILED_PRECONDITION `RESERVATION_PENDING`: the hotel's own system has not agreed yet to the
+        reservations of `confirmation_codes`, and he would not be told what it decides; nothing is
+        erased. Wait for it, or ask with `forced`: they go on waiting at the booking service then.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

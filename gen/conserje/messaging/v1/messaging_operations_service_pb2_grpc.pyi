@@ -140,6 +140,9 @@ class MessagingOperationsServiceStub:
     - NOT_FOUND `CONVERSATION_UNKNOWN`: the hotel has not talked with that guest, or he is erased.
     - FAILED_PRECONDITION `COMMAND_UNDER_WAY`: a command of his is on its way to the booking service;
       nothing is erased, try again once it is answered.
+    - FAILED_PRECONDITION `RESERVATION_PENDING`: the hotel's own system has not agreed yet to the
+      reservations of `confirmation_codes`, and he would not be told what it decides; nothing is
+      erased. Wait for it, or ask with `forced`: they go on waiting at the booking service then.
     """
     SetWindowTemplate: _grpc.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.SetWindowTemplateRequest, _messaging_operations_service_pb2.SetWindowTemplateResponse]
     """Chooses that template, or none. What is held is looked at again.
@@ -261,6 +264,9 @@ class MessagingOperationsServiceAsyncStub(MessagingOperationsServiceStub):
     - NOT_FOUND `CONVERSATION_UNKNOWN`: the hotel has not talked with that guest, or he is erased.
     - FAILED_PRECONDITION `COMMAND_UNDER_WAY`: a command of his is on its way to the booking service;
       nothing is erased, try again once it is answered.
+    - FAILED_PRECONDITION `RESERVATION_PENDING`: the hotel's own system has not agreed yet to the
+      reservations of `confirmation_codes`, and he would not be told what it decides; nothing is
+      erased. Wait for it, or ask with `forced`: they go on waiting at the booking service then.
     """
     SetWindowTemplate: _aio.UnaryUnaryMultiCallable[_messaging_operations_service_pb2.SetWindowTemplateRequest, _messaging_operations_service_pb2.SetWindowTemplateResponse]  # type: ignore[assignment]
     """Chooses that template, or none. What is held is looked at again.
@@ -469,6 +475,9 @@ class MessagingOperationsServiceServicer(metaclass=_abc_1.ABCMeta):
         - NOT_FOUND `CONVERSATION_UNKNOWN`: the hotel has not talked with that guest, or he is erased.
         - FAILED_PRECONDITION `COMMAND_UNDER_WAY`: a command of his is on its way to the booking service;
           nothing is erased, try again once it is answered.
+        - FAILED_PRECONDITION `RESERVATION_PENDING`: the hotel's own system has not agreed yet to the
+          reservations of `confirmation_codes`, and he would not be told what it decides; nothing is
+          erased. Wait for it, or ask with `forced`: they go on waiting at the booking service then.
         """
 
     @_abc_1.abstractmethod
