@@ -9,6 +9,7 @@ import grpc
 
 from cli import failures
 from cli.channels import open_channel
+from cli.hotel_check import refuse_unknown
 from cli.places import need_target
 
 SECONDS = 10
@@ -40,18 +41,27 @@ def asks(
 
 
 def or_else(nothing: str) -> Callable[[Act], Act]:
-    """Has a command that finds nothing to tell say `nothing`, rather than be silent."""
+    """Has a command that finds nothing to tell say `nothing`, or that there is no such hotel."""
 
     def decorated(act: Act) -> Act:
         @wraps(act)
         def told(stub: Any, options: argparse.Namespace) -> Iterator[str]:
             lines = act(stub, options)
-            yield next(lines, nothing)
+            first = next(lines, None)
+            if first is None and (hotel := _hotel(options)):
+                refuse_unknown(hotel, options.target)
+            yield nothing if first is None else first
             yield from lines
 
         return told
 
     return decorated
+
+
+def _hotel(options: argparse.Namespace) -> str:
+    """The hotel that a command is about; empty when it is about all or none."""
+    named = (getattr(options, name, "") for name in ("tenant", "tenant_id", "hotel"))
+    return next(filter(None, named), "")
 
 
 def pages(call: Callable[..., Any], request: Any) -> Iterator[Any]:

@@ -103,13 +103,29 @@ def _lines(services: Iterable[ServiceDescriptor], wanted: str) -> Iterator[str]:
 
 
 def _target_for(service: str) -> str:
-    """The target of the service that a name such as `booking` or `BookingService` means."""
+    """The target that a name such as `booking`, `BookingService` or `media` is served at."""
     named = [name for name in SERVICES if name in service.lower()]
-    if not named:
+    if named:
+        return need_target(named[0])
+    need_target(SERVICES[0])
+    places = {name: where for name in SERVICES if (where := target(name))}
+    offering = {name: where for name, where in places.items() if _offers(where, service)}
+    if not offering:
+        raise UsageError(f"no service is called {service}; `conserje call` lists all there are")
+    if len(offering) > 1:
+        told = ", ".join(f"{where} ({name})" for name, where in offering.items())
+        raise UsageError(f"{service} is offered by several; say which with --target: {told}")
+    return next(iter(offering.values()))
+
+
+def _offers(where: str, service: str) -> bool:
+    try:
+        with Reflected(where) as server:
+            return any(_is_named(one, service) for one in server.services())
+    except grpc.RpcError as error:
         raise UsageError(
-            f"{service} is none of {', '.join(SERVICES)}; name its address with --target HOST:PORT"
-        )
-    return need_target(named[0])
+            f"what is offered at {where} cannot be asked: {error.code().name}"
+        ) from None
 
 
 def _find_service(server: Reflected, wanted: str) -> ServiceDescriptor:

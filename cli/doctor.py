@@ -97,11 +97,11 @@ def _process(name: str, ops: str) -> Finding:
     failed = [f"{check}: {why}" for check, why in report.get("checks", {}).items() if why != "ok"]
     lacking = [f"{what}: {why}" for what, why in report.get("degraded", {}).items()]
     if not report.get("ready"):
-        return Finding(BAD, name, "is up and not ready", (*failed, *lacking))
+        return Finding(BAD, name, f"is up and not ready, at {ops}", (*failed, *lacking))
     if lacking:
-        return Finding(POOR, name, "is ready, and does without", tuple(lacking))
+        return Finding(POOR, name, f"is ready, and does without, at {ops}:", tuple(lacking))
     checks = ", ".join(report.get("checks", {}))
-    return Finding(GOOD, name, f"is ready{f' ({checks})' if checks else ''}")
+    return Finding(GOOD, name, f"is ready{f' ({checks})' if checks else ''}, at {ops}")
 
 
 def _graph(address: str) -> Finding:
@@ -115,10 +115,10 @@ def _graph(address: str) -> Finding:
         return Finding(
             BAD,
             name,
-            f"{waiting} webhook items wait, because the gateway does not take them",
+            f"{waiting} webhook items wait at {address}, because the gateway does not take them",
             (f"{report['webhook_url']}: {refusal}",),
         )
-    return Finding(GOOD, name, f"is up; {report['accepted']} messages accepted so far")
+    return Finding(GOOD, name, f"is up; {report['accepted']} messages accepted, at {address}")
 
 
 def _fetch(url: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import cast
 
 import grpc
 
-from meshkit.errors import InvalidArgument, MeshError
+from meshkit.errors import DeadlineExceeded, InvalidArgument, MeshError
 from meshkit.status import from_rpc_error, to_grpc_code
 
 NEXT = {
@@ -53,6 +53,11 @@ def describe(error: grpc.RpcError, target: str) -> list[str]:
         lines.append(f"  {NEXT[known.reason]}")
     if known.retry_after is not None:
         lines.append(f"  may be tried again after {known.retry_after:g} s")
+    if isinstance(known, DeadlineExceeded):
+        lines.append(
+            f"  {target} did not answer in time; whether it has done what was asked is not known: "
+            "look before you ask again"
+        )
     if known.reason == "UNAVAILABLE":
         lines.append(f"  nobody answers at {target}; `conserje doctor` may say why")
     return lines

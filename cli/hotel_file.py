@@ -1,14 +1,13 @@
 """Hotels as YAML: what operators decide, field by field as in the contract."""
 
 import difflib
-import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import yaml
 from conserje.tenant.v1.tenant_pb2 import Tenant
 
+from cli.files import parse_yaml, read_text
 from cli.places import UsageError
 from cli.plain import PlainError, from_plain, to_plain
 from meshkit.phones import phone_key
@@ -18,20 +17,17 @@ OUTPUT_ONLY = ("state", "create_time", "update_time", "etag")
 FIXED = (*OUTPUT_ONLY, "tenant_id", "numbers", "identifiers")
 CHANGEABLE = tuple(one.name for one in Tenant.DESCRIPTOR.fields if one.name not in FIXED)
 
-
-# The parser in C reads a thousand hotels in a second, the one in Python in ten.
-_LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 def read(name: str) -> Tenant:
     """The hotel in a file, - being standard input; what is in doubt is told, not guessed."""
-    return _tenant(name, _load(name))
+    return _tenant(name, parse_yaml(read_text(name), name))
 
 
 def read_many(name: str) -> list[Tenant]:
     """The hotels in a file: a list, or one alone."""
-    written = _load(name)
+    written = parse_yaml(read_text(name), name)
     if not isinstance(written, list):
         return [_tenant(name, written)]
     return [_tenant(f"{name}, hotel {number}", one) for number, one in enumerate(written, 1)]
@@ -53,17 +49,6 @@ def differences(before: Tenant, after: Tenant) -> Iterator[tuple[str, list[str]]
     for name in CHANGEABLE:
         if old.get(name) != new.get(name):
             yield name, _told(name, old.get(name), new.get(name))
-
-
-def _load(name: str) -> Any:
-    try:
-        text = sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")
-        # Every scalar is text: `no` is a language, and ids may begin with a zero.
-        return yaml.load(text, _LOADER)  # noqa: S506 - it makes no objects
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{name} cannot be read ({type(error).__name__})") from None
-    except yaml.YAMLError as error:
-        raise UsageError(f"{name} is no YAML: {error}") from None
 
 
 def _tenant(name: str, written: Any) -> Tenant:

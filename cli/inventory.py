@@ -2,9 +2,7 @@
 
 import argparse
 import difflib
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import grpc
 from conserje.booking.v1.inventory_pb2 import Inventory
@@ -12,6 +10,7 @@ from conserje.booking.v1.inventory_service_pb2 import GetInventoryRequest, Impor
 from conserje.booking.v1.inventory_service_pb2_grpc import InventoryServiceStub
 
 from cli.asking import Act, asks
+from cli.files import read_text
 from cli.hotel_check import known_hotel
 from cli.inventory_file import from_yaml, to_yaml
 from cli.inventory_values import from_amount, from_day
@@ -66,7 +65,7 @@ def _export(stub: InventoryServiceStub, options: argparse.Namespace) -> Iterator
 
 
 def _import(stub: InventoryServiceStub, options: argparse.Namespace) -> Iterator[str]:
-    wanted = from_yaml(_read(options.file))
+    wanted = from_yaml(read_text(options.file))
     _compare(wanted, options)
     before = _before(stub, options.tenant_id)
     request = ImportInventoryRequest(
@@ -106,10 +105,3 @@ def _before(stub: InventoryServiceStub, tenant_id: str) -> Inventory:
 def _lines(inventory: Inventory) -> list[str]:
     """The file without its etag, line by line; nothing for nothing."""
     return to_yaml(inventory).splitlines()[1:] if inventory.time_zone else []
-
-
-def _read(file: str) -> str:
-    try:
-        return sys.stdin.read() if file == "-" else Path(file).read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file} cannot be read: {error}") from None

@@ -13,6 +13,7 @@ from conserje.booking.v1.inventory_pb2 import (
     PlanPrices,
 )
 
+from cli.files import parse_yaml
 from cli.inventory_house import (
     from_levy,
     from_plan,
@@ -87,13 +88,8 @@ def to_yaml(inventory: Inventory) -> str:
 
 
 def from_yaml(text: str) -> Inventory:
-    """The inventory in a file; UsageError says where it cannot be read."""
-    try:
-        # Every scalar as it was written: a price must never be a float.
-        document = yaml.load(text, Loader=yaml.BaseLoader)  # noqa: S506 - builds only texts
-    except yaml.YAMLError as error:
-        raise UsageError(f"the file is no YAML: {error}") from None
-    fields = to_fields(document, "file", *FIELDS)
+    """The inventory in a file; UsageError says where it makes no sense."""
+    fields = to_fields(parse_yaml(text, "the file"), "file", *FIELDS)
     currency = str(fields.get("currency_code", ""))
 
     def each(name: str, read: Callable[[object, str, str], T]) -> list[T]:

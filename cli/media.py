@@ -13,7 +13,7 @@ from conserje.messaging.v1 import media_service_pb2 as pb
 from conserje.messaging.v1.media_service_pb2_grpc import MediaServiceStub
 
 from cli.asking import SECONDS, asks, number, or_else, pages
-from cli.places import UsageError
+from cli.files import unreadable
 
 SEND_SECONDS = 120
 """A file is converted and goes up to WhatsApp."""
@@ -98,7 +98,7 @@ def _read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise UsageError(f"{file} cannot be read ({type(error).__name__})") from None
+        raise unreadable(file, error) from None
 
 
 def line(media: pb.Media) -> str:

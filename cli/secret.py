@@ -10,9 +10,9 @@ from pathlib import Path
 from conserje.tenant.v1.credential_service_pb2_grpc import CredentialServiceStub
 
 from cli.asking import Act, asks
+from cli.files import STANDARD_INPUT, unreadable
 from cli.places import UsageError
 
-STANDARD_INPUT = "-"
 MOST_BYTES = 64 * 1024
 
 
@@ -43,10 +43,8 @@ def read(file: str) -> str:
     try:
         raw = _bytes(file)
         text = raw.decode()
-    except OSError as error:
-        raise UsageError(f"{file} cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise UsageError(f"{file} holds no text") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise unreadable(file, error) from None
     if len(raw) > MOST_BYTES:
         raise UsageError(f"{file} is longer than any secret")
     if not (value := text.removesuffix("\n").removesuffix("\r")):

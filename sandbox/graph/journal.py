@@ -24,6 +24,9 @@ class Journal:
         self._file: IO[str] | None = None
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
+            # It has what guests write. One that is there from before is shut as well.
+            path.touch(mode=0o600)
+            path.chmod(0o600)
             self._file = path.open("a", encoding="utf-8")
 
     def accepted(self, sent: Accepted, *, final_status: str) -> None:

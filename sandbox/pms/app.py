@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import web
+from aiohttp.typedefs import Middleware
 
 from sandbox.pms import api, control, qloapps
 from sandbox.pms.world import WORLD, World
@@ -30,7 +31,7 @@ async def serving(
     """Serves inside the block."""
     world = World()
     front = _Front(_system(world), host, port)
-    desk = _runner(_application(world, control.routes()))
+    desk = _runner(_application(world, control.routes(), control.understood))
     world.restart = front.restart
     try:
         await front.start()
@@ -88,8 +89,10 @@ def _system(world: World) -> web.Application:
     return _application(world, [*api.routes(), *qloapps.routes()])
 
 
-def _application(world: World, routes: list[web.RouteDef]) -> web.Application:
-    application = web.Application(middlewares=[api.errors], client_max_size=MAX_BODY)
+def _application(
+    world: World, routes: list[web.RouteDef], *middlewares: Middleware
+) -> web.Application:
+    application = web.Application(middlewares=[api.errors, *middlewares], client_max_size=MAX_BODY)
     application[WORLD] = world
     application.add_routes(routes)
     return application

@@ -20,6 +20,7 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox.pms.api import Handler
 from sandbox.pms.faults import KINDS, MODES
 from sandbox.pms.hotel import Hotel, Refusal, hotel_from
 from sandbox.pms.world import WORLD, World
@@ -42,14 +43,21 @@ def routes() -> list[web.RouteDef]:
     ]
 
 
+@web.middleware
+async def understood(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What is asked in another form than it should be is refused, and told why."""
+    try:
+        return await handler(request)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise web.HTTPBadRequest(
+            text=f"not as it should be: {type(error).__name__}: {error}"
+        ) from error
+
+
 async def set_properties(request: web.Request) -> web.Response:
     """Adds hotels, or begins them anew."""
     world = request.app[WORLD]
-    try:
-        made = [hotel_from(fields) for fields in await request.json()]
-    except (TypeError, KeyError) as error:
-        raise web.HTTPBadRequest(text=str(error)) from error
-    for one in made:
+    for one in [hotel_from(fields) for fields in await request.json()]:
         world.add(one)
     return web.json_response({})
 
@@ -108,26 +116,20 @@ async def history(request: web.Request) -> web.Response:
 async def add_faults(request: web.Request) -> web.Response:
     """Queues one fault or a list of them."""
     asked = await request.json()
-    try:
-        for fields in asked if isinstance(asked, list) else [asked]:
-            request.app[WORLD].faults.add(fields)
-    except (TypeError, ValueError) as error:
-        raise web.HTTPBadRequest(text=str(error)) from error
+    for fields in asked if isinstance(asked, list) else [asked]:
+        request.app[WORLD].faults.add(fields)
     return web.json_response({})
 
 
 async def faults_by_chance(request: web.Request) -> web.Response:
     """A share of all requests goes wrong."""
     asked = await request.json()
-    try:
-        request.app[WORLD].faults.by_chance(
-            float(asked["share"]),
-            list(asked.get("kinds", KINDS)),
-            float(asked.get("seconds", 0.2)),
-            int(asked.get("seed", 0)),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise web.HTTPBadRequest(text=str(error)) from error
+    request.app[WORLD].faults.by_chance(
+        float(asked["share"]),
+        list(asked.get("kinds", KINDS)),
+        float(asked.get("seconds", 0.2)),
+        int(asked.get("seed", 0)),
+    )
     return web.json_response({})
 
 

@@ -132,6 +132,7 @@ def _pms(
     worker = PmsWorker(store, saga, connections, metrics)
     kit.worker("pms", worker.run)
     kit.worker("pms-gauges", worker.show)
+    kit.degraded("pms", connections.problem)
     reconciler = Reconciler(PmsLedger(postgres), connections, nights, cache, metrics, kit.clock)
     kit.worker("pms-reconciling", reconciler.run)
     kit.worker("pms-read-ahead", ReadAhead(connections, nights, kit.clock).run)

@@ -22,6 +22,9 @@ REFRESH_SECONDS = 2.0
 """How soon a changed connection, or a changed secret, is used."""
 PARALLEL_WRITES = {Kind.GENERIC: True, Kind.QLOAPPS: False}
 
+MOST_NAMED = 5
+"""In the sentence that tells of hotels' systems."""
+
 
 @dataclass(frozen=True, slots=True)
 class Connected:
@@ -53,6 +56,7 @@ class Connections:
         self._clock = clock
         self._secrets = secrets
         self._known: dict[str, Connected] = {}
+        self._left_alone: list[str] = []
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
 
@@ -86,15 +90,30 @@ class Connections:
         )
         return Connected(connection, guarded)
 
+    def problem(self) -> str | None:
+        """Which hotels' systems are left alone, as a sentence."""
+        if not self._left_alone:
+            return None
+        named, more = self._left_alone[:MOST_NAMED], len(self._left_alone) - MOST_NAMED
+        others = f" and {more} more" if more > 0 else ""
+        return (
+            f"The systems of {', '.join(named)}{others} do not answer and are left alone; "
+            "`conserje pms check` asks one at once."
+        )
+
     async def tell_breakers(self) -> None:
         """Show the worst state of each tier's breakers."""
         # There without any hotel, too: an alert that asks for it finds it.
         worst = {(DEFAULT_TIER, one): State.CLOSED for one in (READ, WRITE)}
+        left_alone = set()
         for one in await self.all():
             for operation in (READ, WRITE):
                 state = await self._breakers.look(one.connection.tenant_id, operation)
+                if state is not State.CLOSED:
+                    left_alone.add(one.connection.tenant_id)
                 place = (one.connection.tier, operation)
                 worst[place] = max(worst.get(place, State.CLOSED), state, key=_BADNESS.index)
+        self._left_alone = sorted(left_alone)
         self._metrics.breaker.clear()
         for place, state in worst.items():
             self._metrics.breaker.labels(*place).set(state)

@@ -9,7 +9,13 @@ from typing import Any
 
 import grpc
 import pytest
-from conserje.messaging.v1 import messaging_service_pb2, messaging_service_pb2_grpc
+from conserje.audit.v1 import audit_service_pb2_grpc
+from conserje.messaging.v1 import (
+    media_service_pb2,
+    media_service_pb2_grpc,
+    messaging_service_pb2,
+    messaging_service_pb2_grpc,
+)
 from conserje.tenant.v1 import tenant_pb2, tenant_service_pb2, tenant_service_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
@@ -62,6 +68,11 @@ class Tenants(Resolving):
             context, NotFound("NUMBER_UNKNOWN", "No hotel owns it.", phone_number_id=number)
         )
 
+    async def GetTenant(self, request: Any, context: Any) -> Any:
+        if request.tenant_id == "hotel-mirador":
+            return tenant_service_pb2.GetTenantResponse()
+        raise await _refuse(context, NotFound("TENANT_UNKNOWN"))
+
     async def BatchResolveTenants(self, request: Any, context: Any) -> Any:
         error = to_status(NotFound("NUMBER_UNKNOWN"), "tenant.conserje")
         results = [tenant_service_pb2.ResolveTenantResult(error=error) for _ in request.items]
@@ -86,13 +97,28 @@ class Messages(messaging_service_pb2_grpc.MessagingServiceServicer):
         return messaging_service_pb2.TraceMessageResponse(tenant_id="hotel-mirador", hops=[hop])
 
 
+class Files(media_service_pb2_grpc.MediaServiceServicer):
+    """Has none."""
+
+    async def ListMedia(self, request: Any, context: Any) -> Any:
+        return media_service_pb2.ListMediaResponse()
+
+
 @pytest.fixture
 async def server() -> AsyncIterator[str]:
-    """The target of a server that offers both services."""
+    """The target of a server that offers some services."""
     server = grpc.aio.server()
     tenant_service_pb2_grpc.add_TenantServiceServicer_to_server(Tenants(), server)
     messaging_service_pb2_grpc.add_MessagingServiceServicer_to_server(Messages(), server)
-    names = ("conserje.tenant.v1.TenantService", "conserje.messaging.v1.MessagingService")
+    media_service_pb2_grpc.add_MediaServiceServicer_to_server(Files(), server)
+    audit_service_pb2_grpc.add_AuditServiceServicer_to_server(
+        audit_service_pb2_grpc.AuditServiceServicer(), server
+    )
+    names = (
+        "conserje.tenant.v1.TenantService",
+        "conserje.messaging.v1.MessagingService",
+        "conserje.audit.v1.AuditService",
+    )
     reflection.enable_server_reflection((*names, reflection.SERVICE_NAME), server)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

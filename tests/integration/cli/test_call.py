@@ -68,7 +68,7 @@ async def test_nobody_at_the_target_is_told_with_what_to_do(conserje: Conserje) 
     ("arguments", "sentence"),
     [
         (["tenant/ResolveTennant"], "did you mean ResolveTenant?"),
-        (["nobody/Get"], "offers no service nobody; it has conserje.messaging.v1"),
+        (["nobody/Get"], "offers no service nobody; it has conserje.audit.v1"),
         (["tenant/ResolveTenant", "{"], "the request does not fit conserje.tenant.v1.Resolve"),
         (["tenant/ResolveTenant", '{"number": 1}'], 'has no field named "number"'),
     ],
@@ -117,6 +117,27 @@ async def test_a_service_that_is_not_there_is_said_and_not_an_empty_list(
     ran = await conserje("call", "--target", server, "nope")
     assert (ran.code, ran.out) == (2, "")
     assert "no service is called nope" in ran.err
+
+
+async def test_a_service_is_found_wherever_it_is(conserje: Conserje, server: str) -> None:
+    one = {"CONSERJE_TARGET_TENANT": server}
+    for name in ("audit", "AuditService", "conserje.audit.v1.AuditService"):
+        ran = await conserje("call", f"{name}/ListOperatorChanges", **one)
+        assert (ran.code, ran.err.split()[0]) == (1, "UNIMPLEMENTED"), ran
+    ran = await conserje("call", "nobody/Get", **one)
+    assert (ran.code, "no service is called nobody" in ran.err) == (2, True), ran
+    ran = await conserje("call", "audit/ListOperatorChanges", CONSERJE_TARGET_BOOKING=server, **one)
+    assert f"offered by several; say which with --target: {server} (tenant), {server}" in ran.err
+
+
+async def test_a_list_that_is_empty_tells_that_there_is_no_such_hotel(
+    conserje: Conserje, server: str
+) -> None:
+    where = {"CONSERJE_TARGET_TENANT": server, "CONSERJE_TARGET_MESSAGING": server}
+    ran = await conserje("media", "list", "nope", **where)
+    assert (ran.code, ran.out) == (2, ""), ran
+    assert "there is no hotel nope: `conserje tenant list`" in ran.err
+    assert (await conserje("media", "list", "hotel-mirador", **where)).out == "no files\n"
 
 
 @pytest.mark.parametrize("body", ["[]", "", "1"])

@@ -44,7 +44,7 @@ async def ops() -> AsyncIterator[Ops]:
 async def test_everything_up_is_exit_code_0(conserje: Conserje, ops: Ops) -> None:
     ran = await conserje("doctor", "--ops", f"booking={ops.address}")
     assert ran.code == 0
-    assert "✓ booking  is ready (postgres)" in ran.out
+    assert f"✓ booking  is ready (postgres), at {ops.address}\n" in ran.out
     assert "everything is up" in ran.out
 
 
@@ -52,7 +52,7 @@ async def test_what_is_not_ready_says_which_check_failed(conserje: Conserje, ops
     ops.report = {"ready": False, "checks": {"postgres": "It refuses."}, "degraded": {}}
     ran = await conserje("doctor", "--ops", f"booking={ops.address}", "--ops", "tenant=127.0.0.1:1")
     assert ran.code == 1
-    assert "✗ booking  is up and not ready" in ran.out
+    assert f"✗ booking  is up and not ready, at {ops.address}\n" in ran.out
     assert "postgres: It refuses." in ran.out
     assert "✗ tenant   does not answer at 127.0.0.1:1: [Errno 111] Connection refused" in ran.out
     assert "wrong: booking, tenant" in ran.out
@@ -62,7 +62,7 @@ async def test_what_does_without_something_is_told_too(conserje: Conserje, ops: 
     ops.report["degraded"] = {"redis": "It is away."}
     ran = await conserje("doctor", "--ops", f"booking={ops.address}")
     assert ran.code == 1
-    assert "! booking  is ready, and does without" in ran.out
+    assert f"! booking  is ready, and does without, at {ops.address}:\n" in ran.out
     assert "redis: It is away." in ran.out
     assert "lacks something: booking" in ran.out
     assert "wrong" not in ran.out

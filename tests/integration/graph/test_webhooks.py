@@ -123,6 +123,8 @@ async def test_a_restart_on_the_same_journal_loses_nothing(
         sender = Sender(address, session)
         await sender.send(text("before", biz_opaque_callback_data="7"))
         wamid = await graph.say(GUEST, "nobody listens", MIRADOR.phone_number_id)
+    # What guests write is nobody else's to read.
+    assert (tmp_path / "graph.jsonl").stat().st_mode & 0o777 == 0o600
     # What a killed process leaves behind may end in half a line.
     with (tmp_path / "graph.jsonl").open("a") as file:
         file.write('{"queued": {"num')

@@ -103,10 +103,12 @@ async def test_a_dead_system_is_left_alone_after_five_calls_and_asked_again_once
     await front.connections.tell_breakers()
     assert _gauge(front, "read") == State.OPEN
     assert _gauge(front, "write") == State.CLOSED
+    assert "The systems of mirador do not answer" in str(front.connections.problem())
     await pms.mode("up")
     await eventually(lambda: _answers(hotel), 5)
     await front.connections.tell_breakers()
     assert _gauge(front, "read") == State.CLOSED
+    assert front.connections.problem() is None
 
 
 async def test_refusals_and_a_request_for_patience_open_nothing(

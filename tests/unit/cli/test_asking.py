@@ -14,10 +14,11 @@ from typing import Any, cast
 import grpc
 import pytest
 
-from cli import failures
+from cli import asking, failures
 from cli.__main__ import all_commands, parser
 from cli.asking import number, or_else
-from meshkit.errors import NotFound
+from cli.places import UsageError
+from meshkit.errors import DeadlineExceeded, NotFound
 from sandbox import chat
 
 ROOT = Path(__file__).parents[3]
@@ -105,6 +106,27 @@ def test_what_is_not_found_is_told_with_its_id_and_the_next_step(
         "  phone_number_id: 4711",
         "  `conserje number list HOTEL` shows those that are the hotel's",
     ]
+
+
+def test_what_was_not_answered_in_time_may_have_been_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = DeadlineExceeded("DEADLINE_EXCEEDED")
+    monkeypatch.setattr(failures, "from_rpc_error", lambda _: known)
+    told = failures.describe(cast(grpc.RpcError, Refusal()), "10.0.0.7:9000")
+    assert told[-1].startswith("  10.0.0.7:9000 did not answer in time; whether it has done")
+
+
+def test_a_hotel_that_has_nothing_may_be_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(tenant_id: str, given: str) -> None:
+        raise UsageError(f"there is no hotel {tenant_id}")
+
+    monkeypatch.setattr(asking, "refuse_unknown", refuse)
+    act = or_else("nothing")(lambda _stub, options: iter(options.found))
+    options = argparse.Namespace(tenant="nope", target="", found=[])
+    with pytest.raises(UsageError, match="there is no hotel nope"):
+        list(act(Empty(), options))
+    options.found = ["one", "two"]
+    assert list(act(Empty(), options)) == ["one", "two"]
+    assert list(act(Empty(), argparse.Namespace(found=[], target=""))) == ["nothing"]
 
 
 @pytest.mark.parametrize("seconds", ["-1", "0", "nan", "inf", "soon"])

@@ -1,0 +1,47 @@
+"""Files that are named on the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from cli import hotel_file, inventory_file, secret
+from cli.files import parse_yaml, read_text
+from cli.places import UsageError
+
+TWICE = """\
+time_zone: Europe/Madrid
+room_types:
+- room_type_id: doble
+  max_guest_count: 3
+  rooms: {doble-201: "201"}
+  max_guest_count: 2
+"""
+
+
+def test_every_scalar_is_text() -> None:
+    told = parse_yaml("a: no\nb: [010, 1.50, 2027-01-31]\nc: {d: ~}", "it")
+    assert told == {"a": "no", "b": ["010", "1.50", "2027-01-31"], "c": {"d": "~"}}
+    for wrong in ("a: b: c", "? [e]\n: f"):
+        with pytest.raises(UsageError, match="it is no YAML"):
+            parse_yaml(wrong, "it")
+
+
+def test_a_key_that_is_there_twice_is_told_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "hotel.yaml"
+    file.write_text(TWICE)
+    with pytest.raises(UsageError, match="max_guest_count is there twice, again in line 6"):
+        inventory_file.from_yaml(TWICE)
+    with pytest.raises(UsageError, match="yaml: max_guest_count is there twice, again in"):
+        hotel_file.read(str(file))
+
+
+def test_what_cannot_be_read_is_told_in_the_same_words_by_all(tmp_path: Path) -> None:
+    gone, binary = tmp_path / "gone", tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe")
+    for read in (read_text, secret.read):
+        with pytest.raises(UsageError, match="gone cannot be read: No such file or directory"):
+            read(str(gone))
+        with pytest.raises(UsageError, match="binary cannot be read: it is no text in UTF-8"):
+            read(str(binary))
