@@ -5,7 +5,7 @@ from typing import cast
 
 import grpc
 
-from meshkit.errors import DeadlineExceeded, InvalidArgument, MeshError
+from meshkit.errors import InvalidArgument, MeshError
 from meshkit.status import from_rpc_error, to_grpc_code
 
 NEXT = {
@@ -53,7 +53,7 @@ def describe(error: grpc.RpcError, target: str) -> list[str]:
         lines.append(f"  {NEXT[known.reason]}")
     if known.retry_after is not None:
         lines.append(f"  may be tried again after {known.retry_after:g} s")
-    if isinstance(known, DeadlineExceeded):
+    if known.reason == "DEADLINE_EXCEEDED":
         lines.append(
             f"  {target} did not answer in time; whether it has done what was asked is not known: "
             "look before you ask again"

@@ -52,7 +52,8 @@ class _Loader(_Base):  # type: ignore[misc]
         found: set[str] = set()
         for key in (key for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
             if key.value in found:
-                raise _TwiceError(f"{key.value} is there twice, again in line {key.start_mark.line + 1}")
+                line = key.start_mark.line + 1
+                raise _TwiceError(f"{key.value} is there twice, again in line {line}")
             found.add(key.value)
         made: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
         return made

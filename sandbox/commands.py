@@ -8,7 +8,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "chat": ("sandbox.chat", "a guest's phone in this terminal"),
     "graph": ("sandbox.graph.__main__", "a Graph API that behaves like Meta's"),
 }
-"""As in `cli.__main__`, which reads it where the sandbox is installed."""
+"""As in `cli.command`, which reads it where the sandbox is installed."""
 
 
 def add_like(

@@ -22,7 +22,7 @@ from conserje.tenant.v1.tenant_pb2 import Tenant
 from conserje.tenant.v1.tenant_service_pb2 import GetTenantResponse
 from conserje.tenant.v1.tenant_service_pb2_grpc import add_TenantServiceServicer_to_server
 
-from cli.__main__ import main
+from cli.command import main
 from cli.inventory_file import from_yaml, to_yaml
 from meshkit.dates import from_date
 from meshkit.errors import InvalidArgument, NotFound

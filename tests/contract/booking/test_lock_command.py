@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from cli.__main__ import main
+from cli.command import main
 from tests.contract.booking.test_booking_contract import Call, lock_request
 from tests.integration.booking.hotel import Hotel
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from cli.__main__ import main
+from cli.command import main
 from sandbox.pms.app import serving
 from sandbox.pms.client import PmsControl
 from tests.integration.booking.hotel import Hotel

@@ -21,7 +21,7 @@ from conserje.booking.v1.room_service_pb2 import (
 )
 from conserje.booking.v1.room_service_pb2_grpc import RoomServiceStub
 
-from cli.__main__ import main
+from cli.command import main
 from meshkit.dates import from_date
 from tests.contract.booking.test_booking_contract import (
     Call,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cli.__main__ import main
+from cli.command import main
 from tests.contract.booking.test_booking_contract import Call
 from tests.contract.booking.test_reservation_contract import create_request, set_terms
 from tests.integration.booking.hotel import Hotel

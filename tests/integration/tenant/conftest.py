@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import asyncpg
 import pytest
 
-from cli.__main__ import main
+from cli.command import main
 from meshkit.postgres import Postgres
 from sandbox.databases import DatabaseUrls
 from sandbox.demo.tenants import load_tenants

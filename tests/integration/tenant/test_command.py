@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cli import hotel_file
-from cli.__main__ import main
+from cli.command import main
 from cli.user import user
 from tests.integration.tenant.conftest import Conserje
 

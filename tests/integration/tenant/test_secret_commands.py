@@ -12,7 +12,7 @@ import grpc
 import pytest
 from conserje.tenant.v1.credential_service_pb2_grpc import CredentialServiceStub
 
-from cli.__main__ import main
+from cli.command import main
 from sandbox.databases import DatabaseUrls
 from tests.integration.tenant.keys import (
     MIRADOR,

@@ -15,8 +15,8 @@ import grpc
 import pytest
 
 from cli import asking, failures
-from cli.__main__ import all_commands, parser
 from cli.asking import number, or_else
+from cli.command import all_commands, parser
 from cli.places import UsageError
 from meshkit.errors import DeadlineExceeded, NotFound
 from sandbox import chat
@@ -35,6 +35,12 @@ class Empty:
             return getattr(module, f"{method}Response")()
 
         return answer
+
+
+@pytest.fixture(autouse=True)
+def _no_mesh(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Whatever runs in this checkout is not asked."""
+    monkeypatch.setenv("CONSERJE_CLI_RUN_FILE", str(tmp_path / "run.json"))
 
 
 def verbs(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -10,13 +12,13 @@ from typing import Any
 
 import pytest
 
-from cli import __main__ as command
-from cli.__main__ import COMMANDS, all_commands, main, parser
+from cli import command
+from cli.command import COMMANDS, all_commands, main, parser
 
 ROOT = Path(__file__).parents[3]
 HEAVY = """
 import sys
-from cli.__main__ import main
+from cli.command import main
 try:
     main(["--help"])
 except SystemExit:
@@ -60,3 +62,36 @@ def test_ctrl_c_while_a_command_is_being_imported(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(command, "all_commands", lambda: {"trace": ("cli.trace", "")})
     monkeypatch.setattr(importlib, "import_module", interrupted)
     assert main(["trace", "wamid.x"]) == 130
+
+
+INTERRUPTS = """
+import os, signal, sys
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+
+if {module!r}:
+    sys.addaudithook(
+        lambda event, told: event == "import" and told[0] == {module!r} and interrupt()
+    )
+else:
+    interrupt()
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "code"),
+    [("", 0), ("argparse", -signal.SIGINT), ("cli.places", -signal.SIGINT)],
+    ids=["while Python starts", "while the command loads", "while its parts load"],
+)
+def test_ctrl_c_at_any_time_says_nothing(module: str, code: int, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTS.format(module=module))
+    ended = subprocess.run(
+        ["sh", "conserje", "tenant", "--help"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (code, "")
