@@ -385,64 +385,35 @@ BEGIN
     END LOOP;
 END $$;
 
--- What the last release calls, in its own words.
-CREATE OR REPLACE FUNCTION take_locks_as_before(
+-- What the last release calls.
+CREATE FUNCTION take_locks(
     leave_pinned boolean,
     tenant_ids text[], request_ids uuid[], fingerprints bytea[], room_type_ids text[],
     check_ins date[], check_outs date[], adult_counts integer[], child_counts integer[],
     guest_ids text[], inventory_versions bigint[], verdicts text[], verdict_facts jsonb[],
-    notice_days integer[], prices numeric[], first_prices integer[], quotes jsonb[]
+    notice_days integer[], prices text[], quotes jsonb[]
 ) RETURNS TABLE (
     item integer, reason text, metadata jsonb, lock_id uuid, owner_token uuid,
     fencing_number bigint, create_time timestamptz, expire_time timestamptz,
-    nightly_prices numeric[], currency_code text, split text
-) LANGUAGE plpgsql VOLATILE AS $$
-#variable_conflict use_column
-DECLARE
-    price_texts text[];
-    new_ids uuid[];
-    new_tokens uuid[];
-    type_of integer[];
-    first_of integer[];
-    guest_of integer[];
-BEGIN
-    SELECT array_agg(gen_random_uuid()), array_agg(gen_random_uuid()),
-        array_agg(s.type_of ORDER BY s.item), array_agg(s.first_of ORDER BY s.item),
-        array_agg(s.guest_of ORDER BY s.item)
-    INTO new_ids, new_tokens, type_of, first_of, guest_of
+    nightly_prices numeric[], currency_code text, quote jsonb, split text
+) LANGUAGE sql VOLATILE AS $$
+    SELECT t.*
     FROM (
-        SELECT u.item,
-            min(u.item) OVER (PARTITION BY u.tenant_id, u.room_type_id)::integer AS type_of,
-            min(u.item) OVER (PARTITION BY u.tenant_id, u.request_id)::integer AS first_of,
-            min(u.item) OVER (PARTITION BY u.tenant_id, u.guest_id)::integer AS guest_of
-        FROM unnest(tenant_ids, room_type_ids, request_ids, guest_ids) WITH ORDINALITY
-            AS u (tenant_id, room_type_id, request_id, guest_id, item)
-    ) s;
-    IF first_prices IS NOT NULL THEN
-        price_texts := ARRAY(
-            SELECT (prices[u.place : u.place + (u.check_out - u.check_in) - 1])::text
-            FROM unnest(first_prices, check_ins, check_outs) WITH ORDINALITY
-                AS u (place, check_in, check_out, number)
-            ORDER BY u.number
-        );
-    END IF;
-    FOR item, reason, metadata, lock_id, owner_token, fencing_number, create_time, expire_time,
-        split IN
-        SELECT t.item, t.reason, t.metadata, t.lock_id, t.owner_token, t.fencing_number,
-            t.create_time, t.expire_time, t.split
-        FROM take_locks(leave_pinned, tenant_ids, request_ids, fingerprints, room_type_ids,
-            check_ins, check_outs, adult_counts, child_counts, guest_ids, inventory_versions,
-            verdicts, verdict_facts, notice_days, price_texts, quotes, new_ids, new_tokens,
-            type_of, first_of, guest_of) t
-    LOOP
-        nightly_prices := NULL;
-        currency_code := NULL;
-        IF reason = '' THEN
-            SELECT l.nightly_prices, l.currency_code::text, l.quote
-            INTO nightly_prices, currency_code, metadata
-            FROM room_lock l
-            WHERE l.tenant_id = tenant_ids[item] AND l.lock_id = take_locks_as_before.lock_id;
-        END IF;
-        RETURN NEXT;
-    END LOOP;
-END $$;
+        SELECT array_agg(gen_random_uuid()) AS ids, array_agg(gen_random_uuid()) AS tokens,
+            array_agg(s.type_of ORDER BY s.item) AS type_of,
+            array_agg(s.first_of ORDER BY s.item) AS first_of,
+            array_agg(s.guest_of ORDER BY s.item) AS guest_of
+        FROM (
+            SELECT u.item,
+                min(u.item) OVER (PARTITION BY u.tenant_id, u.room_type_id)::integer AS type_of,
+                min(u.item) OVER (PARTITION BY u.tenant_id, u.request_id)::integer AS first_of,
+                min(u.item) OVER (PARTITION BY u.tenant_id, u.guest_id)::integer AS guest_of
+            FROM unnest(tenant_ids, room_type_ids, request_ids, guest_ids) WITH ORDINALITY
+                AS u (tenant_id, room_type_id, request_id, guest_id, item)
+        ) s
+    ) n
+    CROSS JOIN LATERAL take_locks(leave_pinned, tenant_ids, request_ids, fingerprints,
+        room_type_ids, check_ins, check_outs, adult_counts, child_counts, guest_ids,
+        inventory_versions, verdicts, verdict_facts, notice_days, prices, quotes, n.ids,
+        n.tokens, n.type_of, n.first_of, n.guest_of) t
+$$;
