@@ -43,14 +43,12 @@ async def serve_batch(
     An item that breaks a rule or whose time is over gets its error; all others
     are decided together by one call of `decide`. Faults of the envelope raise.
     """
-    outcomes: list[Any] = list(validate_items(request, field, verbatim=verbatim))
-    items = getattr(request, field)
-    accepted: list[int] = []
-    for index, item in enumerate(items):
-        if outcomes[index] is None and _is_over(item):
-            outcomes[index] = DeadlineExceeded("TIME_OVER", "The item's time was over.")
-        if outcomes[index] is None:
-            accepted.append(index)
+    errors = validate_items(request, field, verbatim=verbatim)
+    items = list(getattr(request, field))
+    outcomes: list[Any] = [
+        _over(item) if error is None else error for item, error in zip(items, errors, strict=True)
+    ]
+    accepted = [index for index, error in enumerate(outcomes) if error is None]
     if accepted:
         decided = await decide([items[index] for index in accepted])
         for index, outcome in zip(accepted, decided, strict=True):
@@ -68,12 +66,14 @@ def to_results(
     ]
 
 
-def _is_over(item: Any) -> bool:
-    """Whether the answer would come too late, by the item's own time.
+def _over(item: Any) -> DeadlineExceeded | None:
+    """Why the answer would come too late, by the item's own time.
 
     The reserve is kept as for a single call. An item without a time has that of the RPC.
     """
     if not item.HasField("time_remaining"):
-        return False
+        return None
     left = item.time_remaining
-    return bool(left.seconds + left.nanos / 1e9 <= deadlines.RESERVE)
+    if left.seconds + left.nanos / 1e9 > deadlines.RESERVE:
+        return None
+    return DeadlineExceeded("TIME_OVER", "The item's time was over.")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from meshkit.errors import MeshError
+from meshkit.metrics import QuickHistogram
 from services.tenant.changes import Changes
 from services.tenant.domain import Directory, Snapshot
 
@@ -30,12 +31,12 @@ class TenantMetrics:
     """Metrics of resolution, and of how fresh its source is."""
 
     def __init__(self, registry: CollectorRegistry, directory: Directory, changes: Changes) -> None:
-        self.resolution_latency = Histogram(
+        self.resolution_latency = QuickHistogram(
             "tenant_resolution_latency_seconds",
             "Time to answer one request, single or batch, without the RPC around it.",
             buckets=RESOLUTION_BUCKETS,
             registry=registry,
-        )
+        ).labels()
         results = Counter(
             "tenant_resolution",
             "Identifiers resolved, by what came out. `guest`: a shared number, by the guest; "

@@ -155,6 +155,16 @@ async def test_nothing_submitted_is_nothing_sent() -> None:
     assert not bench.calls
 
 
+async def test_a_single_item_submitted_as_a_list_has_its_answer_or_its_error_in_one() -> None:
+    bench = Bench(lambda call: call.reply.set_result([answer_to(call.items[0])]))
+    assert list(await bench.coalescer.submit_all(items(1), LONG)) == [answer_to(Item(0))]
+    refusing = Bench(lambda call: call.reply.set_result([NotFound("NO_ROOM", "there is none")]))
+    (outcome,) = await refusing.coalescer.submit_all(items(1), LONG)
+    assert isinstance(outcome, NotFound)
+    await bench.finish()
+    await refusing.finish()
+
+
 async def test_a_server_that_answers_another_number_of_items_is_not_believed() -> None:
     bench = Bench(lambda call: call.reply.set_result(["answer"]))
     for outcome in await bench.coalescer.submit_all(items(3), LONG):
