@@ -223,9 +223,9 @@ class AvailabilityCache:
         return ("SET", key, orjson.dumps(entry), "PX", int(seconds * 1000))
 
     async def _replace_versions(self, tenant_ids: list[str]) -> None:
+        token = secrets.token_hex(8)
         await self._at_once(
-            ("SET", version_key(one), secrets.token_hex(8), "EX", VERSION_SECONDS)
-            for one in tenant_ids
+            ("SET", version_key(one), token, "EX", VERSION_SECONDS) for one in tenant_ids
         )
 
     async def _at_once(self, commands: Iterable[_Command]) -> list[Any]:

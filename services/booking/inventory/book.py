@@ -59,7 +59,7 @@ class Page:
 
     def terms(self, rate_plan_id: str) -> Terms:
         """The terms of those who book under a plan."""
-        plan = self.inventory.house.plan(rate_plan_id)
+        plan = None if rate_plan_id == STANDARD else self.inventory.house.plan(rate_plan_id)
         return self.inventory.terms if plan is None or plan.terms is None else plan.terms
 
     def policy(self, quote: Quote, stay: Stay, now: dt.datetime) -> Policy:

@@ -96,7 +96,7 @@ class Rate:
 
     def prices(self, stay: Stay) -> bool:
         """Whether every night of the stay has a price."""
-        return None not in self._nightly.between(stay.check_in, stay.night_count)
+        return self._nightly.all_on_sale(stay.check_in, stay.night_count)
 
     def notice_days(self, check_in: dt.date) -> int:
         """How many days before the arrival the stay has to be booked."""

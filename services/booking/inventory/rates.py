@@ -33,7 +33,7 @@ class PriceRule:
 class NightlyPrices(Mapping[dt.date, Decimal]):
     """Prices by night in 8 bytes a night, for whoever keeps those of many hotels."""
 
-    __slots__ = ("_first", "_prices")
+    __slots__ = ("_first", "_gaps", "_prices")
 
     def __init__(self, prices: Mapping[dt.date, Decimal]) -> None:
         known: dict[Decimal, Decimal] = {}
@@ -43,6 +43,7 @@ class NightlyPrices(Mapping[dt.date, Decimal]):
         found = map(prices.get, nights)
         self._first = first.toordinal()
         self._prices = [one if one is None else known.setdefault(one, one) for one in found]
+        self._gaps = None in self._prices
 
     @property
     def last(self) -> dt.date:
@@ -56,6 +57,13 @@ class NightlyPrices(Mapping[dt.date, Decimal]):
         if start >= 0 and end <= len(self._prices):
             return self._prices[start:end]
         return [self._at(place) for place in range(start, end)]
+
+    def all_on_sale(self, first: dt.date, count: int) -> bool:
+        """Whether so many nights from `first` on all have a price."""
+        start = first.toordinal() - self._first
+        if start < 0 or start + count > len(self._prices):
+            return False
+        return not (self._gaps and None in self._prices[start : start + count])
 
     def _at(self, place: int) -> Decimal | None:
         return self._prices[place] if 0 <= place < len(self._prices) else None
