@@ -96,7 +96,7 @@ def test_no_bent_body_raises_or_loses_an_item(body: bodies.Body, data: st.DataOb
     if content.get("object") == "whatsapp_business_account":
         assert len(events) >= count(content)
     for event in events:
-        validate(event)
+        validate(event, verbatim=True)
         assert event.raw_json or event.WhichOneof("payload") in ("message", "status", "error")
     assert events == translate(written, NOW)
 
@@ -147,4 +147,4 @@ def test_cut_and_spoiled_bytes(body: bodies.Body, data: st.DataObject) -> None:
     else:
         written[at] = data.draw(st.integers(0, 255))
     for event in translate(bytes(written), NOW):
-        validate(event)
+        validate(event, verbatim=True)

@@ -51,7 +51,7 @@ def events_of(odd_value: str | bytes) -> tuple[pb.InboundEvent, ...]:
     assert events[:ODD] == plain[:ODD]
     assert events[after:] == plain[ODD + 1 :]
     for event in events:
-        validate(event)
+        validate(event, verbatim=True)
         assert len(event.SerializeToString()) > 0
     return tuple(events[ODD:after])
 
@@ -312,7 +312,7 @@ def test_a_body_that_cannot_be_read_is_kept_whole(body: bytes) -> None:
     assert event.unreadable.reason == pb.UNREADABLE_REASON_BODY
     assert event.raw_json == body
     assert event.item_key == b"b" + sha256(body).digest()
-    validate(event)
+    validate(event, verbatim=True)
 
 
 @pytest.mark.parametrize(
