@@ -242,5 +242,6 @@ async def test_what_was_changed_by_hand_is_told_with_who_did_it(
     assert re.fullmatch(rf"[-0-9]+ [:0-9]+  {user()}  SuspendTenant  casa-azul  tenant", latest)
     assert '    state: "ACTIVE" -> "SUSPENDED"' in lines
     assert any(line.endswith("CreateTenant  casa-azul  whatsapp_number") for line in lines)
-    told = await conserje("audit", "tenant", "--hotel", "other")
-    assert told[1] == "no changes by hand\n"
+    code, out, err = await conserje("audit", "tenant", "--hotel", "other")
+    assert (code, out) == (2, "")
+    assert "there is no hotel other" in err
