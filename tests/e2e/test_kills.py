@@ -19,7 +19,6 @@ pytestmark = pytest.mark.e2e
 
 SEED = int(os.environ.get("CONSERJE_TEST_SEED", "20261123"))
 PROCESSES = ("gateway", "tenant", "booking", "messaging-1", "messaging-2")
-KILLS = 50
 TALKERS = 4
 # Longer than a killed process needs to be back on a busy machine, as 90 s are in production: the
 # statuses of an outage that lasts beyond it come too late to tell.
@@ -54,14 +53,17 @@ async def fragile() -> AsyncIterator[Mesh]:
             yield mesh
 
 
-async def test_every_acknowledged_message_is_answered_once(fragile: Mesh) -> None:
+@pytest.mark.parametrize(
+    "kills", [pytest.param(25, id="short"), pytest.param(50, id="full", marks=pytest.mark.soak)]
+)
+async def test_every_acknowledged_message_is_answered_once(fragile: Mesh, kills: int) -> None:
     print(f"seed {SEED}")
     chance = random.Random(SEED)
     crowd = Crowd(fragile)
     talking = [asyncio.create_task(crowd.talk()) for _ in range(TALKERS)]
     restarts: dict[str, asyncio.Task[None]] = {}
     try:
-        for _ in range(KILLS):
+        for _ in range(kills):
             # The moment is a number of accepted sends, so that it falls anywhere in the work.
             await crowd.wait_for_sends(chance.randint(0, 8))
             victim = chance.choice(PROCESSES)

@@ -105,7 +105,7 @@ async def touched(postgres: Postgres, sent: Sequence[tuple[str, Sequence[object]
     return buffers
 
 
-@pytest.mark.parametrize("old_nights", [300_000, pytest.param(10_000_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("old_nights", [100_000, pytest.param(10_000_000, marks=pytest.mark.soak)])
 async def test_old_nights_of_others_are_not_touched(
     postgres: Postgres, sql: Sql, old_nights: int
 ) -> None:
