@@ -33,6 +33,15 @@ def minor_digits(currency: str) -> int:
     return _MINOR_DIGITS.get(currency, 2)
 
 
+def in_coins(amount: Decimal, currency: str) -> Decimal:
+    """The same amount with the decimals of its currency, with more only where it needs them.
+
+    For whoever is told it as text: `9.500000000` and `0E-9` are no prices.
+    """
+    step = Decimal(1).scaleb(-minor_digits(currency))
+    return amount.quantize(step) if amount % step == 0 else amount.normalize()
+
+
 @dataclass(frozen=True)
 class Money:
     """An amount of one currency (ISO 4217, upper case)."""
@@ -76,6 +85,7 @@ def from_proto(message: MoneyMessage, field: str = "money") -> Money:
     if abs(nanos) >= NANOS_PER_UNIT or units * nanos < 0:
         raise InvalidArgument.field(field, "units and nanos contradict each other")
     try:
-        return Money(Decimal(units) + Decimal(nanos).scaleb(-9), message.currency_code)
+        money = Money(Decimal(units) + Decimal(nanos).scaleb(-9), message.currency_code)
     except ValueError as error:
         raise InvalidArgument.field(field, str(error)) from None
+    return Money(in_coins(money.amount, money.currency), money.currency)

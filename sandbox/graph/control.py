@@ -164,7 +164,10 @@ async def report(request: web.Request) -> web.Response:
 
 
 async def _json(request: web.Request, kind: type | tuple[type, ...]) -> Any:
-    body = await request.json()
+    try:
+        body = await request.json()
+    except ValueError:
+        raise web.HTTPBadRequest(text="the body is not JSON") from None
     if not isinstance(body, kind):
         raise web.HTTPBadRequest(text="the body is not of the JSON type that this needs")
     return body

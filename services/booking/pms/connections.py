@@ -97,8 +97,8 @@ class Connections:
         named, more = self._left_alone[:MOST_NAMED], len(self._left_alone) - MOST_NAMED
         others = f" and {more} more" if more > 0 else ""
         return (
-            f"The systems of {', '.join(named)}{others} do not answer and are left alone; "
-            "`conserje pms check` asks one at once."
+            f"The systems of {', '.join(named)}{others} do not answer and are left alone "
+            "for a while; `conserje pms check` tells when one is asked again."
         )
 
     async def tell_breakers(self) -> None:

@@ -272,8 +272,8 @@ STILL_ASKING = Phrase(
 )
 PENDING = Phrase(es="pendiente de confirmar", en="not confirmed yet")
 HOTEL_REFUSED = Phrase(
-    es="Lo siento: el hotel no ha podido confirmar *{name}*. {stay} No hay reserva.",
-    en="Sorry: the hotel could not confirm *{name}*. {stay} There is no booking.",
+    es="Lo siento: el hotel no ha podido confirmar *{name}*. {stay}. No hay reserva.",
+    en="Sorry: the hotel could not confirm *{name}*. {stay}. There is no booking.",
 )
 DEPOSIT_AWAITED = Phrase(
     es="El hotel pide un depósito de *{amount}* antes de las {until}; si no llega, la habitación "

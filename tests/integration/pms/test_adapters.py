@@ -27,7 +27,7 @@ from services.booking.pms.qloapps.adapter import QloAppsPms
 
 
 def order(arrival: dt.date, nights: int = 2, rooms: int = 1, kind: str = "double") -> PmsOrder:
-    room = PmsRoom(kind, 2, 0, Decimal("201.00"))
+    room = PmsRoom(kind, 2, 0, Decimal("201.00000000000"))
     departure = arrival + dt.timedelta(days=nights)
     key = f"cj:{uuid4()}"
     return PmsOrder(key, "CDFG3467", arrival, departure, (room,) * rooms, "EUR")

@@ -25,6 +25,26 @@ def test_an_amount_survives_the_wire(amount: Decimal) -> None:
     assert money.from_proto(money.to_proto(sent)) == sent
 
 
+@pytest.mark.parametrize(
+    ("amount", "currency", "told"),
+    [
+        ("0", "EUR", "0.00"),
+        ("192", "MXN", "192.00"),
+        ("99.5", "EUR", "99.50"),
+        ("99.123456789", "EUR", "99.123456789"),
+        ("-0.005", "EUR", "-0.005"),
+        ("1200", "JPY", "1200"),
+        ("1.5", "KWD", "1.500"),
+    ],
+)
+def test_an_amount_from_the_wire_has_the_decimals_of_its_coins(
+    amount: str, currency: str, told: str
+) -> None:
+    sent = Money(Decimal(amount), currency)
+    assert str(money.from_proto(money.to_proto(sent)).amount) == told
+    assert str(money.in_coins(Decimal(amount).quantize(Decimal("1e-9")), currency)) == told
+
+
 @given(st.integers(-(2**63) + 1, 2**63 - 1), st.integers(0, 999_999_999))
 def test_every_message_that_agrees_with_itself_survives(units: int, nanos: int) -> None:
     message = MoneyMessage(currency_code="MXN", units=units, nanos=-nanos if units < 0 else nanos)

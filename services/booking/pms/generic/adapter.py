@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import orjson
 from yarl import URL
 
+from meshkit.money import in_coins
 from services.booking.pms.http import (
     Answer,
     Hosts,
@@ -148,13 +149,13 @@ def _wanted(order: PmsOrder) -> dict[str, Any]:
         "check_in": str(order.check_in),
         "check_out": str(order.check_out),
         "currency_code": order.currency_code,
-        "total": str(order.total),
+        "total": str(in_coins(order.total, order.currency_code)),
         "rooms": [
             {
                 "room_type_id": room.type_id,
                 "adult_count": room.adult_count,
                 "child_count": room.child_count,
-                "price": str(room.price),
+                "price": str(in_coins(room.price, order.currency_code)),
             }
             for room in order.rooms
         ],

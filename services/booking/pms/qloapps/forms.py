@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from meshkit.money import in_coins
 from services.booking.pms.port import PmsBooking, PmsOrder, PmsRoom
 
 NEW, CANCELLED = 1, 3
@@ -111,7 +112,7 @@ def create_request(order: PmsOrder, property_id: str, tax_group: int) -> dict[st
                 # Without it a booking costs what it likes: services are left out of the sum.
                 "price_details": {
                     "total_paid": 0,
-                    "total_price_with_tax": str(order.total),
+                    "total_price_with_tax": str(in_coins(order.total, order.currency_code)),
                 },
                 "payment_detail": {
                     "payment_type": "pay at hotel",
