@@ -2,13 +2,13 @@
 
 import argparse
 from collections.abc import Iterator
-from datetime import UTC
 from typing import Any
 
 from conserje.messaging.v1 import media_service_pb2 as pb
 from conserje.messaging.v1.media_service_pb2_grpc import MediaServiceStub
 
 from cli.asking import SECONDS, asks, pages
+from cli.times import second
 
 KINDS = {pb.AUDIO_KIND_SPEECH: "speech", pb.AUDIO_KIND_TRANSCRIPT: "transcript"}
 
@@ -46,10 +46,7 @@ def _purge(stub: Any, options: argparse.Namespace) -> Iterator[str]:
 
 def line(entry: pb.AudioCacheEntry) -> str:
     """One entry."""
-    made, ends = (
-        f"{one.ToDatetime(UTC):%Y-%m-%d %H:%M:%S}Z"
-        for one in (entry.create_time, entry.expire_time)
-    )
+    made, ends = second(entry.create_time), second(entry.expire_time)
     return (
         f"{entry.entry_id}  {KINDS.get(entry.kind, 'unknown')}  {entry.media_type}  "
         f"{entry.byte_count} bytes  made {made}  ends {ends}"

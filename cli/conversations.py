@@ -2,17 +2,16 @@
 
 import argparse
 from collections.abc import Iterator
-from datetime import UTC
 from typing import Any
 
 from conserje.messaging.v1 import messaging_operations_service_pb2 as pb
 from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
     MessagingOperationsServiceStub,
 )
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from cli.asking import asks, or_else, pages
 from cli.guest import name_by_number, named
+from cli.times import second
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -44,13 +43,9 @@ def line(one: pb.Conversation) -> str:
     state = pb.ConversationState.Name(one.state).removeprefix("CONVERSATION_STATE_")
     told = (
         f"{one.conversation_id:>12}  {one.masked_guest}  to {one.phone_number_id}  "
-        f"{_time(one.update_time)}  {state.lower().replace('_', ' '):<15}  "
+        f"{second(one.update_time)}  {state.lower().replace('_', ' '):<15}  "
         f"{one.language_code or '-'}  window {'open' if one.window_open else 'shut'}"
     )
     if one.HasField("window_close_time"):
-        told += f" {'until' if one.window_open else 'since'} {_time(one.window_close_time)}"
+        told += f" {'until' if one.window_open else 'since'} {second(one.window_close_time)}"
     return told
-
-
-def _time(stamp: Timestamp) -> str:
-    return f"{stamp.ToDatetime(UTC):%Y-%m-%d %H:%M:%S}Z"

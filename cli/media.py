@@ -14,6 +14,7 @@ from conserje.messaging.v1.media_service_pb2_grpc import MediaServiceStub
 
 from cli.asking import SECONDS, asks, number, or_else, pages
 from cli.files import unreadable
+from cli.times import second
 
 SEND_SECONDS = 120
 """A file is converted and goes up to WhatsApp."""
@@ -103,7 +104,7 @@ def _read(file: Path) -> bytes:
 
 def line(media: pb.Media) -> str:
     """One file."""
-    came = f"{media.arrive_time.ToDatetime(UTC):%Y-%m-%d %H:%M:%S}Z"
+    came = second(media.arrive_time)
     kind = _word(event_pb2.MediaKind.Name(media.kind), "MEDIA_KIND_")
     state = _word(pb.MediaState.Name(media.state), "MEDIA_STATE_")
     told = f"{media.media_key:>12}  {came}  {'voice' if media.voice else kind}  {state}"

@@ -12,6 +12,7 @@ from cli import failures
 from cli.asking import number
 from cli.channels import open_channel
 from cli.places import need_target
+from cli.times import second
 
 SECONDS = 60
 
@@ -45,7 +46,7 @@ def run(options: argparse.Namespace) -> int:
             replayed = stub.ReplayConversation(request, timeout=SECONDS)
         except grpc.RpcError as error:
             return failures.tell(error, target)
-    since = f"{replayed.first_step_time.ToDatetime():%Y-%m-%d %H:%M:%S}Z"
+    since = second(replayed.first_step_time)
     print(f"steps     {replayed.step_count}, the first of {since}")
     print(f"replayed  {replayed.replayed_hash.hex()}")
     print(f"live      {replayed.live_hash.hex()}")
@@ -59,6 +60,6 @@ def _verdict(replayed: pb.ReplayConversationResponse) -> str:
     found = replayed.difference
     if not found.step:
         return f"DIFFERS   in what is stored now: {', '.join(found.state_parts)}"
-    when = f"{found.step_time.ToDatetime():%Y-%m-%d %H:%M:%S}Z"
+    when = second(found.step_time)
     how = f"ends with {found.error}" if found.error else "comes to another state"
     return f"DIFFERS   step {found.step} of {when} {how}"

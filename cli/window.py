@@ -2,18 +2,17 @@
 
 import argparse
 from collections.abc import Iterator
-from datetime import UTC
 from typing import Any
 
 from conserje.messaging.v1 import messaging_operations_service_pb2 as pb
 from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
     MessagingOperationsServiceStub,
 )
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from cli.asking import SECONDS, asks, or_else, pages
 from cli.guest import name_guest, named
 from cli.places import UsageError
+from cli.times import second
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -67,7 +66,7 @@ def _merges(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     for page in pages(stub.ListMerges, request):
         for merge in page.merges:
             yield (
-                f"{_time(merge.merge_time)}  conversation {merge.from_conversation_id} is "
+                f"{second(merge.merge_time)}  conversation {merge.from_conversation_id} is "
                 f"{merge.into_conversation_id} now  {merge.reason}"
             )
 
@@ -85,15 +84,11 @@ def line(window: pb.GuestWindow) -> str:
     """One window."""
     parts = [f"conversation {window.conversation_id}", "open" if window.open else "shut"]
     if window.HasField("last_inbound_time"):
-        parts.append(f"guest wrote {_time(window.last_inbound_time)}")
+        parts.append(f"guest wrote {second(window.last_inbound_time)}")
     else:
         parts.append("not known when the guest wrote")
     if window.HasField("close_time"):
-        parts.append(f"{'until' if window.open else 'since'} {_time(window.close_time)}")
+        parts.append(f"{'until' if window.open else 'since'} {second(window.close_time)}")
     if window.HasField("refuse_time"):
         parts.append("WhatsApp refused a message")
     return "  ".join(parts)
-
-
-def _time(stamp: Timestamp) -> str:
-    return f"{stamp.ToDatetime(UTC):%Y-%m-%d %H:%M:%S}Z"
