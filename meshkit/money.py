@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 
 from google.type.money_pb2 import Money as MoneyMessage
 
@@ -33,13 +34,19 @@ def minor_digits(currency: str) -> int:
     return _MINOR_DIGITS.get(currency, 2)
 
 
+@cache
+def smallest_coin(currency: str) -> Decimal:
+    """What the currency's smallest coin is worth: 0.01 of a euro."""
+    return Decimal(1).scaleb(-minor_digits(currency))
+
+
 def in_coins(amount: Decimal, currency: str) -> Decimal:
     """The same amount with the decimals of its currency, with more only where it needs them.
 
     For whoever is told it as text: `9.500000000` and `0E-9` are no prices.
     """
-    step = Decimal(1).scaleb(-minor_digits(currency))
-    return amount.quantize(step) if amount % step == 0 else amount.normalize()
+    coin = smallest_coin(currency)
+    return amount.quantize(coin) if amount % coin == 0 else amount.normalize()
 
 
 @dataclass(frozen=True)
@@ -63,8 +70,7 @@ class Money:
 
     def is_payable(self) -> bool:
         """Whether the amount can be paid with the currency's coins."""
-        step = Decimal(1).scaleb(-minor_digits(self.currency))
-        return self.amount % step == 0
+        return self.amount % smallest_coin(self.currency) == 0
 
 
 def to_proto(money: Money, into: MoneyMessage | None = None) -> MoneyMessage:

@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from enum import Enum
-from functools import cache, lru_cache
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-from meshkit.money import minor_digits
+from meshkit.money import smallest_coin
 
 
 class ChargeKind(Enum):
@@ -102,12 +102,7 @@ NO_TERMS = Terms()
 
 def rounded(amount: Decimal, currency_code: str) -> Decimal:
     """Half up to the currency's smallest coin."""
-    return amount.quantize(_coin(currency_code), ROUND_HALF_UP)
-
-
-@cache
-def _coin(currency_code: str) -> Decimal:
-    return Decimal(1).scaleb(-minor_digits(currency_code))
+    return amount.quantize(smallest_coin(currency_code), ROUND_HALF_UP)
 
 
 @lru_cache(maxsize=4096)
