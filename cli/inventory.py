@@ -10,6 +10,7 @@ from conserje.booking.v1.inventory_service_pb2 import GetInventoryRequest, Impor
 from conserje.booking.v1.inventory_service_pb2_grpc import InventoryServiceStub
 
 from cli.asking import Act, asks
+from cli.counts import counted
 from cli.files import read_text
 from cli.hotel_check import known_hotel
 from cli.inventory_file import from_yaml, to_yaml
@@ -57,7 +58,7 @@ def _show(stub: InventoryServiceStub, options: argparse.Namespace) -> Iterator[s
             {from_amount(rule.price) for rule in one.nightly_prices if rule.price.ByteSize()}
         )
         span = f"{prices[0]} to {prices[-1]}" if prices else "not on sale"
-        yield f"{one.room_type_id}  {one.max_guest_count} guests  {span}  rooms {numbers}"
+        yield f"{one.room_type_id}  {counted(one.max_guest_count, 'guest')}  {span}  rooms {numbers}"
 
 
 def _export(stub: InventoryServiceStub, options: argparse.Namespace) -> Iterator[str]:

@@ -16,6 +16,7 @@ from conserje.booking.v1.pms_service_pb2 import (
 from conserje.booking.v1.pms_service_pb2_grpc import PmsServiceStub
 
 from cli.asking import SECONDS, Act, asks
+from cli.counts import counted
 from cli.hotel_check import known_hotel
 from cli.places import UsageError
 
@@ -118,6 +119,9 @@ def _check(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
     yield f"  it can: {', '.join(able) or 'nothing beyond booking'}"
     if told.capabilities.resources:
         yield f"  we may use its {', '.join(told.capabilities.resources)}"
+    here, there = told.currency_code, told.capabilities.currency_code
+    if here and there and here != there:
+        yield f"  it sells in {there}, the hotel here in {here}: it refuses what is booked"
     for one in told.room_types:
         yield _describe_type(one)
     for ours in told.unmapped_room_type_ids:
@@ -131,7 +135,7 @@ def _diff(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
         kind = PmsDifferenceKind.Name(one.kind).removeprefix("PMS_DIFFERENCE_KIND_")
         names = f"{one.confirmation_code or '-'}  {one.pms_booking_id or '-'}"
         yield f"{kind}  {names}  here: {one.here or 'nothing'}  there: {one.there or 'nothing'}"
-    yield f"{told.difference_count} differences"
+    yield counted(told.difference_count, "difference")
 
 
 def _remove(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
@@ -142,7 +146,7 @@ def _remove(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
 
 def _describe_type(one: PmsRoomType) -> str:
     ours = one.room_type_id + (" (proposed)" if one.proposed else "")
-    rooms = f"{one.room_count} rooms for {one.max_guest_count}"
+    rooms = f"{counted(one.room_count, 'room')} for {one.max_guest_count}"
     return f"  {one.pms_room_type_id}  {one.display_name}, {rooms}  {ours or 'not mapped'}"
 
 

@@ -24,6 +24,8 @@ PARALLEL_WRITES = {Kind.GENERIC: True, Kind.QLOAPPS: False}
 
 MOST_NAMED = 5
 """In the sentence that tells of hotels' systems."""
+REFUSED_SECONDS = 900.0
+"""For so long a replica tells of a refusal: until somebody has looked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Connections:
         self._secrets = secrets
         self._known: dict[str, Connected] = {}
         self._left_alone: list[str] = []
+        self._refused: dict[str, tuple[str, float]] = {}
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
 
@@ -91,15 +94,32 @@ class Connections:
         return Connected(connection, guarded)
 
     def problem(self) -> str | None:
-        """Which hotels' systems are left alone, as a sentence."""
-        if not self._left_alone:
-            return None
-        named, more = self._left_alone[:MOST_NAMED], len(self._left_alone) - MOST_NAMED
-        others = f" and {more} more" if more > 0 else ""
-        return (
-            f"The systems of {', '.join(named)}{others} do not answer and are left alone "
-            "for a while; `conserje pms check` tells when one is asked again."
-        )
+        """Which hotels' systems are left alone, or refuse what guests book, in sentences."""
+        told = []
+        if self._left_alone:
+            told.append(
+                f"The systems of {_named(self._left_alone)} do not answer and are left alone "
+                "for a while; `conserje pms check` tells when one is asked again."
+            )
+        if refused := self._lately_refused():
+            told.append(
+                f"The systems of {_named(refused)} refused reservations lately; `conserje "
+                "reservation show` tells why, `conserje pms check` what does not fit."
+            )
+        return " ".join(told) or None
+
+    def refused(self, tenant_id: str, reason: str) -> None:
+        """A hotel's system would not have a reservation, and not because it was sold out."""
+        self._refused[tenant_id] = (reason, self._clock.monotonic())
+
+    def _lately_refused(self) -> list[str]:
+        since = self._clock.monotonic() - REFUSED_SECONDS
+        self._refused = {
+            one: (reason, at)
+            for one, (reason, at) in self._refused.items()
+            if at > since and one in self._known
+        }
+        return sorted(f"{one} ({reason})" for one, (reason, _) in self._refused.items())
 
     async def tell_breakers(self) -> None:
         """Show the worst state of each tier's breakers."""
@@ -134,6 +154,12 @@ class Connections:
             connected = await asyncio.gather(*map(self.connect, found))
             self._known = {one.connection.tenant_id: one for one in connected}
             self._read_at = self._clock.monotonic()
+
+
+def _named(hotels: list[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = len(hotels) - MOST_NAMED
+    return ", ".join(hotels[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
 _BADNESS = (State.CLOSED, State.HALF_OPEN, State.OPEN)

@@ -16,6 +16,8 @@ from decimal import Decimal
 from enum import Enum
 from typing import NamedTuple, Protocol
 
+from meshkit.redaction import redact
+
 
 class Verdict(Enum):
     """What became of a write."""
@@ -48,6 +50,8 @@ class Capabilities:
     """It can be written to from several places at once."""
     system: str = ""
     """What it calls itself, and its version."""
+    currency_code: str = ""
+    """What it sells in; empty where it does not tell."""
     resources: tuple[str, ...] = ()
     """What of it our credential may use, sorted; empty where it does not tell."""
     requests_per_second: float = 5.0
@@ -148,6 +152,17 @@ class Outcome:
     verdict: Verdict
     reason: str = ""
     booking_id: str = ""
+    words: str = ""
+    """Its own sentence of a rejection, for the hotel's people; see `sentence`."""
+
+
+MOST_WORDS = 200
+"""Characters of a sentence that are kept."""
+
+
+def sentence(told: object) -> str:
+    """A foreign text on one short line, without what may be a phone number."""
+    return redact(" ".join(told.split())[:MOST_WORDS]) if isinstance(told, str) else ""
 
 
 @dataclass(frozen=True, slots=True)

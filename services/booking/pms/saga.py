@@ -14,6 +14,8 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID, uuid5
 
+import structlog
+
 from meshkit.errors import FailedPrecondition, MeshError
 from services.booking.cache import AvailabilityCache
 from services.booking.domain import Reservation, ReservationState, Stay
@@ -40,6 +42,8 @@ NAMESPACE = UUID("5b0a5d7e-6f0c-4f8e-9d5c-6a5f0e6c1d23")
 ABSENCES = 2
 FIRST_PAUSE, LONGEST_PAUSE = 0.2, 10.0
 """Seconds between attempts: a recovered system hears from us within ten."""
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,7 @@ class Saga:
             work.send_count == 0 or not _active(await pms.find(work.key))
         ):
             await self._forget(connected, order)
-            return await self._refuse(work, outcome.reason)
+            return await self._refuse(work, outcome.reason, outcome.words)
         await self._forget(connected, order)
         wait = 0.0 if outcome.verdict is not Verdict.UNKNOWN else FIRST_PAUSE
         await self._store.next(
@@ -175,6 +179,8 @@ class Saga:
             await self._later(work, Step.MODIFY, outcome.reason)
             return "unknown"
         # What was refused stays different on both sides; the comparison names it to the staff.
+        if outcome.verdict is Verdict.REJECTED:
+            self._tell(work, "a change was refused by the hotel's own system", outcome.reason)
         await self._store.next(work, Step.NONE, failure=outcome.reason)
         return _WORDS[outcome.verdict]
 
@@ -213,8 +219,13 @@ class Saga:
         await self._store.next(work, work.step, pause, absence_count=seen)
         return "not_seen"
 
-    async def _refuse(self, work: Work, reason: str) -> str:
-        await self._change(work, "refuse", domain.refused, reason)
+    async def _refuse(self, work: Work, reason: str, words: str = "") -> str:
+        if reason != SOLD_OUT:
+            # No guest's doing, and the next one is refused as well: somebody has to look.
+            self._tell(work, "a reservation was refused for the hotel's own system", reason)
+        await self._change(
+            work, "refuse", domain.refused, f"{reason}: {words}" if words else reason
+        )
         # Once sent, a booking may still turn up; it is cancelled until it stays away.
         await self._store.next(work, Step.CANCEL if work.send_count else Step.NONE, failure=reason)
         await self._cache.outdate([work.tenant_id])
@@ -229,6 +240,16 @@ class Saga:
         except FailedPrecondition:
             # Cancelled meanwhile: that has given the row another step and lease.
             return
+
+    def _tell(self, work: Work, what: str, reason: str) -> None:
+        # Its own words stay in the hotel's history: nobody knows what else they tell.
+        self._connections.refused(work.tenant_id, reason)
+        log.warning(
+            what,
+            tenant_id=work.tenant_id,
+            reservation_id=str(work.reservation_id),
+            reason=reason,
+        )
 
     async def _later(self, work: Work, step: Step, reason: str, seconds: float = 0.0) -> None:
         failures = work.failure_count + 1

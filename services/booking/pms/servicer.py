@@ -92,6 +92,7 @@ class PmsServicer(PmsServiceServicer):
             capabilities=wire.from_capabilities(capabilities),
             room_types=room_types,
             unmapped_room_type_ids=unmapped,
+            currency_code=await self._store.currency_code(request.tenant_id),
         )
 
     async def ComparePms(self, request: ComparePmsRequest, context: Context) -> ComparePmsResponse:

@@ -161,6 +161,13 @@ RETURNING version
             row["room_type_id"]: set(orjson.loads(row["display_names"]).values()) for row in rows
         }
 
+    SELECT_CURRENCY = "SELECT currency_code FROM property WHERE tenant_id = $1"
+
+    async def currency_code(self, tenant_id: str) -> str:
+        """What a hotel sells in; empty for one without an inventory."""
+        hotel = self._postgres.of(tenant_id)
+        return await hotel.fetchval(self.SELECT_CURRENCY, tenant_id) or ""
+
     # What waits for the system must be settled first: nobody could do it afterwards.
     DELETE_CONNECTION = """
 DELETE FROM pms_connection WHERE tenant_id = $1 AND NOT EXISTS (

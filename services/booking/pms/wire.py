@@ -71,6 +71,7 @@ def from_capabilities(told: Capabilities) -> PmsCapabilities:
         requests_per_second=told.requests_per_second,
         system=told.system,
         resources=told.resources,
+        currency_code=told.currency_code,
     )
 
 

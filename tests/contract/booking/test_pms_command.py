@@ -46,12 +46,16 @@ async def test_a_hotel_is_connected_checked_compared_and_disconnected(
         assert code == 0
         assert "it is Hotel" in out
         assert "DBL  Dbl, 5 rooms for 4  double" in out
-        assert "suite  Suite, 1 rooms for 4  suite (proposed)" in out
+        assert "suite  Suite, 1 room for 4  suite (proposed)" in out
         assert "single has no counterpart" in out
+        assert "it sells in" not in out
         await conserje("set", "--map", "single=SNGL")
         assert "single has no counterpart" in (await conserje("check"))[1]
         assert "suite = suite" in (await conserje("set", "--map-proposed"))[1]
         assert (await conserje("diff"))[1] == "0 differences\n"
+
+        await pms.property("h1", {"DBL": 5, "suite": 1}, secret="", currency_code="USD")
+        assert "it sells in USD, the hotel here in EUR" in (await conserje("check"))[1]
 
         await pms.mode("down")
         code, out = await conserje("check")

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from meshkit.errors import FailedPrecondition
 from sandbox.pms.client import PmsControl
@@ -59,6 +60,24 @@ async def test_a_room_that_was_sold_at_the_desk_is_refused_and_its_nights_are_fr
         # The night is ours to sell again as soon as the desk gives it back.
         await pms.cancel("h1", taken["booking_id"])
         await _becomes(front, await front.book("eva", "suite", stay), CONFIRMED)
+
+
+async def test_a_refusal_for_another_reason_is_logged_and_told_with_the_systems_own_words(
+    front: Front, pms: PmsControl, arrival: dt.date
+) -> None:
+    await pms.property("h1", {"DBL": 5}, currency_code="USD")
+    booked = await front.book("ana", "double", stay_from(arrival))
+    with capture_logs() as logs:
+        async with Running(front):
+            await _becomes(front, booked, REFUSED)
+            await eventually(lambda: _settled(front))
+    (told,) = [one for one in logs if one["log_level"] == "warning"]
+    assert told["reason"] == "BAD_CURRENCY"
+    assert told["tenant_id"] == "mirador"
+    assert told["reservation_id"] == str(booked.reservation_id)
+    assert "mirador (BAD_CURRENCY) refused" in str(front.connections.problem())
+    events = await front.bookings.events("mirador", booked.reservation_id, 0, 10)
+    assert events[-1].reason == "BAD_CURRENCY: this hotel sells in USD"
 
 
 @pytest.mark.parametrize("kind", ["lose_answer", "done_then_500", "late", "double_create"])

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from buf.validate import validate_pb2 as buf_dot_validate_dot_validate__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63onserje/booking/v1/pms.proto\x12\x13\x63onserje.booking.v1\x1a\x1b\x62uf/validate/validate.proto\"\x82\x04\n\rPmsConnection\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x36\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.conserje.booking.v1.PmsKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12>\n\x08\x62\x61se_url\x18\x03 \x01(\tB,\xbaH)r\'\x18\x80\x04\x32\"^https?://[^\\s@/?#]+(/[^\\s@?#]*)?$\x12=\n\x0bproperty_id\x18\x04 \x01(\tB(\xbaH%r#2!^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$\x12`\n\nroom_types\x18\x05 \x03(\x0b\x32\x31.conserje.booking.v1.PmsConnection.RoomTypesEntryB\x19\xbaH\x16\x9a\x01\x13\x10\xc8\x01\"\x06r\x04\x10\x01\x18@*\x06r\x04\x10\x01\x18@\x12.\n\x04tier\x18\x06 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,31})?$\x12\x34\n\x13requests_per_second\x18\x07 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@)\x00\x00\x00\x00\x00\x00\x00\x00\x12\"\n\x04\x65tag\x18\x08 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{0,18}$\x1a\x30\n\x0eRoomTypesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xde\x01\n\x0fPmsCapabilities\x12\x15\n\rholds_offered\x18\x01 \x01(\x08\x12\x1b\n\x13idempotency_offered\x18\x02 \x01(\x08\x12\x18\n\x10webhooks_offered\x18\x03 \x01(\x08\x12\x1c\n\x14overselling_possible\x18\x04 \x01(\x08\x12\x1f\n\x17parallel_writes_allowed\x18\x05 \x01(\x08\x12\x1b\n\x13requests_per_second\x18\x06 \x01(\x01\x12\x0e\n\x06system\x18\x07 \x01(\t\x12\x11\n\tresources\x18\x08 \x03(\t\"\x92\x01\n\x0bPmsRoomType\x12\x18\n\x10pms_room_type_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x17\n\x0fmax_guest_count\x18\x03 \x01(\x05\x12\x12\n\nroom_count\x18\x04 \x01(\x05\x12\x14\n\x0croom_type_id\x18\x05 \x01(\t\x12\x10\n\x08proposed\x18\x06 \x01(\x08\"\xad\x01\n\rPmsDifference\x12\x34\n\x04kind\x18\x01 \x01(\x0e\x32&.conserje.booking.v1.PmsDifferenceKind\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\x19\n\x11\x63onfirmation_code\x18\x03 \x01(\t\x12\x16\n\x0epms_booking_id\x18\x04 \x01(\t\x12\x0c\n\x04here\x18\x05 \x01(\t\x12\r\n\x05there\x18\x06 \x01(\t*O\n\x07PmsKind\x12\x18\n\x14PMS_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10PMS_KIND_GENERIC\x10\x01\x12\x14\n\x10PMS_KIND_QLOAPPS\x10\x02*\xcc\x02\n\x11PmsDifferenceKind\x12#\n\x1fPMS_DIFFERENCE_KIND_UNSPECIFIED\x10\x00\x12%\n!PMS_DIFFERENCE_KIND_MISSING_THERE\x10\x01\x12(\n$PMS_DIFFERENCE_KIND_NOT_WANTED_THERE\x10\x02\x12#\n\x1fPMS_DIFFERENCE_KIND_TWICE_THERE\x10\x03\x12#\n\x1fPMS_DIFFERENCE_KIND_OTHER_DATES\x10\x04\x12#\n\x1fPMS_DIFFERENCE_KIND_OTHER_ROOMS\x10\x05\x12$\n PMS_DIFFERENCE_KIND_UNKNOWN_HERE\x10\x06\x12,\n(PMS_DIFFERENCE_KIND_ROOM_TYPE_NOT_MAPPED\x10\x07\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63onserje/booking/v1/pms.proto\x12\x13\x63onserje.booking.v1\x1a\x1b\x62uf/validate/validate.proto\"\x82\x04\n\rPmsConnection\x12\x1c\n\ttenant_id\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x10\x01\x18@\x12\x36\n\x04kind\x18\x02 \x01(\x0e\x32\x1c.conserje.booking.v1.PmsKindB\n\xbaH\x07\x82\x01\x04\x10\x01 \x00\x12>\n\x08\x62\x61se_url\x18\x03 \x01(\tB,\xbaH)r\'\x18\x80\x04\x32\"^https?://[^\\s@/?#]+(/[^\\s@?#]*)?$\x12=\n\x0bproperty_id\x18\x04 \x01(\tB(\xbaH%r#2!^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$\x12`\n\nroom_types\x18\x05 \x03(\x0b\x32\x31.conserje.booking.v1.PmsConnection.RoomTypesEntryB\x19\xbaH\x16\x9a\x01\x13\x10\xc8\x01\"\x06r\x04\x10\x01\x18@*\x06r\x04\x10\x01\x18@\x12.\n\x04tier\x18\x06 \x01(\tB \xbaH\x1dr\x1b\x32\x19^([a-z][a-z0-9_]{0,31})?$\x12\x34\n\x13requests_per_second\x18\x07 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00@\x8f@)\x00\x00\x00\x00\x00\x00\x00\x00\x12\"\n\x04\x65tag\x18\x08 \x01(\tB\x14\xbaH\x11r\x0f\x32\r^[0-9]{0,18}$\x1a\x30\n\x0eRoomTypesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xf5\x01\n\x0fPmsCapabilities\x12\x15\n\rholds_offered\x18\x01 \x01(\x08\x12\x1b\n\x13idempotency_offered\x18\x02 \x01(\x08\x12\x18\n\x10webhooks_offered\x18\x03 \x01(\x08\x12\x1c\n\x14overselling_possible\x18\x04 \x01(\x08\x12\x1f\n\x17parallel_writes_allowed\x18\x05 \x01(\x08\x12\x1b\n\x13requests_per_second\x18\x06 \x01(\x01\x12\x0e\n\x06system\x18\x07 \x01(\t\x12\x11\n\tresources\x18\x08 \x03(\t\x12\x15\n\rcurrency_code\x18\t \x01(\t\"\x92\x01\n\x0bPmsRoomType\x12\x18\n\x10pms_room_type_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x02 \x01(\t\x12\x17\n\x0fmax_guest_count\x18\x03 \x01(\x05\x12\x12\n\nroom_count\x18\x04 \x01(\x05\x12\x14\n\x0croom_type_id\x18\x05 \x01(\t\x12\x10\n\x08proposed\x18\x06 \x01(\x08\"\xad\x01\n\rPmsDifference\x12\x34\n\x04kind\x18\x01 \x01(\x0e\x32&.conserje.booking.v1.PmsDifferenceKind\x12\x16\n\x0ereservation_id\x18\x02 \x01(\t\x12\x19\n\x11\x63onfirmation_code\x18\x03 \x01(\t\x12\x16\n\x0epms_booking_id\x18\x04 \x01(\t\x12\x0c\n\x04here\x18\x05 \x01(\t\x12\r\n\x05there\x18\x06 \x01(\t*O\n\x07PmsKind\x12\x18\n\x14PMS_KIND_UNSPECIFIED\x10\x00\x12\x14\n\x10PMS_KIND_GENERIC\x10\x01\x12\x14\n\x10PMS_KIND_QLOAPPS\x10\x02*\xcc\x02\n\x11PmsDifferenceKind\x12#\n\x1fPMS_DIFFERENCE_KIND_UNSPECIFIED\x10\x00\x12%\n!PMS_DIFFERENCE_KIND_MISSING_THERE\x10\x01\x12(\n$PMS_DIFFERENCE_KIND_NOT_WANTED_THERE\x10\x02\x12#\n\x1fPMS_DIFFERENCE_KIND_TWICE_THERE\x10\x03\x12#\n\x1fPMS_DIFFERENCE_KIND_OTHER_DATES\x10\x04\x12#\n\x1fPMS_DIFFERENCE_KIND_OTHER_ROOMS\x10\x05\x12$\n PMS_DIFFERENCE_KIND_UNKNOWN_HERE\x10\x06\x12,\n(PMS_DIFFERENCE_KIND_ROOM_TYPE_NOT_MAPPED\x10\x07\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -50,18 +50,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PMSCONNECTION'].fields_by_name['requests_per_second']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000@\217@)\000\000\000\000\000\000\000\000'
   _globals['_PMSCONNECTION'].fields_by_name['etag']._loaded_options = None
   _globals['_PMSCONNECTION'].fields_by_name['etag']._serialized_options = b'\272H\021r\0172\r^[0-9]{0,18}$'
-  _globals['_PMSKIND']._serialized_start=1150
-  _globals['_PMSKIND']._serialized_end=1229
-  _globals['_PMSDIFFERENCEKIND']._serialized_start=1232
-  _globals['_PMSDIFFERENCEKIND']._serialized_end=1564
+  _globals['_PMSKIND']._serialized_start=1173
+  _globals['_PMSKIND']._serialized_end=1252
+  _globals['_PMSDIFFERENCEKIND']._serialized_start=1255
+  _globals['_PMSDIFFERENCEKIND']._serialized_end=1587
   _globals['_PMSCONNECTION']._serialized_start=84
   _globals['_PMSCONNECTION']._serialized_end=598
   _globals['_PMSCONNECTION_ROOMTYPESENTRY']._serialized_start=550
   _globals['_PMSCONNECTION_ROOMTYPESENTRY']._serialized_end=598
   _globals['_PMSCAPABILITIES']._serialized_start=601
-  _globals['_PMSCAPABILITIES']._serialized_end=823
-  _globals['_PMSROOMTYPE']._serialized_start=826
-  _globals['_PMSROOMTYPE']._serialized_end=972
-  _globals['_PMSDIFFERENCE']._serialized_start=975
-  _globals['_PMSDIFFERENCE']._serialized_end=1148
+  _globals['_PMSCAPABILITIES']._serialized_end=846
+  _globals['_PMSROOMTYPE']._serialized_start=849
+  _globals['_PMSROOMTYPE']._serialized_end=995
+  _globals['_PMSDIFFERENCE']._serialized_start=998
+  _globals['_PMSDIFFERENCE']._serialized_end=1171
 # @@protoc_insertion_point(module_scope)

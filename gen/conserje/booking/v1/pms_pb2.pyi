@@ -182,6 +182,7 @@ class PmsCapabilities(_message.Message):
     REQUESTS_PER_SECOND_FIELD_NUMBER: _builtins.int
     SYSTEM_FIELD_NUMBER: _builtins.int
     RESOURCES_FIELD_NUMBER: _builtins.int
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
     holds_offered: _builtins.bool
     """It keeps a room for a while without a booking."""
     idempotency_offered: _builtins.bool
@@ -196,6 +197,8 @@ class PmsCapabilities(_message.Message):
     """How often it may be asked."""
     system: _builtins.str
     """What it calls itself, with its version where it tells."""
+    currency_code: _builtins.str
+    """What it sells in, an ISO 4217 code; empty where it does not tell."""
     @_builtins.property
     def resources(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """What of it our credential may use, in alphabetical order; empty where it does not tell."""
@@ -211,10 +214,11 @@ class PmsCapabilities(_message.Message):
         requests_per_second: _builtins.float = ...,
         system: _builtins.str = ...,
         resources: _abc.Iterable[_builtins.str] | None = ...,
+        currency_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["holds_offered", b"holds_offered", "idempotency_offered", b"idempotency_offered", "overselling_possible", b"overselling_possible", "parallel_writes_allowed", b"parallel_writes_allowed", "requests_per_second", b"requests_per_second", "resources", b"resources", "system", b"system", "webhooks_offered", b"webhooks_offered"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["currency_code", b"currency_code", "holds_offered", b"holds_offered", "idempotency_offered", b"idempotency_offered", "overselling_possible", b"overselling_possible", "parallel_writes_allowed", b"parallel_writes_allowed", "requests_per_second", b"requests_per_second", "resources", b"resources", "system", b"system", "webhooks_offered", b"webhooks_offered"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -188,6 +188,11 @@ class CheckPmsResponse(_message.Message):
     CAPABILITIES_FIELD_NUMBER: _builtins.int
     ROOM_TYPES_FIELD_NUMBER: _builtins.int
     UNMAPPED_ROOM_TYPE_IDS_FIELD_NUMBER: _builtins.int
+    CURRENCY_CODE_FIELD_NUMBER: _builtins.int
+    currency_code: _builtins.str
+    """What the hotel sells in here, an ISO 4217 code. A system that sells in
+    another currency refuses what is booked.
+    """
     @_builtins.property
     def connection(self) -> _pms_pb2.PmsConnection:
         """The connection that was used."""
@@ -211,10 +216,11 @@ class CheckPmsResponse(_message.Message):
         capabilities: _pms_pb2.PmsCapabilities | None = ...,
         room_types: _abc.Iterable[_pms_pb2.PmsRoomType] | None = ...,
         unmapped_room_type_ids: _abc.Iterable[_builtins.str] | None = ...,
+        currency_code: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "connection", b"connection"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "connection", b"connection", "room_types", b"room_types", "unmapped_room_type_ids", b"unmapped_room_type_ids"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "connection", b"connection", "currency_code", b"currency_code", "room_types", b"room_types", "unmapped_room_type_ids", b"unmapped_room_type_ids"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

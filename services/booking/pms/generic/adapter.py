@@ -33,6 +33,7 @@ from services.booking.pms.port import (
     PmsRoomType,
     TypeNight,
     Verdict,
+    sentence,
 )
 
 T = TypeVar("T")
@@ -131,17 +132,27 @@ def _outcome(answer: Answer | str) -> Outcome:
             return Outcome(Verdict.UNKNOWN, "unreadable")
     if answer.status in NOT_DECIDED or not 400 <= answer.status < 500:
         return Outcome(Verdict.UNKNOWN, f"HTTP {answer.status}")
-    return Outcome(Verdict.REJECTED, _reason(answer) or f"HTTP {answer.status}")
+    reason = _reason(answer) or f"HTTP {answer.status}"
+    return Outcome(Verdict.REJECTED, reason, words=sentence(_error(answer).get("message")))
 
 
 def _reason(answer: Answer) -> str:
     """The document's word for a refusal; nothing else of a foreign text is let in."""
-    try:
-        told = orjson.loads(answer.body)["error"]["reason"]
-    except (KeyError, TypeError, ValueError):
+    error = _error(answer)
+    if "reason" not in error:
         return SOLD_OUT if answer.status == 409 else ""
+    told = error["reason"]
     known = isinstance(told, str) and told.isidentifier() and len(told) <= 64
     return told if known else ""
+
+
+def _error(answer: Answer) -> dict[str, Any]:
+    """What a refusal says; empty when it does not say it as the document has it."""
+    try:
+        error = orjson.loads(answer.body)["error"]
+    except (KeyError, TypeError, ValueError):
+        return {}
+    return error if isinstance(error, dict) else {}
 
 
 def _wanted(order: PmsOrder) -> dict[str, Any]:
@@ -166,6 +177,7 @@ def _capabilities(told: Any) -> Capabilities:
     given = told["capabilities"]
     return Capabilities(
         system=str(told["name"]),
+        currency_code=str(told.get("currency_code", "")),
         has_holds=bool(given["has_holds"]),
         has_idempotency=bool(given["has_idempotency"]),
         has_webhooks=bool(given["has_webhooks"]),

@@ -33,6 +33,7 @@ from services.booking.pms.port import (
     PmsRoomType,
     TypeNight,
     Verdict,
+    sentence,
 )
 from services.booking.pms.qloapps import forms
 
@@ -230,7 +231,8 @@ def _outcome(answer: Answer | str) -> Outcome:
         return Outcome(Verdict.UNKNOWN, f"HTTP {answer.status}")
     code, message = _error(answer)
     sold_out = forms.says_sold_out(code, message)
-    return Outcome(Verdict.REJECTED, SOLD_OUT if sold_out else f"QLOAPPS_{code}")
+    reason = SOLD_OUT if sold_out else f"QLOAPPS_{code}"
+    return Outcome(Verdict.REJECTED, reason, words=sentence(message))
 
 
 def _error(answer: Answer) -> tuple[int, str]:
