@@ -82,6 +82,7 @@ DOMAIN = "booking.conserje"
 # Prefixed, so that nobody takes it for a phone number.
 GUEST_ID = "mailbox-{}"
 HOTEL_DECIDED = f"{BOOKING}/WatchReservations"
+HOTEL_CANCELLED = f"{HOTEL_DECIDED}/cancelled"
 """What the news of a reservation are kept under, among the answers of commands."""
 # The booking service looked and said no. Everything else, bad input included,
 # is a fault of ours that the guest cannot help.
@@ -194,6 +195,8 @@ def outcome_of(method: str, *, ok: bool, answer: bytes) -> Outcome:
     """What became of a command: `answer` is the response, or the status of a refusal."""
     if method == HOTEL_DECIDED:
         return _decided(Reservation.FromString(answer))
+    if method == HOTEL_CANCELLED:
+        return outcomes.HotelCancelled(Reservation.FromString(answer).reservation_id)
     name = method.rpartition("/")[2]
     if not ok:
         return _refusal(name, from_status(Status.FromString(answer)))

@@ -16,6 +16,7 @@ from uuid import UUID, uuid5
 import structlog
 from conserje.booking.v1.booking_service_pb2 import WatchReservationsRequest
 from conserje.booking.v1.reservation_pb2 import (
+    ACTOR_KIND_GUEST,
     RESERVATION_ACTION_CANCEL,
     RESERVATION_STATE_PENDING_PMS,
     ReservationEvent,
@@ -24,7 +25,7 @@ from conserje.booking.v1.reservation_pb2 import (
 from meshkit.errors import MeshError
 from meshkit.waiting import set_within
 from meshkit.watch import SILENCE_SECONDS
-from services.messaging.clients import HOTEL_DECIDED, mailbox_of
+from services.messaging.clients import HOTEL_CANCELLED, HOTEL_DECIDED, mailbox_of
 from services.messaging.store.news import News, NewsStore
 from services.messaging.wake import Wake
 
@@ -89,16 +90,19 @@ async def _messages(call: Any) -> AsyncGenerator[Any, None]:
 
 
 def _for_guests(events: Iterable[ReservationEvent]) -> Iterable[News]:
-    """What hotels' own systems have decided about reservations made in a chat."""
+    """What hotels have decided about reservations made in a chat that were pending."""
     for event in events:
         reservation = event.reservation
         mailbox_id = mailbox_of(reservation.guest_id)
         decided = event.previous_state == RESERVATION_STATE_PENDING_PMS
-        if decided and event.action != RESERVATION_ACTION_CANCEL and mailbox_id is not None:
+        cancelled = event.action == RESERVATION_ACTION_CANCEL
+        # A guest who cancels hears it as the answer of the command.
+        told = cancelled and event.actor_kind == ACTOR_KIND_GUEST
+        if decided and not told and mailbox_id is not None:
             yield News(
                 reservation.tenant_id,
                 uuid5(NAMESPACE, f"{reservation.reservation_id}/{reservation.etag}"),
                 mailbox_id,
-                HOTEL_DECIDED,
+                HOTEL_CANCELLED if cancelled else HOTEL_DECIDED,
                 reservation.SerializeToString(deterministic=True),
             )

@@ -7,16 +7,27 @@ import base64
 from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import asyncpg
 import grpc
 import pytest
+from conserje.booking.v1.booking_service_pb2 import (
+    CancelReservationRequest,
+    ListReservationsRequest,
+)
+from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceStub
 from conserje.booking.v1.pms_pb2 import PMS_KIND_GENERIC, PmsConnection
 from conserje.booking.v1.pms_service_pb2 import (
     DeletePmsConnectionRequest,
     SetPmsConnectionRequest,
 )
 from conserje.booking.v1.pms_service_pb2_grpc import PmsServiceStub
+from conserje.booking.v1.reservation_pb2 import (
+    ACTOR_KIND_STAFF,
+    RESERVATION_STATE_PENDING_PMS,
+    Actor,
+)
 from conserje.tenant.v1.credential_service_pb2_grpc import CredentialServiceStub
 
 from meshkit.redis_pool import make_redis
@@ -89,6 +100,29 @@ async def test_a_guest_hears_that_the_desk_was_faster(mesh: Mesh, pms: PmsContro
     refused = await guest.tap(offer.button("Confirmar"))
     assert "el hotel no ha podido confirmar" in refused.text
     assert len(await pms.bookings("h1")) == 1
+
+
+async def test_a_guest_hears_that_staff_cancelled_what_the_hotel_had_not_agreed_to(
+    mesh: Mesh, pms: PmsControl
+) -> None:
+    guest = Guest(mesh)
+    offer = await _offer(guest, 65)
+    await pms.mode("down")
+    assert "aún no es una reserva firme" in (await guest.tap(offer.button("Confirmar"))).text
+    async with grpc.aio.insecure_channel(mesh.address("booking").grpc) as channel:
+        stub = BookingServiceStub(channel)
+        request = ListReservationsRequest(tenant_id=HOTEL, states=[RESERVATION_STATE_PENDING_PMS])
+        (pending,) = (await stub.ListReservations(request)).reservations
+        await stub.CancelReservation(
+            CancelReservationRequest(
+                tenant_id=HOTEL,
+                request_id=str(uuid4()),
+                reservation_id=pending.reservation_id,
+                actor=Actor(kind=ACTOR_KIND_STAFF, actor_id="eva"),
+            )
+        )
+    assert "El hotel ha cancelado tu solicitud" in (await guest.hears()).text
+    await pms.mode("up")
 
 
 async def test_what_the_desk_books_is_sold_here_as_soon_as_the_system_tells(

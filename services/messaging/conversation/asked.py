@@ -4,20 +4,23 @@ from dataclasses import replace
 
 from services.messaging.conversation import reserved, search
 from services.messaging.conversation.decision import Decision
-from services.messaging.conversation.outcomes import HotelAgreed, HotelRefused
+from services.messaging.conversation.outcomes import HotelAgreed, HotelCancelled, HotelRefused
 from services.messaging.conversation.state import Draft, Reservation
 from services.messaging.conversation.turn import Steps, Turn
 from services.messaging.replies import bookings, texts
 from services.messaging.replies.model import Text
+from services.messaging.replies.phrase import Phrase
 
 
-def decided(turn: Turn, outcome: HotelAgreed | HotelRefused) -> Steps:
+def decided(turn: Turn, outcome: HotelAgreed | HotelRefused | HotelCancelled) -> Steps:
     """Tells the guest, unless the answer to the confirmation has done so already."""
     known = reserved.find(turn, outcome.reservation_id)
     if known is None or not known.pending:
         return Decision(turn.state)
     if isinstance(outcome, HotelAgreed):
         return _agreed(turn, known, outcome)
+    if isinstance(outcome, HotelCancelled):
+        return _over(turn, known, texts.HOTEL_CANCELLED)
     return (yield from _refused(turn, known))
 
 
@@ -29,12 +32,23 @@ def _agreed(turn: Turn, known: Reservation, outcome: HotelAgreed) -> Decision:
 
 def _refused(turn: Turn, known: Reservation) -> Steps:
     """There is no reservation; shows what else is free when the guest is at nothing else."""
-    kept = tuple(one for one in turn.state.reservations if one is not known)
-    turn = turn.but(reservations=kept)
-    voice, stay = turn.voice, known.room.stay
-    told = voice.say(texts.HOTEL_REFUSED, name=voice.room(known.room.names), stay=voice.stay(stay))
     state = turn.state
     if state.open is not None or turn.live_lock is not None or state.draft != Draft():
-        return turn.reply(Text(told))
+        return _over(turn, known, texts.HOTEL_REFUSED)
+    told, stay = _told(turn, known, texts.HOTEL_REFUSED), known.room.stay
+    turn = _without(turn, known)
     draft = Draft(stay.check_in, stay.check_out, None, stay.adults, stay.children)
     return (yield from search.proceed(turn.but(draft=draft), (told,)))
+
+
+def _over(turn: Turn, known: Reservation, phrase: Phrase) -> Decision:
+    return _without(turn, known).reply(Text(_told(turn, known, phrase)))
+
+
+def _without(turn: Turn, known: Reservation) -> Turn:
+    return turn.but(reservations=tuple(one for one in turn.state.reservations if one is not known))
+
+
+def _told(turn: Turn, known: Reservation, phrase: Phrase) -> str:
+    voice, room = turn.voice, known.room
+    return voice.say(phrase, name=voice.room(room.names), stay=voice.stay(room.stay))

@@ -7,6 +7,7 @@ from services.messaging.conversation.outcomes import (
     CancelRefused,
     ConfirmRefused,
     HotelAgreed,
+    HotelCancelled,
     HotelRefused,
     LockGranted,
     LockRefused,
@@ -26,7 +27,7 @@ def on_outcome(turn: Turn, number: int, outcome: Outcome) -> Steps:
     The answer of a command that is not the open one changes nothing: nobody
     waits for it any more.
     """
-    if isinstance(outcome, HotelAgreed | HotelRefused):
+    if isinstance(outcome, HotelAgreed | HotelRefused | HotelCancelled):
         return (yield from asked.decided(turn, outcome))
     opened = turn.state.open
     if opened is None or opened.number != number:

@@ -128,9 +128,12 @@ def _answer_to_cancelling(turn: Turn, meaning: Meaning) -> Decision | None:
         return None
     if meaning.wants(Intent.DENY, Intent.KEEP):
         return reserved.keep(turn, known)
-    if meaning.wants(Intent.AFFIRM, Intent.CANCEL) and not meaning.is_question:
-        accepted = known.penalty if state.asking is Asking.PAYING else None
-        return reserved.cancel(turn, known, accepted)
+    penalty = known.penalty if state.asking is Asking.PAYING else None
+    if meaning.wants(Intent.AFFIRM, Intent.CANCEL_SURE) and not meaning.is_question:
+        return reserved.cancel(turn, known, penalty)
+    if meaning.wants(Intent.CANCEL) and not meaning.is_question:
+        # The same word may have been sent twice: only a yes, or a tap, is an answer.
+        return reserved.ask_again(turn, known, penalty)
     return None
 
 

@@ -82,6 +82,13 @@ class HotelRefused:
 
 
 @dataclass(frozen=True)
+class HotelCancelled:
+    """The people of the hotel have cancelled the reservation while it was pending."""
+
+    reservation_id: str
+
+
+@dataclass(frozen=True)
 class ConfirmRefused:
     """`LOCK_EXPIRED`, `PRICE_CHANGED`, `LOCK_RELEASED`, `LOCK_CONVERTED`, `LOCK_UNKNOWN`...
 
@@ -124,6 +131,7 @@ Outcome = (
     | ReservationConfirmed
     | HotelAgreed
     | HotelRefused
+    | HotelCancelled
     | ConfirmRefused
     | Cancelled
     | CancelRefused

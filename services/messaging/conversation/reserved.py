@@ -67,6 +67,13 @@ def ask_paying(turn: Turn, reservation_id: str, penalty: Money) -> Decision:
     return asking.reply(bookings.ask_paying(turn.voice, told, penalty))
 
 
+def ask_again(turn: Turn, reservation: Reservation, penalty: Money | None) -> Decision:
+    """The question that is open, once more."""
+    if penalty is None:
+        return ask_cancel_this(turn, reservation)
+    return ask_paying(turn, reservation.reservation_id, penalty)
+
+
 def cancel(turn: Turn, reservation: Reservation, accepted: Money | None = None) -> Decision:
     """Cancels, after the guest has said that it is meant and, if it costs, at what penalty."""
     number = turn.next_number

@@ -275,6 +275,10 @@ HOTEL_REFUSED = Phrase(
     es="Lo siento: el hotel no ha podido confirmar *{name}*. {stay}. No hay reserva.",
     en="Sorry: the hotel could not confirm *{name}*. {stay}. There is no booking.",
 )
+HOTEL_CANCELLED = Phrase(
+    es="El hotel ha cancelado tu solicitud de *{name}*. {stay}. No hay reserva.",
+    en="The hotel has cancelled your request for *{name}*. {stay}. There is no booking.",
+)
 DEPOSIT_AWAITED = Phrase(
     es="El hotel pide un depósito de *{amount}* antes de las {until}; si no llega, la habitación "
     "queda libre. Recepción te dice cómo pagarlo.",

@@ -74,6 +74,7 @@ _PATTERNS = {
 _CANCEL_BOOKING = re.compile(
     rf"\b(?:cancel\w*|anul\w*)\b.{{0,30}}\b{_BOOKING}\b|\b{_BOOKING}\b.{{0,30}}\b(?:cancel|anul)"
 )
+_CANCEL_WORD = re.compile(r"\b(?:cancel|anul)\w*")
 _NOT_CANCEL = re.compile(
     r"\b(?:no|not|nunca|never|don'?t|dont|sin)\b(?:\s+\w+){0,3}\s+(?:cancel|anul)"
 )
@@ -92,6 +93,8 @@ def read(plain: str) -> frozenset[Intent]:
     if Intent.CANCEL in found and _NOT_CANCEL.search(plain):
         found -= {Intent.CANCEL, Intent.CANCEL_RESERVATION, Intent.DENY}
         found.add(Intent.KEEP)
+    if Intent.CANCEL in found and Intent.AFFIRM in _yes_or_no(_CANCEL_WORD.sub(" ", plain)):
+        found.add(Intent.CANCEL_SURE)
     return frozenset(found)
 
 

@@ -18,6 +18,8 @@ class Intent(Enum):
     DENY = auto()
     KEEP = auto()
     CANCEL = auto()
+    CANCEL_SURE = auto()
+    """A yes beside it, and nothing else: the answer to whether it is meant."""
     CANCEL_RESERVATION = auto()
     SHOW_RESERVATION = auto()
     CHANGE = auto()

@@ -12,6 +12,7 @@ from services.messaging.conversation.events import EffectAnswer, GuestTap
 from services.messaging.conversation.outcomes import (
     ConfirmRefused,
     HotelAgreed,
+    HotelCancelled,
     HotelRefused,
     Outcome,
     ReservationConfirmed,
@@ -80,6 +81,15 @@ def test_a_hotel_that_refuses_is_told_with_what_else_is_free() -> None:
     assert "No hay reserva" in told
     assert not chat.state.reservations
     assert "Suite" in str(chat.replies[-1])
+
+
+def test_a_hotel_that_cancels_before_it_has_agreed_is_told_once() -> None:
+    chat = asked()
+    told = news(chat, HotelCancelled("res-1"))
+    assert told.startswith("El hotel ha cancelado tu solicitud de *Habitación doble*")
+    assert not chat.state.reservations
+    again = think(chat.state, EffectAnswer(0, HotelCancelled("res-1")), chat.hotel, chat.ask)
+    assert again.replies == ()
 
 
 def test_a_guest_who_is_at_something_else_is_told_without_being_interrupted() -> None:

@@ -332,7 +332,21 @@ def accepted(chat: Chat) -> list[Money | None]:
     return [command.accepted_penalty for command in sent]
 
 
-@pytest.mark.parametrize("how", ["sí", "cancelar", "Sí, cancelar"])
+def test_the_wish_to_cancel_sent_twice_is_no_yes() -> None:
+    chat = kept()
+    chat.writes("sí")
+    first = chat.writes("cancelar mi reserva")
+    assert chat.writes("cancelar") == first
+    assert accepted(chat) == []
+    chat.desk.penalty = 120
+    quoted = chat.writes("sí")
+    assert "*120,00 €*" in quoted.body
+    assert chat.writes("cancelar") == quoted
+    assert accepted(chat) == [None]
+    assert "está cancelada" in chat.writes("sí, cancelar").body
+
+
+@pytest.mark.parametrize("how", ["sí", "sí, cancélala", "Sí, cancelar"])
 def test_a_penalty_is_quoted_and_owed_only_once_accepted(how: str) -> None:
     chat = reserved(penalty=120)
     asked = chat.replies[-1].body
