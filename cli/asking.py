@@ -48,8 +48,8 @@ def or_else(nothing: str) -> Callable[[Act], Act]:
         def told(stub: Any, options: argparse.Namespace) -> Iterator[str]:
             lines = act(stub, options)
             first = next(lines, None)
-            if first is None and (hotel := _hotel(options)):
-                refuse_unknown(hotel, options.target)
+            if first is None:
+                refuse_unknown(_hotel(options), options.target)
             yield nothing if first is None else first
             yield from lines
 
@@ -84,5 +84,8 @@ def _run(
             for line in act(stub(channel), options):
                 print(line)
         except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.NOT_FOUND and service != "tenant":
+                # What is not found may be the hotel itself.
+                refuse_unknown(_hotel(options), options.target)
             return failures.tell(error, target)
     return 0

@@ -10,6 +10,7 @@ from conserje.audit.v1.audit_service_pb2_grpc import AuditServiceStub
 
 from cli.asking import asks, or_else, pages
 from cli.places import SERVICES
+from cli.times import second
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -33,7 +34,7 @@ def describe(change: OperatorChange) -> str:
     """One line, and below it each column that changed."""
     rpc = change.method.rpartition("/")[2]
     hotel = change.tenant_id or "-"
-    when = f"{change.change_time.ToDatetime():%Y-%m-%d %H:%M:%S}"
+    when = second(change.change_time)
     before, after = (_row(text) for text in (change.before_json, change.after_json))
     lines = [f"{when}  {change.actor}  {rpc}  {hotel}  {change.table_name}"]
     for column in sorted(before.keys() | after.keys()):

@@ -1,6 +1,6 @@
 """Counts as commands tell them."""
 
 
-def counted(count: int, noun: str) -> str:
-    """So many of something, in the singular for one."""
-    return f"{count} {noun}{'s' * (count != 1)}"
+def counted(count: int, one: str, more: str = "") -> str:
+    """So many of something; `more` where the plural does more than add an s."""
+    return f"{count} {one if count == 1 else more or f'{one}s'}"

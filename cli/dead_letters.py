@@ -10,6 +10,8 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 )
 
 from cli.asking import SECONDS, asks, number, or_else, pages
+from cli.counts import counted
+from cli.times import second
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -49,8 +51,8 @@ def _drop(stub: Any, options: argparse.Namespace) -> Iterator[str]:
 
 def line(letter: pb.DeadLetter) -> str:
     """One dead letter."""
-    came = f"{letter.arrive_time.ToDatetime():%Y-%m-%d %H:%M:%S}"
+    came = second(letter.arrive_time)
     return (
-        f"{letter.dead_letter_id:>12}  {came}  {letter.reason}  after {letter.attempt_count} "
-        f"attempts  conversation {letter.conversation_id}"
+        f"{letter.dead_letter_id:>12}  {came}  {letter.reason}  after "
+        f"{counted(letter.attempt_count, 'attempt')}  conversation {letter.conversation_id}"
     )

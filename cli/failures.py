@@ -16,22 +16,26 @@ NEXT = {
     "CREDENTIAL_UNKNOWN": "`conserje token list` and `conserje app list` show those there are",
     "DEAD_LETTER_UNKNOWN": "`conserje dead-letters list HOTEL` shows those there are",
     "IDENTIFIER_UNKNOWN": "`conserje number list HOTEL` shows what the hotel is found by",
+    "INVENTORY_CHANGED": "`conserje inventory export HOTEL` has it as it is, with its etag",
     "LOCK_UNKNOWN": "`conserje lock list HOTEL` shows the live ones",
     "MEDIA_UNKNOWN": "`conserje media list HOTEL` shows those there are",
     "MESSAGE_UNKNOWN": "give a wamid, or the code of a reservation that a guest was told",
+    "NUMBER_TAKEN": "`conserje number move HOTEL NUMBER --to OTHER` gives it to another hotel",
     "NUMBER_UNKNOWN": "`conserje number list HOTEL` shows those that are the hotel's",
     "PMS_NOT_CONNECTED": "`conserje pms set --tenant HOTEL` connects one",
     "PORTFOLIO_UNKNOWN": "`conserje portfolio list` shows those there are",
     "PROPERTY_UNKNOWN": "`conserje inventory import HOTEL FILE` says what the hotel sells",
     "RATE_PLAN_UNKNOWN": "`conserje inventory export HOTEL` shows those there are",
+    "RESERVATION_PENDING": "`--forced` erases all the same",
     "RESERVATION_UNKNOWN": "`conserje reservation list --hotel HOTEL` shows those there are",
     "ROOM_TYPE_UNKNOWN": "`conserje inventory show HOTEL` shows those there are",
     "ROOM_UNKNOWN": "`conserje inventory show HOTEL` shows those there are",
     "SEND_NOT_FOUND": "`conserje sends list HOTEL` and `conserje sends held HOTEL` show them",
     "TEMPLATE_UNKNOWN": "`conserje template sync HOTEL NUMBER` reads them from Meta",
+    "TENANT_EXISTS": "`conserje tenant edit HOTEL --from FILE` changes that hotel",
     "TENANT_UNKNOWN": "`conserje tenant list` shows those there are",
 }
-"""What to type when a service does not find what it was asked for, by its reason."""
+"""What to type when a service refuses or does not find what it was asked for, by its reason."""
 
 
 def tell(error: grpc.RpcError, target: str) -> int:

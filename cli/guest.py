@@ -9,7 +9,9 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
     MessagingOperationsServiceStub,
 )
 
+from cli import meant
 from cli.asking import SECONDS, asks, number
+from cli.counts import counted
 from cli.places import UsageError
 
 
@@ -31,6 +33,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     erase.add_argument(
         "--forced", action="store_true", help="also who is still to be told what the hotel says"
     )
+    meant.add_yes(erase)
     asks(erase, "messaging", MessagingOperationsServiceStub, _erase)
 
 
@@ -64,5 +67,9 @@ def named(request: Any, options: argparse.Namespace) -> Any:
 
 def _erase(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = named(pb.EraseGuestRequest(tenant_id=options.tenant, forced=options.forced), options)
+    guest = str(options.conversation or options.guest or options.user_id)
+    warning = f"All that {options.tenant} has of the guest goes for good."
+    meant.ask(options, guest, done="erased", warning=warning)
     erased = stub.EraseGuest(request, timeout=SECONDS)
-    yield f"erased: {erased.item_count} messages of the guest, {erased.message_count} of ours"
+    theirs = counted(erased.item_count, "message")
+    yield f"erased: {theirs} of the guest, {erased.message_count} of ours"

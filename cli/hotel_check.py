@@ -33,7 +33,7 @@ def known_hotel(tenant_id: str, given: str) -> Tenant | None:
 
 def refuse_unknown(tenant_id: str, given: str) -> None:
     """Raises `UsageError` when there is no such hotel; where that is not told, there may be."""
-    if place := "" if given else target("tenant"):
+    if tenant_id and (place := "" if given else target("tenant")):
         with suppress(grpc.RpcError):
             _ask(place, tenant_id)
 

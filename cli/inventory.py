@@ -58,7 +58,8 @@ def _show(stub: InventoryServiceStub, options: argparse.Namespace) -> Iterator[s
             {from_amount(rule.price) for rule in one.nightly_prices if rule.price.ByteSize()}
         )
         span = f"{prices[0]} to {prices[-1]}" if prices else "not on sale"
-        yield f"{one.room_type_id}  {counted(one.max_guest_count, 'guest')}  {span}  rooms {numbers}"
+        guests = counted(one.max_guest_count, "guest")
+        yield f"{one.room_type_id}  {guests}  {span}  rooms {numbers}"
 
 
 def _export(stub: InventoryServiceStub, options: argparse.Namespace) -> Iterator[str]:

@@ -12,10 +12,10 @@ from conserje.booking.v1.booking_service_pb2 import (
 )
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceStub
 from conserje.booking.v1.lock_pb2 import Lock, LockEvent, LockEventKind, LockState
-from google.protobuf.timestamp_pb2 import Timestamp
 from google.type.date_pb2 import Date
 
 from cli.asking import SECONDS, Act, asks, or_else, pages
+from cli.times import second
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -46,7 +46,7 @@ def describe(lock: Lock) -> str:
     state = LockState.Name(lock.state).removeprefix("LOCK_STATE_")
     return (
         f"{lock.lock_id}  {state:<9}  {_rooms(lock)}  {_nights(lock)}  "
-        f"until {_time(lock.expire_time)}  {price}  guest {lock.guest_id}"
+        f"until {second(lock.expire_time)}  {price}  guest {lock.guest_id}"
     )
 
 
@@ -54,7 +54,7 @@ def describe_event(event: LockEvent) -> str:
     """A decision on one line."""
     kind = LockEventKind.Name(event.kind).removeprefix("LOCK_EVENT_KIND_")
     return (
-        f"{_time(event.event_time)}  {kind:<9}  {event.lock_id or '-':<36}  {event.room_type_id}  "
+        f"{second(event.event_time)}  {kind:<9}  {event.lock_id or '-':<36}  {event.room_type_id}  "
         f"{_nights(event)}  guest {event.guest_id}  {event.reason}"
     ).rstrip()
 
@@ -113,7 +113,3 @@ def _nights(of: Lock | LockEvent) -> str:
 
 def _day(date: Date) -> str:
     return f"{date.year:04}-{date.month:02}-{date.day:02}"
-
-
-def _time(instant: Timestamp) -> str:
-    return f"{instant.ToDatetime():%Y-%m-%d %H:%M:%S} UTC"

@@ -13,6 +13,7 @@ from conserje.messaging.v1 import media_service_pb2 as pb
 from conserje.messaging.v1.media_service_pb2_grpc import MediaServiceStub
 
 from cli.asking import SECONDS, asks, number, or_else, pages
+from cli.counts import counted
 from cli.files import unreadable
 from cli.times import second
 
@@ -112,7 +113,9 @@ def line(media: pb.Media) -> str:
         ends = f"{media.expire_time.ToDatetime(UTC):%Y-%m-%d}"
         return f"{told}  {media.media_type}  {media.byte_count} bytes  until {ends}"
     return (
-        f"{told}  {media.failure}  after {media.attempt_count} attempts" if media.failure else told
+        f"{told}  {media.failure}  after {counted(media.attempt_count, 'attempt')}"
+        if media.failure
+        else told
     )
 
 

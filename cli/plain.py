@@ -34,7 +34,7 @@ def from_plain(written: Mapping[str, Any], message: Message) -> None:
 
 
 Special = Mapping[str, Callable[[Any, str], Any]]
-Naming = Callable[[Any, FieldDescriptor], Any]
+Naming = Callable[[Any, FieldDescriptor, str], Any]
 Truth = Callable[[Any, str], Any]
 
 
@@ -58,7 +58,7 @@ def _walk(
             if inside is not None and not inside.full_name.startswith("google.protobuf."):
                 return _walk(value, inside, within, special, naming, truth)
             if field.enum_type is not None:
-                return naming(value, field)
+                return naming(value, field, within)
             return truth(value, within) if field.type == FieldDescriptor.TYPE_BOOL else value
 
         if field.is_repeated:
@@ -76,13 +76,19 @@ def _prefix(field: FieldDescriptor) -> str:
     return field.enum_type.values[0].name.removesuffix("UNSPECIFIED")
 
 
-def _short(value: Any, field: FieldDescriptor) -> Any:
+def _short(value: Any, field: FieldDescriptor, _path: str) -> Any:
     return str(value).removeprefix(_prefix(field)).lower()
 
 
-def _long(value: Any, field: FieldDescriptor) -> Any:
+def _long(value: Any, field: FieldDescriptor, path: str) -> Any:
     prefix = _prefix(field)
-    return f"{prefix}{str(value).upper().removeprefix(prefix)}"
+    assert field.enum_type is not None
+    known = [one.name for one in field.enum_type.values[1:]]
+    name = f"{prefix}{str(value).upper().removeprefix(prefix)}"
+    if name not in known:
+        words = ", ".join(one.removeprefix(prefix).lower() for one in known)
+        raise PlainError(f"{path}: {value!r} is none of {words}")
+    return name
 
 
 def _bool(value: Any, path: str) -> bool:

@@ -11,6 +11,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 from google.protobuf import json_format
 
 from cli.asking import SECONDS, asks, or_else, pages
+from cli.times import second
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -47,7 +48,7 @@ def _release(stub: Any, options: argparse.Namespace) -> Iterator[str]:
 
 def lines(item: pb.QuarantinedItem) -> Iterator[str]:
     """One line, and the item as JSON below it where it was asked for."""
-    came = f"{item.arrive_time.ToDatetime():%Y-%m-%d %H:%M:%S}"
+    came = second(item.arrive_time)
     number = item.phone_number_id or "-"
     account = item.whatsapp_business_account_id or "-"
     stays = "" if item.releasable else "  stays"

@@ -2,7 +2,7 @@
 
 import argparse
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from uuid import uuid4
@@ -11,6 +11,7 @@ from conserje.booking.v1 import booking_service_pb2 as pb
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceStub
 from conserje.booking.v1.reservation_pb2 import (
     ACTOR_KIND_STAFF,
+    RESERVATION_STATE_CANCELLED,
     Actor,
     Reservation,
     ReservationAction,
@@ -20,7 +21,9 @@ from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money as MoneyMessage
 
 from cli.asking import SECONDS, Act, asks, or_else, pages
+from cli.counts import counted
 from cli.places import UsageError
+from cli.times import second
 from cli.user import user
 from meshkit.dates import from_date
 from meshkit.money import Money, from_proto, minor_digits, to_proto
@@ -40,7 +43,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     )
     actions = command.add_subparsers(title="actions", metavar="ACTION", required=True)
     _add_list(actions)
-    _add(actions, "show", _show, "a reservation and its history")
+    _add_code(_parser(actions, "show", _show, "a reservation and its history"))
     _add(actions, "check-in", _check_in, "the guests are given their rooms")
     _add(actions, "check-out", _check_out, "the guests leave")
     _add(actions, "no-show", _no_show, "nobody came")
@@ -62,9 +65,13 @@ def _add(
     actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, act: Act, help: str
 ) -> argparse.ArgumentParser:
     parser = _parser(actions, name, act, help)
-    parser.add_argument("code", metavar="CODE", help="the code that the guest was told")
+    _add_code(parser)
     parser.add_argument("--reason", default="", help="why, for the history")
     return parser
+
+
+def _add_code(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("code", metavar="CODE", help="the code that the guest was told")
 
 
 def _add_list(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -102,6 +109,8 @@ def _add_deposit(actions: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 @or_else("no reservations")
 def _list(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    if options.night and (options.first or options.last):
+        raise UsageError("--night is who sleeps here, --from and --to are arrivals: one of both.")
     request = pb.ListReservationsRequest(tenant_id=options.hotel)
     request.states.extend(
         ReservationState.Value(f"RESERVATION_STATE_{one.upper()}") for one in options.state
@@ -136,7 +145,7 @@ def _show(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str
             action = ReservationAction.Name(event.action).removeprefix("RESERVATION_ACTION_")
             who = event.actor_id or ("guest" if event.actor_kind == 1 else "the service")
             why = f": {event.reason}" if event.reason else ""
-            yield f"{_moment(event.event_time.ToDatetime())}  {_words(action)} by {who}{why}"
+            yield f"{second(event.event_time)}  {_words(action)} by {who}{why}"
 
 
 def _check_in(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
@@ -156,6 +165,9 @@ def _no_show(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[
 
 def _cancel(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
     found = _find(stub, options)
+    if found.state == RESERVATION_STATE_CANCELLED:
+        yield f"{found.confirmation_code} is cancelled already: nothing was changed"
+        return
     key: dict[str, Any] = {"tenant_id": options.hotel, "reservation_id": found.reservation_id}
     quote = stub.QuoteCancellation(pb.QuoteCancellationRequest(**key), timeout=SECONDS)
     yield f"cancelling costs {_amount(quote.penalty)}"
@@ -220,18 +232,19 @@ def _described(one: Reservation) -> Iterator[str]:
     yield f"  stay       {_written(one.check_in_date)} to {_written(one.check_out_date)}"
     for room in one.rooms:
         number = room.room_number or "not assigned"
-        guests = f"{room.adult_count} adults, {room.child_count} children"
+        guests = counted(room.adult_count, "adult")
+        guests += f", {counted(room.child_count, 'child', 'children')}"
         price = _amount(room.quote.total_price)
         yield f"  room {room.stay_number}     {room.room_type_id}, {guests}, {number}, {price}"
     yield f"  total      {_amount(one.total_price)}"
     if one.HasField("deposit"):
-        due = _moment(one.deposit.due_time.ToDatetime())
+        due = second(one.deposit.due_time)
         receipt = f", receipt {one.deposit.receipt_reference}" * bool(one.deposit.receipt_reference)
         yield f"  deposit    {_amount(one.deposit.amount)}, due {due}{receipt}"
     if one.HasField("penalty"):
         yield f"  penalty    {_amount(one.penalty)}"
     if one.HasField("late_checkout"):
-        until = _moment(one.late_checkout.until_time.ToDatetime())
+        until = second(one.late_checkout.until_time)
         yield f"  leaves     {until}, {_amount(one.late_checkout.fee)}"
 
 
@@ -245,10 +258,6 @@ def _state(one: Reservation) -> str:
 
 def _words(name: str) -> str:
     return name.replace("_", " ").lower()
-
-
-def _moment(time: datetime) -> str:
-    return f"{time:%Y-%m-%d %H:%M} UTC"
 
 
 def _written(day: Date) -> str:

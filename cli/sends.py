@@ -10,6 +10,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 )
 
 from cli.asking import SECONDS, asks, or_else, pages
+from cli.times import second
 from cli.user import user
 
 VERDICTS = {
@@ -75,7 +76,7 @@ def _drop(stub: Any, options: argparse.Namespace) -> Iterator[str]:
 
 def held_line(send: pb.HeldSend) -> str:
     """One that waits."""
-    written = f"{send.create_time.ToDatetime():%Y-%m-%d %H:%M:%S}"
+    written = second(send.create_time)
     return (
         f"{send.send_id}  {written}  {send.kind}  {send.reason} {send.error_code}  "
         f"conversation {send.conversation_id}"
@@ -84,7 +85,7 @@ def held_line(send: pb.HeldSend) -> str:
 
 def line(send: pb.UnknownSend) -> str:
     """One send."""
-    left = f"{send.send_time.ToDatetime():%Y-%m-%d %H:%M:%S}"
+    left = second(send.send_time)
     waits = "waits for a person" if send.waits_for_person else "waits for a status"
     return (
         f"{send.send_id}  {left}  {send.kind}  attempt {send.attempt_count}  {send.detail}  "

@@ -1,7 +1,6 @@
 """`conserje tenant`: the hotels of an installation."""
 
 import argparse
-import sys
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +9,7 @@ from conserje.tenant.v1 import tenant_service_pb2 as pb
 from conserje.tenant.v1.tenant_pb2 import Tenant, TenantState
 from google.protobuf.field_mask_pb2 import FieldMask
 
-from cli import hotel_file, tenant_files
+from cli import hotel_file, meant, tenant_files
 from cli.asking import SECONDS, or_else, pages
 from cli.places import UsageError
 from cli.tenant_verbs import add_hotel, add_verb
@@ -44,7 +43,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         verbs, "delete", "note that a hotel has left; `restore` brings it back", _delete
     )
     add_hotel(deleting)
-    deleting.add_argument("--yes", action="store_true", help="do not ask whether it is meant")
+    meant.add_yes(deleting)
     tenant_files.add_to(verbs)
     editing = add_verb(verbs, "edit", "make a hotel what a file says; numbers aside", _edit)
     add_hotel(editing)
@@ -123,23 +122,10 @@ def _restore(stub: Any, options: argparse.Namespace) -> Iterator[str]:
 
 
 def _delete(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    if not options.yes:
-        _ask_whether_meant(options.tenant_id)
+    hotel = options.tenant_id
+    meant.ask(options, hotel, done="deleted", warning=f"{hotel} will answer nobody any more.")
     request = pb.DeleteTenantRequest(tenant_id=options.tenant_id)
     yield describe(stub.DeleteTenant(request, timeout=SECONDS).tenant)
-
-
-def _ask_whether_meant(tenant_id: str) -> None:
-    """Raises `UsageError` unless who is there types the id of the hotel once more."""
-    if not sys.stdin.isatty():
-        raise UsageError(
-            f"nobody is there to be asked whether {tenant_id} is to be deleted: add --yes."
-        )
-    print(
-        f"{tenant_id} will answer nobody any more. Type its id to delete it: ", end="", flush=True
-    )
-    if sys.stdin.readline().strip() != tenant_id:
-        raise UsageError("that is not its id: nothing was deleted.")
 
 
 def _get(stub: Any, tenant_id: str) -> Tenant:

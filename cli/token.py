@@ -16,6 +16,7 @@ from cli import secret
 from cli.asking import SECONDS, or_else, pages
 from cli.secret import add_verb
 from cli.tenant_verbs import add_hotel
+from cli.times import second
 
 _EPILOG = """examples:
   conserje token set casa-azul --from token.txt
@@ -61,7 +62,7 @@ def describe(credential: Credential) -> str:
     """A secret on one line, without itself."""
     kind = CredentialKind.Name(credential.kind).removeprefix("CREDENTIAL_KIND_")
     owner = credential.tenant_id or credential.app_name
-    when = credential.set_time.ToDatetime().strftime("%Y-%m-%d %H:%M UTC")
+    when = second(credential.set_time)
     return f"{owner}  {kind:<12}  {credential.name or '-'}  key {credential.key_id}  set {when}"
 
 

@@ -38,7 +38,7 @@ def table(answer: TraceMessageResponse) -> Iterator[str]:
     times = [hop.time.ToDatetime() for hop in answer.hops]
     width = max((len(hop.name) for hop in answer.hops), default=0)
     if times:
-        yield f"start  {times[0]:%Y-%m-%d %H:%M:%S.%f} UTC"
+        yield f"start  {times[0]:%Y-%m-%d %H:%M:%S.%f}Z"
         yield ""
         yield f"{'since start':>13}  {'this hop':>11}  what"
     before = times[0] if times else None

@@ -39,5 +39,5 @@ async def test_staff_list_show_release_and_read_what_happened(
 
     code, out, _ = await conserje("events", "--lock", lock.lock_id)
     assert code == 0
-    assert [line.split()[3] for line in out.splitlines()] == ["GRANTED", "RELEASED"]
+    assert [line.split()[2] for line in out.splitlines()] == ["GRANTED", "RELEASED"]
     assert (await conserje("events"))[1] == out

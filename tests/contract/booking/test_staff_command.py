@@ -79,10 +79,12 @@ async def test_a_day_at_the_desk(grpc_stub: Any, call: Call, hotel: Hotel, desk:
     tonight = await desk("list", "--night", str(hotel.today), "--state", "checked_in")
     assert code in tonight
     assert later not in tonight
+    both = await desk.refused("list", "--night", str(hotel.today), "--from", str(hotel.today))
+    assert "--night is who sleeps here" in both
     assert "WRONG_STATE" in await desk.refused("no-show", code)
     assert "checked out" in await desk("check-out", code, "--reason", "family matters")
     shown = await desk("show", code)
-    assert "room 2     single, 1 adults, 1 children, 1, 201.00 EUR" in shown
+    assert "room 2     single, 1 adult, 1 child, 1, 201.00 EUR" in shown
     assert shown.splitlines()[-1].endswith(": family matters")
     assert [line.split("  ")[-1].partition(" by ")[0] for line in shown.splitlines()[-3:]] == [
         "confirm",
@@ -105,6 +107,9 @@ async def test_a_penalty_is_quoted_before_it_is_owed(
     cancelled = await desk("cancel", code, "--accept", "201.00")
     assert f"{code}  cancelled" in cancelled
     assert "penalty    201.00 EUR" in cancelled
+    for more in ((), ("--waive",)):
+        already = f"{code} is cancelled already: nothing was changed\n"
+        assert await desk("cancel", code, *more) == already
     waived = await desk("cancel", await book(grpc_stub, call, hotel), "--waive")
     assert "penalty    0.00 EUR" in waived
     missed = await desk("no-show", await book(grpc_stub, call, hotel, 0))

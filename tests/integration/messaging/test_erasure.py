@@ -217,9 +217,11 @@ async def test_who_is_still_to_be_told_what_the_hotel_decides_is_erased_only_whe
             error = await refused(erase(mesh, conversation_id=box))
             assert (error.reason, error.metadata) == (refusal, {"confirmation_codes": "K7M2QX9P"})
             assert await tells(mesh, PHONE)
-            named = ("guest", "erase", TENANT, "--conversation", str(box), "--target", mesh.target)
+            place = ("--target", mesh.target, "--yes")
+            named = ("guest", "erase", TENANT, "--conversation", str(box), *place)
             told = await conserje(*named)
             assert (told.code, "K7M2QX9P; wait" in told.err) == (1, True), told
+            assert "`--forced` erases" in told.err
             assert (await conserje(*named, "--forced")).code == 0
         else:
             await erase(mesh, conversation_id=box)
@@ -233,8 +235,21 @@ async def test_the_command_erases_a_guest(mesh: Mesh, keys: str, conserje: Conse
     stub = await mesh.start(keys_folder=keys)
     await mesh.say(stub, text("hola", phone=PHONE))
     await mesh.until_quiet()
-    named = ("guest", "erase", TENANT, "--guest", PHONE, "--number", NUMBER)
-    told = await conserje(*named, "--target", mesh.target)
-    assert (told.code, "1 messages of the guest, 1 of ours" in told.out) == (0, True), told
-    again = await conserje(*named, "--target", mesh.target)
+    named = (
+        "guest",
+        "erase",
+        TENANT,
+        "--guest",
+        PHONE,
+        "--number",
+        NUMBER,
+        "--target",
+        mesh.target,
+    )
+    unasked = await conserje(*named)
+    assert (unasked.code, f"whether {PHONE} is to be erased: add --yes" in unasked.err) == (2, True)
+    assert await tells(mesh, PHONE)
+    told = await conserje(*named, "--yes")
+    assert (told.code, "1 message of the guest, 1 of ours" in told.out) == (0, True), told
+    again = await conserje(*named, "--yes")
     assert again.code == 1, again

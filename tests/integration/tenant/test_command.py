@@ -239,7 +239,7 @@ async def test_what_was_changed_by_hand_is_told_with_who_did_it(
     code, out, _ = await conserje("audit", "tenant", "--hotel", "casa-azul")
     assert code == 0
     latest, *lines = out.splitlines()
-    assert re.fullmatch(rf"[-0-9]+ [:0-9]+  {user()}  SuspendTenant  casa-azul  tenant", latest)
+    assert re.fullmatch(rf"[-0-9]+ [:0-9]+Z  {user()}  SuspendTenant  casa-azul  tenant", latest)
     assert '    state: "ACTIVE" -> "SUSPENDED"' in lines
     assert any(line.endswith("CreateTenant  casa-azul  whatsapp_number") for line in lines)
     code, out, err = await conserje("audit", "tenant", "--hotel", "other")

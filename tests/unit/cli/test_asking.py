@@ -88,6 +88,10 @@ def test_each_next_step_can_be_typed() -> None:
             parser(words[0]).parse_args(words)
 
 
+def test_what_is_there_already_has_a_next_step() -> None:
+    assert {"INVENTORY_CHANGED", "NUMBER_TAKEN", "TENANT_EXISTS"} <= failures.NEXT.keys()
+
+
 def test_whatever_a_service_does_not_find_has_a_next_step() -> None:
     raised = {
         reason
@@ -123,7 +127,8 @@ def test_what_was_not_answered_in_time_may_have_been_done(monkeypatch: pytest.Mo
 
 def test_a_hotel_that_has_nothing_may_be_none(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(tenant_id: str, given: str) -> None:
-        raise UsageError(f"there is no hotel {tenant_id}")
+        if tenant_id:
+            raise UsageError(f"there is no hotel {tenant_id}")
 
     monkeypatch.setattr(asking, "refuse_unknown", refuse)
     act = or_else("nothing")(lambda _stub, options: iter(options.found))

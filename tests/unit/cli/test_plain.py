@@ -34,7 +34,10 @@ def test_a_hotel_with_every_setting_comes_back_from_its_file(tmp_path: Path) -> 
         ("info_texts: {topic: wifi}", "info_texts must be a list"),
         ("feature_flags: {answer_questions: yes}", "true or false"),
         ("business_hours: {exceptions: [{date: 2026-02-30}]}", "exceptions[0].date"),
-        ("business_hours: {days: [{weekday: someday}]}", "someday"),
+        (
+            "business_hours: {days: [{weekday: lunes}]}",
+            "days[0].weekday: 'lunes' is none of monday, tuesday",
+        ),
     ],
 )
 def test_what_cannot_be_read_is_named(tmp_path: Path, text: str, said: str) -> None:

@@ -21,7 +21,7 @@ def test_a_trace_tells_the_time_since_the_start_and_of_each_hop() -> None:
     assert list(table(answer)) == [
         "hotel  hotel-mirador",
         "trace  4bf92f35",
-        "start  2026-11-23 10:00:00.250000 UTC",
+        "start  2026-11-23 10:00:00.250000Z",
         "",
         "  since start     this hop  what",
         "       0.0 ms       0.0 ms  gateway.receive",
