@@ -31,17 +31,26 @@ def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
 
 
 def describe(change: OperatorChange) -> str:
-    """One line, and below it each column that changed."""
+    """One line that names the row, and below it each column that changed."""
     rpc = change.method.rpartition("/")[2]
     hotel = change.tenant_id or "-"
     when = second(change.change_time)
     before, after = (_row(text) for text in (change.before_json, change.after_json))
-    lines = [f"{when}  {change.actor}  {rpc}  {hotel}  {change.table_name}"]
+    which = "".join(f"  {name} {before[name]}" for name in _names(before, after))
+    lines = [f"{when}  {change.actor}  {rpc}  {hotel}  {change.table_name}{which}"]
     for column in sorted(before.keys() | after.keys()):
         was, now = before.get(column), after.get(column)
         if was != now:
             lines.append(f"    {column}: {_shown(was)} -> {_shown(now)}")
     return "\n".join(lines)
+
+
+def _names(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
+    """The columns of a changed row that say which it is, such as the type and the night."""
+    for column in sorted(before.keys() & after.keys() - {"tenant_id"}):
+        names = column.endswith("_id") or column == "night"
+        if names and before[column] and before[column] == after[column]:
+            yield column
 
 
 def _row(text: str) -> dict[str, Any]:
