@@ -93,7 +93,9 @@ def _send(stub: Any, options: argparse.Namespace) -> Iterator[str]:
         file_name="" if media_type.startswith(SHOWN) else options.file.name,
     )
     sent = stub.SendMedia(request, timeout=SEND_SECONDS)
-    yield f"{sent.send_id}  {sent.media_type}"
+    yield f"{sent.send_id}  {sent.media_type}  is on its way to the guest"
+    hotel = options.tenant
+    yield f"when it does not come: conserje sends held {hotel}, conserje sends list {hotel}"
 
 
 def _read(file: Path) -> bytes:

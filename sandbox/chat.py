@@ -14,11 +14,14 @@ from typing import Any
 
 import aiohttp
 import grpc
+from conserje.tenant.v1.credential_service_pb2 import ListBusinessAccountsRequest
+from conserje.tenant.v1.credential_service_pb2_grpc import CredentialServiceStub
+from conserje.tenant.v1.tenant_pb2 import TENANT_STATE_ACTIVE, TenantState
 from conserje.tenant.v1.tenant_service_pb2 import GetTenantRequest
 from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 
 from cli import places
-from cli.asking import SECONDS
+from cli.asking import SECONDS, pages
 from cli.channels import open_channel
 from cli.places import Running, UsageError, running
 from sandbox.commands import add_like
@@ -79,6 +82,8 @@ def run(options: argparse.Namespace) -> int:
     if not options.guest.isdigit():
         raise UsageError("--as needs a phone number in digits, such as 34600000001")
     hotel = _hotel(mesh, options.hotel)
+    if why := _hears_nothing(hotel, mesh.content["webhook"]):
+        print(f"conserje: {why}", file=sys.stderr)
     with suppress(KeyboardInterrupt, asyncio.CancelledError):
         return asyncio.run(_talk(mesh.content["graph"], hotel, options))
     return 0
@@ -249,6 +254,43 @@ def _made_hotel(tenant_id: str) -> dict[str, Any] | None:
             "display_phone_number": number.display_phone_number,
         }
     return None
+
+
+def _hears_nothing(hotel: dict[str, Any], webhook: str) -> str:
+    """Why nobody will answer, as far as the tenant service knows; empty when somebody may."""
+    target = places.target("tenant")
+    if not target:
+        return ""
+    with open_channel(target) as channel, suppress(grpc.RpcError):
+        return _switched_off(channel, hotel) or _of_another_app(channel, hotel, webhook)
+    return ""
+
+
+def _switched_off(channel: grpc.Channel, hotel: dict[str, Any]) -> str:
+    tenant_id = hotel["tenant_id"]
+    request = GetTenantRequest(tenant_id=tenant_id)
+    tenant = TenantServiceStub(channel).GetTenant(request, timeout=SECONDS).tenant
+    if tenant.state == TENANT_STATE_ACTIVE:
+        return ""
+    state = TenantState.Name(tenant.state).removeprefix("TENANT_STATE_").lower()
+    return (
+        f"{tenant_id} is {state} and answers nobody; `conserje tenant restore {tenant_id}` "
+        "switches it on."
+    )
+
+
+def _of_another_app(channel: grpc.Channel, hotel: dict[str, Any], webhook: str) -> str:
+    account_id = hotel["whatsapp_business_account_id"]
+    asking = CredentialServiceStub(channel).ListBusinessAccounts
+    for page in pages(asking, ListBusinessAccountsRequest()):
+        for one in page.accounts:
+            mine = one.whatsapp_business_account_id == account_id
+            if mine and one.app_name and not webhook.endswith(f"/{one.app_name}"):
+                return (
+                    f"the account {account_id} is of the app {one.app_name}, and the fake WhatsApp "
+                    f"writes to {webhook}: nothing will be taken from it."
+                )
+    return ""
 
 
 def _read_lines(lines: "asyncio.Queue[str | None]") -> None:

@@ -14,7 +14,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from sandbox import demo
+import grpc
+from conserje.tenant.v1.tenant_pb2 import TENANT_STATE_ACTIVE
+from conserje.tenant.v1.tenant_service_pb2 import ListTenantsRequest
+from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
+
+from cli.asking import pages
+from cli.channels import open_channel
 from sandbox.child import ROOT
 from sandbox.commands import add_like
 from sandbox.databases import DatabaseUrls
@@ -24,6 +30,8 @@ from sandbox.servers import Given
 from sandbox.wiring import SERVICES, Process
 
 GATEWAY_LISTEN = "CONSERJE_GATEWAY_HTTP_LISTEN"
+MOST_HOTELS = 20
+"""Named at the start; an installation may have thousands."""
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -108,7 +116,8 @@ async def _serve(options: argparse.Namespace, progress: Progress) -> None:
     )
     async with mesh:
         progress.tell("ready")
-        progress.show(_welcome(mesh))
+        hotels = await asyncio.to_thread(_hotels, mesh.address("tenant").grpc)
+        progress.show(_welcome(mesh, hotels))
         await asyncio.Event().wait()
 
 
@@ -148,11 +157,22 @@ def _told(options: argparse.Namespace, environ: Mapping[str, str]) -> dict[str, 
     return told
 
 
-def _welcome(mesh: Mesh) -> str:
-    hotels = "\n".join(f"    {hotel.tenant_id:<16} {hotel.display_name}" for hotel in demo.HOTELS)
+def _hotels(target: str) -> list[str]:
+    """A line for each hotel that answers, the first of them by their ids, and how many more."""
+    answering = []
+    with open_channel(target) as channel, suppress(grpc.RpcError):
+        for page in pages(TenantServiceStub(channel).ListTenants, ListTenantsRequest()):
+            answering += [one for one in page.tenants if one.state == TENANT_STATE_ACTIVE]
+    told = [f"{one.tenant_id:<16} {one.display_name}" for one in answering[:MOST_HOTELS]]
+    more = len(answering) - MOST_HOTELS
+    return [*told, f"and {more} more: ./conserje tenant list"] if more > 0 else told
+
+
+def _welcome(mesh: Mesh, hotels: Sequence[str]) -> str:
+    listed = "\n".join(f"    {hotel}" for hotel in hotels)
     return f"""
   The hotels that answer:
-{hotels}
+{listed}
 
   Type this in another terminal, and write like a guest:
     make chat

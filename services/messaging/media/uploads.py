@@ -28,10 +28,23 @@ TYPES: dict[str, tuple[MediaKind, int]] = {
     "image/webp": ("sticker", 500 * 1024),
     "video/mp4": ("video", 16 * MEGABYTE),
     "video/3gpp": ("video", 16 * MEGABYTE),
+    **dict.fromkeys(
+        (
+            "application/pdf",
+            "text/plain",
+            "application/msword",
+            "application/vnd.ms-excel",
+            "application/vnd.ms-powerpoint",
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+            "application/vnd.openxmlformats-officedocument.presentationml.presentation",
+        ),
+        ("document", 100 * MEGABYTE),
+    ),
 }
-"""How a file is sent, and the most bytes that WhatsApp takes of it. All other is a document."""
+"""How a file is sent, and the most bytes that WhatsApp takes of it. Sound has many types."""
+SOUND = "audio/"
 AUDIO_BYTES = 16 * MEGABYTE
-DOCUMENT_BYTES = 100 * MEGABYTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +56,7 @@ class Given:
 
     @property
     def kind(self) -> MediaKind:
-        """How it is sent."""
+        """How it is sent; raises `InvalidArgument` for what WhatsApp does not take."""
         return self._sent_as[0]
 
     def check(self) -> None:
@@ -56,9 +69,15 @@ class Given:
 
     @property
     def _sent_as(self) -> tuple[MediaKind, int]:
-        if self.media_type.startswith("audio/"):
+        if self.media_type.startswith(SOUND):
             return "audio", AUDIO_BYTES
-        return TYPES.get(self.media_type, ("document", DOCUMENT_BYTES))
+        if self.media_type not in TYPES:
+            raise InvalidArgument.field(
+                "media_type",
+                f"{self.media_type} is none that WhatsApp takes: those are sound ({SOUND}…), "
+                f"{', '.join(TYPES)}",
+            )
+        return TYPES[self.media_type]
 
 
 class Uploads:

@@ -20,6 +20,7 @@ from conserje.messaging.v1.media_service_pb2_grpc import MediaServiceStub
 from meshkit.errors import FailedPrecondition, InvalidArgument
 from sandbox.graph.app import serving
 from sandbox.graph.client import GraphControl
+from sandbox.graph.media import MAX_BYTES
 from sandbox.graph.settings import GraphSettings, Number
 from services.messaging.media.sound import Sound
 from tests.integration.cli.conftest import Conserje
@@ -150,10 +151,14 @@ async def test_an_upload_is_known_for_less_than_30_days_and_forgotten_then(
     await mesh.until("SELECT count(*) FROM media_upload", value=0)
 
 
-async def test_an_upload_that_failed_is_done_again(mesh: Mesh, graph: GraphControl) -> None:
+async def test_an_upload_that_failed_is_done_again(
+    mesh: Mesh, graph: GraphControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
     box = await talk(mesh, graph)
     asking = stub(mesh)
-    told = await refusal(asking.SendMedia(sending(box, media_type="x/y")))
+    with monkeypatch.context() as changed:
+        changed.delitem(MAX_BYTES, "image")
+        told = await refusal(asking.SendMedia(sending(box)))
     assert told.startswith("FAILED_PRECONDITION Meta refuses: code 131009"), told
     assert await mesh.admin.fetchval("SELECT count(*) FROM media_upload") == 0
     await asking.SendMedia(sending(box))
@@ -174,6 +179,10 @@ async def test_what_cannot_be_sent_is_refused_with_its_reason(
         ({"media_type": "audio/mpeg", "caption": "x"}, "INVALID_ARGUMENT caption: is not shown"),
         ({"caption": "😀" * 600}, "INVALID_ARGUMENT caption: is longer"),
         ({"file_name": "a.png"}, "INVALID_ARGUMENT file_name"),
+        (
+            {"media_type": "application/zip"},
+            "INVALID_ARGUMENT media_type: application/zip is none that WhatsApp takes",
+        ),
         ({"conversation_id": box + 1}, "NOT_FOUND The hotel has not talked with that guest"),
         ({"tenant_id": "hotel-other"}, "NOT_FOUND The number is not the hotel's"),
         (
@@ -212,7 +221,8 @@ async def test_the_command_sends_a_file(
     at = ("--target", mesh.target)
     to = ("--conversation", str(box), *at)
     sent = await conserje("media", "send", TENANT, NUMBER, str(file), *to)
-    assert "application/pdf" in sent.out, sent
+    assert "application/pdf  is on its way" in sent.out, sent
+    assert f"conserje sends held {TENANT}" in sent.out, sent
     _, found = await graph.replies(GUEST, 2)
     assert found["body"]["document"]["filename"] == "carta.pdf"
     missing = await conserje("media", "send", TENANT, NUMBER, str(tmp_path / "x"), *to)

@@ -136,6 +136,7 @@ async def test_a_newcomers_first_two_runs(up: Up) -> None:
     await up.start()
     await up.prints(r"\d s  ready$")
     await up.prints("make chat")
+    assert "    posada-luna      Posada Luna" in up.printed
     content = json.loads(up.run_file.read_text())
     assert set(content["processes"]) == PROCESSES
     assert [hotel["tenant_id"] for hotel in content["hotels"]] == ["hotel-mirador", "posada-luna"]

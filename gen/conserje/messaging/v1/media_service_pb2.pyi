@@ -372,7 +372,8 @@ class SendMediaRequest(_message.Message):
     media_type: _builtins.str
     """The MIME type of the file, without parameters. It says how it is sent:
     `image/jpeg` and `image/png` as a picture, `video/mp4` and `video/3gpp` as a
-    video, `image/webp` as a sticker, `audio/…` as sound, all other as a document.
+    video, `image/webp` as a sticker, `audio/…` as sound, and as a document PDF,
+    plain text and what Word, Excel and PowerPoint write. WhatsApp takes no other.
     """
     content: _builtins.bytes
     """The file: up to 7 MiB."""
