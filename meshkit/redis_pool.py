@@ -7,11 +7,15 @@ for an answer. Callers catch `REDIS_ERRORS`, count, and go on without it.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
+from collections.abc import Collection
+from typing import Any
 
+import hiredis
 from prometheus_client import CollectorRegistry, Gauge
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import BlockingConnectionPool, Redis, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError, ResponseError
@@ -21,6 +25,8 @@ CONNECTIONS = 20
 PING_AFTER_SECONDS = 30
 CHECK_SECONDS = 2.0
 MEMORY_SECONDS = 30.0
+
+Command = tuple[str | bytes | int, ...]
 
 REDIS_ERRORS = (RedisError, OSError, TimeoutError)
 """What a call may raise when Redis is away, slow, full or told to refuse."""
@@ -50,6 +56,32 @@ def _make_pool(url: str, connections: int) -> _CountingPool:
 def make_redis(url: str, *, connections: int = CONNECTIONS) -> Redis:
     """A client that waits 250 ms at most for anything and opens nothing yet."""
     return Redis.from_pool(_make_pool(url, connections))
+
+
+async def at_once(client: Redis | RedisCluster, commands: Collection[Command]) -> list[Any]:
+    """The answers to commands that are about one hotel each, sent without waiting in between.
+
+    Where Redis is one server nothing is kept for another try and one clock runs for all answers:
+    a third of what the library's pipeline costs. A cluster's client deals them out to the nodes.
+    """
+    if isinstance(client, RedisCluster):
+        pipeline = client.pipeline(transaction=False)
+        for command in commands:
+            pipeline.execute_command(*command)
+        return list(await pipeline.execute())
+    pool = client.connection_pool
+    connection = await pool.get_connection()  # type: ignore[no-untyped-call] # by its decorator
+    try:
+        packed = [hiredis.pack_command(one) for one in commands]  # type: ignore[arg-type] # any length
+        await connection.send_packed_command(packed)
+        async with asyncio.timeout(TIMEOUT_SECONDS):
+            return [await connection.read_response(timeout=math.inf) for _ in commands]
+    except ResponseError:
+        # The answers to the others are still to come: nobody else may get them.
+        await connection.disconnect()
+        raise
+    finally:
+        await pool.release(connection)
 
 
 class RedisPool:

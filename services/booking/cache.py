@@ -30,7 +30,7 @@ import orjson
 
 from meshkit.clock import Clock
 from meshkit.errors import MeshError
-from meshkit.redis_pool import REDIS_ERRORS
+from meshkit.redis_pool import REDIS_ERRORS, Command, at_once
 from services.booking.domain import Stay
 from services.booking.inventory.book import PriceBook
 from services.booking.metrics import BookingMetrics
@@ -53,7 +53,6 @@ MOST_READ = 4096
 MOST_WRITING = 64
 """So many batches are written back at once; what is more is not written."""
 
-_Command = tuple[str | bytes | int, ...]
 Load = Callable[[Sequence[Asked]], Awaitable[Sequence[Counters | MeshError]]]
 
 
@@ -171,10 +170,11 @@ class AvailabilityCache:
         places: dict[str, list[int]] = {}
         for place, (tenant_id, _) in enumerate(asked):
             places.setdefault(tenant_id, []).append(place)
-        read = await self._at_once(
+        commands: list[Command] = [
             ("MGET", version_key(tenant_id), *(entry_key(tenant_id, asked[one][1]) for one in own))
             for tenant_id, own in places.items()
-        )
+        ]
+        read = await at_once(self._redis, commands)
         seen = {}
         for (tenant_id, own), (version, *entries) in zip(places.items(), read, strict=True):
             token = _text(version)
@@ -208,9 +208,9 @@ class AvailabilityCache:
     async def _keep(self, fresh: Sequence[tuple[Asked, Counters, str]]) -> None:
         entries = [entry for one in fresh if (entry := self._entry(*one)) is not None]
         if entries:
-            await self._guarded(self._at_once(entries))
+            await self._guarded(at_once(self._redis, entries))
 
-    def _entry(self, asked: Asked, counters: Counters, version: str) -> _Command | None:
+    def _entry(self, asked: Asked, counters: Counters, version: str) -> Command | None:
         """The command that keeps the counters; None when they end too soon."""
         tenant_id, stay = asked
         seconds = self._seconds
@@ -224,20 +224,10 @@ class AvailabilityCache:
 
     async def _replace_versions(self, tenant_ids: list[str]) -> None:
         token = secrets.token_hex(8)
-        await self._at_once(
+        commands: list[Command] = [
             ("SET", version_key(one), token, "EX", VERSION_SECONDS) for one in tenant_ids
-        )
-
-    async def _at_once(self, commands: Iterable[_Command]) -> list[Any]:
-        """The answers to commands that are about one hotel each, sent without waiting in between.
-
-        No transaction: where Redis is a cluster, its client deals them out to the nodes.
-        """
-        pipeline = self._redis.pipeline(transaction=False)
-        for command in commands:
-            pipeline.execute_command(*command)
-        answers: list[Any] = await pipeline.execute()
-        return answers
+        ]
+        await at_once(self._redis, commands)
 
 
 def _close(work: Awaitable[Any]) -> None:

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from meshkit import redis_pool
-from meshkit.redis_pool import REDIS_ERRORS, RedisPool
+from meshkit.redis_pool import REDIS_ERRORS, Command, RedisPool, at_once
 from sandbox.embedded import EmbeddedRedis
 from tests.waiting import eventually
 
@@ -60,6 +60,37 @@ async def test_a_redis_that_hangs_is_given_up(pool: RedisPool, own_redis: Embedd
     finally:
         process.send_signal(signal.SIGCONT)
     await eventually(lambda: pool.problem() is None)
+
+
+async def test_answers_come_in_order(pool: RedisPool) -> None:
+    writes: list[Command] = [("SET", f"key {one}", one, "EX", 60) for one in range(500)]
+    assert set(await at_once(pool.client, writes)) == {b"OK"}
+    reads: list[Command] = [("MGET", f"key {one}", "none") for one in range(500)]
+    found = await at_once(pool.client, reads)
+    assert found == [[b"%d" % one, None] for one in range(500)]
+
+
+async def test_after_a_refused_command_nobody_gets_what_was_left_of_the_answers(
+    pool: RedisPool,
+) -> None:
+    await pool.client.set("text", "value")
+    with pytest.raises(REDIS_ERRORS):
+        await at_once(pool.client, [("INCR", "text"), ("GET", "text"), ("GET", "text")])
+    for _ in range(redis_pool.CONNECTIONS):
+        assert await at_once(pool.client, [("GET", "none")]) == [None]
+
+
+async def test_a_redis_that_hangs_keeps_nobody_waiting_for_each_answer(
+    pool: RedisPool, own_redis: EmbeddedRedis
+) -> None:
+    process = psutil.Process(own_redis.pid)
+    process.send_signal(signal.SIGSTOP)
+    try:
+        with pytest.raises(REDIS_ERRORS):
+            await at_once(pool.client, [("GET", "key")] * 3)
+    finally:
+        process.send_signal(signal.SIGCONT)
+    assert await at_once(pool.client, [("GET", "none")]) == [None]
 
 
 async def test_more_callers_than_connections_wait_their_turn(
