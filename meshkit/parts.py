@@ -1,13 +1,14 @@
 """Messages put together of bytes that were made before.
 
 Protobuf lets the fields of a message be written one after the other, in any order and from several
-sources. Copying bytes into place takes a tenth of the time that copying a message takes.
+sources. Copying bytes into place takes a tenth of the time that copying a message takes. A servicer
+may answer with the bytes: `meshkit.server` sends them as they are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from google.protobuf.message import Message
 from google.rpc.status_pb2 import Status
@@ -33,8 +34,13 @@ def embedding(kind: type[Message], field: str) -> Embed:
     return embed
 
 
+def sent_as(kind: type[ResponseT], content: bytes) -> ResponseT:  # noqa: ARG001
+    """The bytes of a response, for a servicer to answer with; to the types it is the response."""
+    return cast(ResponseT, content)
+
+
 class BatchOf(Generic[ResponseT]):
-    """Makes the response of a batch: a message with `results` of a `value` or an `error` each."""
+    """Makes the response of a batch: `results` of a `value` or an `error` each, as its bytes."""
 
     def __init__(self, response: type[ResponseT], result: type[Message]) -> None:
         self._response = response
@@ -49,7 +55,7 @@ class BatchOf(Generic[ResponseT]):
     def response(self, outcomes: Iterable[bytes | Status]) -> ResponseT:
         """The outcomes of `serve_batch` in order; those that are bytes are results."""
         parts = [one if isinstance(one, bytes) else self._refused(one) for one in outcomes]
-        return self._response.FromString(b"".join(parts))
+        return sent_as(self._response, b"".join(parts))
 
     def _refused(self, error: Status) -> bytes:
         return self._results(self._error(error.SerializeToString()))

@@ -52,6 +52,7 @@ Metadata = Iterable[tuple[str, str | bytes]]
 Handler = Any  # grpc types handlers as synchronous ones
 Behaviour = Callable[[Any, Context], Awaitable[Any]]
 StreamBehaviour = Callable[[Any, Context], AsyncIterator[Any]]
+Serializer = Callable[[Any], bytes]
 ServicerT = TypeVar("ServicerT")
 
 log = structlog.get_logger()
@@ -161,7 +162,10 @@ class Server:
             return handler._replace(unary_stream=streamed)
         if handler.unary_unary is None:
             raise ValueError(f"{method.path}: the caller sends one request, not a stream")
-        return handler._replace(unary_unary=call.around(handler.unary_unary))
+        return handler._replace(
+            unary_unary=call.around(handler.unary_unary),
+            response_serializer=_passing_bytes(handler.response_serializer),
+        )
 
     def _allowed(self, service: str, method: Method) -> Collection[str] | None:
         """Who may call a method; None where callers show no certificate."""
@@ -298,6 +302,11 @@ class _Recorder:
     ) -> None:
         """Keep the handlers by method name."""
         self.handlers.update(handlers)
+
+
+def _passing_bytes(serialize: Serializer) -> Serializer:
+    """Lets a response pass that is bytes already, see `meshkit.parts`."""
+    return lambda response: response if isinstance(response, bytes) else serialize(response)
 
 
 def _traceparent(metadata: Metadata) -> str:

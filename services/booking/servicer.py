@@ -21,7 +21,7 @@ from meshkit import deadlines, operators
 from meshkit.batch import serve_batch
 from meshkit.coalesce import Coalescer, CoalescerMetrics, Limits, Ticket
 from meshkit.errors import MeshError
-from meshkit.parts import BatchOf
+from meshkit.parts import BatchOf, sent_as
 from services.booking import wire
 from services.booking.cache import AvailabilityCache
 from services.booking.domain import Lock, LockRequest, fingerprint
@@ -78,11 +78,11 @@ class BookingServicer(SearchServicer, LockServicer, ReservationServicer):
         # What takes long, and what an operator is named with, is nobody else's batch.
         if wanted.by_counters and operators.current() is None:
             lock = await self._together.submit(wanted, deadlines.bounded())
-            return AcquireLockResponse.FromString(wire.from_granted(lock))
+            return sent_as(AcquireLockResponse, wire.from_granted(lock))
         (outcome,) = await self._decide([wanted])
         if isinstance(outcome, MeshError):
             raise outcome
-        return AcquireLockResponse.FromString(wire.from_granted(outcome))
+        return sent_as(AcquireLockResponse, wire.from_granted(outcome))
 
     async def BatchAcquireLocks(
         self, request: BatchAcquireLocksRequest, context: Context

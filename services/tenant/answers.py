@@ -20,7 +20,7 @@ from conserje.tenant.v1.tenant_service_pb2 import (
 )
 from google.rpc.status_pb2 import Status
 
-from meshkit.parts import BatchOf
+from meshkit.parts import BatchOf, sent_as
 from services.tenant.domain import Number, Snapshot
 
 MOST_ANSWERS = 100_000
@@ -53,7 +53,7 @@ class Answers:
     def response(self, number: Number, snapshot: Snapshot) -> ResolveTenantResponse:
         """The whole answer about `number` as it is in `snapshot`."""
         answer = self._answer(number, snapshot)
-        return ResolveTenantResponse.FromString(answer.without_as_of + self._as_of)
+        return sent_as(ResolveTenantResponse, answer.without_as_of + self._as_of)
 
     def result(self, number: Number, snapshot: Snapshot) -> bytes:
         """The same as the bytes of one of the `results` of a batch."""

@@ -19,7 +19,7 @@ from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceServicer
 
 from meshkit.batch import serve_batch
 from meshkit.errors import MeshError
-from meshkit.parts import BatchOf
+from meshkit.parts import BatchOf, sent_as
 from services.booking import wire
 from services.booking.cache import AvailabilityCache
 from services.booking.domain import Guests, Stay
@@ -74,7 +74,7 @@ class SearchServicer(BookingServiceServicer):
         (answer,) = await self._search([request])
         if isinstance(answer, MeshError):
             raise answer
-        return SearchAvailabilityResponse.FromString(answer)
+        return sent_as(SearchAvailabilityResponse, answer)
 
     async def BatchSearchAvailability(
         self, request: BatchSearchAvailabilityRequest, context: Context

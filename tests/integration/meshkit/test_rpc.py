@@ -8,12 +8,14 @@ from typing import Any
 import grpc
 import pytest
 from conserje.tenant.v1 import tenant_service_pb2 as pb
+from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import error_details_pb2
 from grpc_status.rpc_status import aio as rpc_status
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from meshkit import deadlines, errors
+from meshkit.parts import sent_as
 from meshkit.server import Server
 from tests.integration.meshkit.servers import request, response, served
 from tests.waiting import eventually
@@ -28,6 +30,20 @@ async def test_a_call_is_answered_and_counted_on_both_sides() -> None:
         got = await mesh.stub.ResolveTenant(request())
         assert got.routing_record.tenant_id == "hotel-mirador"
         assert (mesh.handled("server", "OK"), mesh.handled("client", "OK")) == (1, 1)
+
+
+async def test_an_answer_that_is_bytes_is_sent_as_it_is() -> None:
+    """In parts and in any order; the other side reads one message."""
+    parts = (pb.ResolveTenantResponse(until_time=Timestamp(seconds=5)), response("hotel-mirador"))
+
+    async def put_together(*_: object) -> pb.ResolveTenantResponse:
+        content = b"".join(part.SerializeToString() for part in parts)
+        return sent_as(pb.ResolveTenantResponse, content)
+
+    async with served(put_together) as mesh:
+        got = await mesh.stub.ResolveTenant(request())
+    assert got.routing_record == response("hotel-mirador").routing_record
+    assert got.until_time.seconds == 5
 
 
 async def test_an_error_keeps_its_kind_reason_and_metadata() -> None:

@@ -12,6 +12,7 @@ import pytest
 from conserje.tenant.v1.tenant_service_pb2 import (
     BatchResolveTenantsRequest,
     ResolveTenantRequest,
+    ResolveTenantResponse,
 )
 from prometheus_client import CollectorRegistry
 
@@ -31,6 +32,7 @@ from services.tenant.refresh import Refresher
 from services.tenant.servicer import TenantServicer
 from services.tenant.store import TenantStore
 from tests.integration.tenant.test_store import ADD_HOTELS, ADD_NUMBERS
+from tests.sent import read
 
 NO_CONTEXT = cast(Any, None)
 RELOAD_SECONDS = 300
@@ -261,8 +263,8 @@ async def test_without_the_database_the_last_directory_goes_on_and_ages(
     assert directory.staleness(90) is None
     assert directory.staleness(6) == "The directory is of 90 s ago: the database is not heard."
     mirador = loaded.numbers["100000000000001"]
-    as_of = Answers().response(mirador, directory.snapshot).as_of
-    assert as_of.ToDatetime(UTC) == loaded.read_time
+    told = read(ResolveTenantResponse, Answers().response(mirador, directory.snapshot))
+    assert told.as_of.ToDatetime(UTC) == loaded.read_time
 
 
 async def test_a_flood_of_unknown_numbers_costs_no_statement(

@@ -14,6 +14,7 @@ from conserje.booking.v1.room_type_pb2 import RoomTypeAvailability
 from google.rpc.status_pb2 import Status
 
 from meshkit.parts import BatchOf, embedding
+from tests.sent import read
 
 
 @pytest.mark.parametrize("length", [0, 1, 100, 127, 128, 4_094, 4_100, 20_000, 3_000_000])
@@ -35,4 +36,5 @@ def test_a_batch_has_its_outcomes_in_order() -> None:
     refused = Status(code=9, message="taken")
     answer = batch.response([refused, batch.result(granted.SerializeToString()), refused])
     error, value = AcquireLockResult(error=refused), AcquireLockResult(value=granted)
-    assert answer == BatchAcquireLocksResponse(results=[error, value, error])
+    expected = BatchAcquireLocksResponse(results=[error, value, error])
+    assert read(BatchAcquireLocksResponse, answer) == expected

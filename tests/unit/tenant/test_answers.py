@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from services.tenant import answers
 from services.tenant.answers import Answers, to_batch, to_record
-from services.tenant.domain import Number
+from services.tenant.domain import Number, Snapshot
+from tests.sent import read
 from tests.unit.tenant.numbers import DELETED, MIRADOR, SUSPENDED, snapshot
 
 times = st.datetimes(datetime(1970, 1, 2), datetime(9999, 1, 1), timezones=st.just(UTC))
@@ -41,6 +42,11 @@ def plain(number: Number, as_of: datetime) -> ResolveTenantResponse:
     return response
 
 
+def resolved(kept: Answers, number: Number, now: Snapshot) -> ResolveTenantResponse:
+    """What the other side reads."""
+    return read(ResolveTenantResponse, kept.response(number, now))
+
+
 @given(st.lists(st.lists(numbers | errors, max_size=4), max_size=3), times)
 def test_bytes_put_together_are_the_message(
     batches: list[list[Number | Status]], as_of: datetime
@@ -55,10 +61,10 @@ def test_bytes_put_together_are_the_message(
                 outcomes.append(one)
                 expected.results.append(ResolveTenantResult(error=one))
                 continue
-            assert kept.response(one, now) == plain(one, now.read_time)
+            assert resolved(kept, one, now) == plain(one, now.read_time)
             outcomes.append(kept.result(one, now))
             expected.results.add(value=plain(one, now.read_time))
-        assert to_batch(outcomes) == expected
+        assert read(BatchResolveTenantsResponse, to_batch(outcomes)) == expected
 
 
 @pytest.mark.parametrize("most", [2, 1000])
@@ -70,5 +76,5 @@ def test_there_are_no_more_than_allowed_or_than_there_are_identifiers(
     for version in range(50):
         for number in (MIRADOR, SUSPENDED, DELETED):
             changed = replace(number, version=version)
-            assert kept.response(changed, now).routing_record.version == version
+            assert resolved(kept, changed, now).routing_record.version == version
     assert kept.kept == min(most, now.size)

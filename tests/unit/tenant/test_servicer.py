@@ -29,6 +29,7 @@ from services.tenant.hotels.store import HotelStore
 from services.tenant.identifiers.store import IdentifierStore
 from services.tenant.metrics import TenantMetrics
 from services.tenant.servicer import TenantServicer
+from tests.sent import read
 from tests.unit.tenant.numbers import (
     DELETED,
     IDENTIFIERS,
@@ -70,13 +71,21 @@ def servicer_of(directory: Directory, registry: CollectorRegistry) -> TenantServ
 
 async def resolve(servicer: TenantServicer, number: str, waba: str = "") -> ResolveTenantResponse:
     request = ResolveTenantRequest(phone_number_id=number, whatsapp_business_account_id=waba)
-    return await servicer.ResolveTenant(request, NO_CONTEXT)
+    return await answered(servicer, request)
+
+
+async def answered(
+    servicer: TenantServicer, request: ResolveTenantRequest
+) -> ResolveTenantResponse:
+    return read(ResolveTenantResponse, await servicer.ResolveTenant(request, NO_CONTEXT))
 
 
 async def resolve_all(
     servicer: TenantServicer, *items: ResolveTenantRequest
 ) -> BatchResolveTenantsResponse:
-    return await servicer.BatchResolveTenants(BatchResolveTenantsRequest(items=items), NO_CONTEXT)
+    request = BatchResolveTenantsRequest(items=items)
+    response = await servicer.BatchResolveTenants(request, NO_CONTEXT)
+    return read(BatchResolveTenantsResponse, response)
 
 
 def reason_of(status: Status) -> str:
@@ -110,7 +119,7 @@ async def test_every_field_is_told(servicer: TenantServicer) -> None:
 async def resolved_by(servicer: TenantServicer, **asked: Any) -> str:
     """The hotel that is found, or the reason why none is."""
     try:
-        response = await servicer.ResolveTenant(ResolveTenantRequest(**asked), NO_CONTEXT)
+        response = await answered(servicer, ResolveTenantRequest(**asked))
     except MeshError as error:
         return error.reason
     return response.routing_record.tenant_id
@@ -149,7 +158,7 @@ async def test_a_shared_number_is_the_hotels_whose_guest_writes(
     ):
         assert await resolved_by(servicer, phone_number_id=number, guest_phone=guest) == found
     asked = ResolveTenantRequest(phone_number_id=shared, guest_phone="5511982345678")
-    response = await servicer.ResolveTenant(asked, NO_CONTEXT)
+    response = await answered(servicer, asked)
     assert response.routing_record.phone_number_id == ""
     counted = registry.get_sample_value("tenant_resolution_total", {"result": "guest"})
     assert counted == 3
@@ -166,7 +175,7 @@ async def test_a_number_that_moved_is_whose_it_was_when_the_item_came(
     ):
         asked = ResolveTenantRequest(phone_number_id=SHARED.phone_number_id)
         asked.arrive_time.FromDatetime(at)
-        response = await servicer.ResolveTenant(asked, NO_CONTEXT)
+        response = await answered(servicer, asked)
         record, is_over = response.routing_record, response.HasField("until_time")
         assert (record.tenant_id, is_over) == (found, found == "before")
         assert record.HasField("since_time") is not is_over
