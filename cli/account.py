@@ -19,11 +19,19 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     setting = add_verb(verbs, "set", "by which app it comes, and whose it is", _set_account)
     removing = add_verb(verbs, "remove", "forget what was said of it", _remove_account)
     for verb in (setting, removing):
-        verb.add_argument("account_id", metavar="ID", help="Meta's id of the account")
+        verb.add_argument(
+            "whatsapp_business_account_id", metavar="ID", help="Meta's id of the account"
+        )
     setting.add_argument(
-        "--app", default="", metavar="APP", help="the only app that its webhooks may come by"
+        "--app",
+        dest="app_name",
+        default="",
+        metavar="APP",
+        help="the only app that its webhooks may come by",
     )
-    setting.add_argument("--portfolio", default="", metavar="ID", help="the one that owns it")
+    setting.add_argument(
+        "--portfolio", dest="portfolio_id", default="", metavar="ID", help="the one that owns it"
+    )
     _add_portfolio(commands)
 
 
@@ -35,7 +43,9 @@ def _add_portfolio(commands: "argparse._SubParsersAction[argparse.ArgumentParser
     removing = add_verb(verbs, "remove", "forget one that owns nothing", _remove_portfolio)
     for verb in (setting, removing):
         verb.add_argument("portfolio_id", metavar="ID", help="Meta's id of the portfolio")
-    setting.add_argument("--name", default="", metavar="TEXT", help="what people call it")
+    setting.add_argument(
+        "--name", dest="display_name", default="", metavar="TEXT", help="what people call it"
+    )
 
 
 def _account(account: BusinessAccount) -> str:
@@ -55,15 +65,17 @@ def _list_accounts(stub: Any, _options: argparse.Namespace) -> Iterator[str]:
 
 def _set_account(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.SetBusinessAccountRequest(
-        whatsapp_business_account_id=options.account_id,
-        app_name=options.app,
-        portfolio_id=options.portfolio,
+        whatsapp_business_account_id=options.whatsapp_business_account_id,
+        app_name=options.app_name,
+        portfolio_id=options.portfolio_id,
     )
     yield _account(stub.SetBusinessAccount(request, timeout=SECONDS).account)
 
 
 def _remove_account(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.RemoveBusinessAccountRequest(whatsapp_business_account_id=options.account_id)
+    request = pb.RemoveBusinessAccountRequest(
+        whatsapp_business_account_id=options.whatsapp_business_account_id
+    )
     removed = stub.RemoveBusinessAccount(request, timeout=SECONDS).account
     yield f"removed: {_account(removed)}"
 
@@ -75,7 +87,9 @@ def _list_portfolios(stub: Any, _options: argparse.Namespace) -> Iterator[str]:
 
 
 def _set_portfolio(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.SetPortfolioRequest(portfolio_id=options.portfolio_id, display_name=options.name)
+    request = pb.SetPortfolioRequest(
+        portfolio_id=options.portfolio_id, display_name=options.display_name
+    )
     yield _portfolio(stub.SetPortfolio(request, timeout=SECONDS).portfolio)
 
 

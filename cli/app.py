@@ -42,7 +42,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         verb.add_argument("app_name", metavar="APP", help="the last part of its webhook's address")
     for verb in (adding, taking):
         verb.add_argument("name", metavar="NAME", help="a word of yours, such as 2026-11")
-    setting.add_argument("--id", default="", metavar="ID", help="Meta's id of the app")
+    setting.add_argument(
+        "--id", dest="app_id", default="", metavar="ID", help="Meta's id of the app"
+    )
     for verb in (adding, word):
         secret.add_source(verb)
 
@@ -60,7 +62,7 @@ def _describe(app: MetaApp) -> str:
 
 
 def _set(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.SetAppRequest(app_name=options.app_name, app_id=options.id)
+    request = pb.SetAppRequest(app_name=options.app_name, app_id=options.app_id)
     yield _describe(stub.SetApp(request, timeout=SECONDS).app)
 
 

@@ -35,9 +35,18 @@ def number(text: str) -> int:
 def asks(
     verb: argparse.ArgumentParser, service: str, stub: Callable[[grpc.Channel], Any], act: Act
 ) -> None:
-    """Has a command do `act` at a service, which `--target` may name."""
+    """Has a command do `act` at a service, which `--target` may name.
+
+    An argument has the name of the field that it fills (`dest`): so what a service says of the
+    field is told of the argument.
+    """
     verb.add_argument("--target", default="", metavar="HOST:PORT", help=f"address of {service}")
-    verb.set_defaults(run=partial(_run, service, stub, act))
+    verb.set_defaults(run=partial(_run, service, stub, act, verb=verb))
+
+
+def add_hotel(verb: argparse.ArgumentParser) -> None:
+    """Adds the argument that names a hotel."""
+    verb.add_argument("tenant_id", metavar="HOTEL", help="the hotel's id")
 
 
 def or_else(nothing: str) -> Callable[[Act], Act]:
@@ -60,8 +69,16 @@ def or_else(nothing: str) -> Callable[[Act], Act]:
 
 def _hotel(options: argparse.Namespace) -> str:
     """The hotel that a command is about; empty when it is about all or none."""
-    named = (getattr(options, name, "") for name in ("tenant", "tenant_id", "hotel"))
-    return next(filter(None, named), "")
+    named: str = getattr(options, "tenant_id", "")
+    return named
+
+
+def typed_as(verb: argparse.ArgumentParser) -> dict[str, str]:
+    """How each argument is typed, by its name."""
+    return {
+        one.dest: one.option_strings[-1] if one.option_strings else str(one.metavar or one.dest)
+        for one in verb._actions
+    }
 
 
 def pages(call: Callable[..., Any], request: Any) -> Iterator[Any]:
@@ -76,7 +93,12 @@ def pages(call: Callable[..., Any], request: Any) -> Iterator[Any]:
 
 
 def _run(
-    service: str, stub: Callable[[grpc.Channel], Any], act: Act, options: argparse.Namespace
+    service: str,
+    stub: Callable[[grpc.Channel], Any],
+    act: Act,
+    options: argparse.Namespace,
+    *,
+    verb: argparse.ArgumentParser,
 ) -> int:
     target = need_target(service, options.target)
     with open_channel(target) as channel:
@@ -87,5 +109,5 @@ def _run(
             if error.code() is grpc.StatusCode.NOT_FOUND and service != "tenant":
                 # What is not found may be the hotel itself.
                 refuse_unknown(_hotel(options), options.target)
-            return failures.tell(error, target)
+            return failures.tell(error, target, typed_as(verb))
     return 0

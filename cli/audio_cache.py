@@ -7,7 +7,7 @@ from typing import Any
 from conserje.messaging.v1 import media_service_pb2 as pb
 from conserje.messaging.v1.media_service_pb2_grpc import MediaServiceStub
 
-from cli.asking import SECONDS, asks, pages
+from cli.asking import SECONDS, add_hotel, asks, pages
 from cli.times import second
 
 KINDS = {pb.AUDIO_KIND_SPEECH: "speech", pb.AUDIO_KIND_TRANSCRIPT: "transcript"}
@@ -22,12 +22,12 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         ("purge", _purge, "forget all of them; what is needed again is made again"),
     ):
         verb = verbs.add_parser(name, help=sentence)
-        verb.add_argument("tenant", metavar="TENANT", help="the hotel's id")
+        add_hotel(verb)
         asks(verb, "messaging", MediaServiceStub, act)
 
 
 def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.ListAudioCacheEntriesRequest(tenant_id=options.tenant)
+    request = pb.ListAudioCacheEntriesRequest(tenant_id=options.tenant_id)
     total = 0
     for page in pages(stub.ListAudioCacheEntries, request):
         total = page.total_count
@@ -36,7 +36,7 @@ def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
 
 
 def _purge(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.PurgeAudioCacheRequest(tenant_id=options.tenant)
+    request = pb.PurgeAudioCacheRequest(tenant_id=options.tenant_id)
     count, more = 0, True
     while more:
         purged = stub.PurgeAudioCache(request, timeout=SECONDS)

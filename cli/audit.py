@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,13 +20,15 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     services = command.add_subparsers(title="services", metavar="SERVICE", required=True)
     for service in SERVICES:
         listing = services.add_parser(service, help=f"changes in the database of {service}")
-        listing.add_argument("--hotel", default="", metavar="ID", help="only of this hotel")
+        listing.add_argument(
+            "tenant_id", metavar="HOTEL", nargs="?", default="", help="only its own"
+        )
         asks(listing, service, AuditServiceStub, _list)
 
 
 @or_else("no changes by hand")
 def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = ListOperatorChangesRequest(tenant_id=options.hotel)
+    request = ListOperatorChangesRequest(tenant_id=options.tenant_id)
     for page in pages(stub.ListOperatorChanges, request):
         yield from map(describe, page.changes)
 
@@ -48,7 +51,7 @@ def describe(change: OperatorChange) -> str:
 def _names(before: dict[str, Any], after: dict[str, Any]) -> Iterator[str]:
     """The columns of a changed row that say which it is, such as the type and the night."""
     for column in sorted(before.keys() & after.keys() - {"tenant_id"}):
-        names = column.endswith("_id") or column == "night"
+        names = column == "night" or re.search("(?<!request)_id$", column)
         if names and before[column] and before[column] == after[column]:
             yield column
 

@@ -9,7 +9,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
     MessagingOperationsServiceStub,
 )
 
-from cli.asking import asks, or_else, pages
+from cli.asking import add_hotel, asks, or_else, pages
 from cli.guest import name_by_number, named
 from cli.times import second
 
@@ -26,14 +26,14 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
             "come to, and until when the guest may be written to freely. No word of it is told."
         ),
     )
-    listing.add_argument("tenant", metavar="TENANT", help="the hotel's id")
+    add_hotel(listing)
     name_by_number(listing, listing.add_mutually_exclusive_group())
     asks(listing, "messaging", MessagingOperationsServiceStub, _list)
 
 
 @or_else("no conversations")
 def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = named(pb.ListConversationsRequest(tenant_id=options.tenant), options)
+    request = named(pb.ListConversationsRequest(tenant_id=options.tenant_id), options)
     for page in pages(stub.ListConversations, request):
         yield from map(line, page.conversations)
 

@@ -9,7 +9,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
     MessagingOperationsServiceStub,
 )
 
-from cli.asking import SECONDS, asks, number, or_else, pages
+from cli.asking import SECONDS, add_hotel, asks, number, or_else, pages
 from cli.counts import counted
 from cli.times import second
 
@@ -24,27 +24,33 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         ("drop", _drop, "give one up for good"),
     ):
         verb = verbs.add_parser(name, help=sentence)
-        verb.add_argument("tenant", metavar="TENANT", help="the hotel's id")
+        add_hotel(verb)
         if name != "list":
-            verb.add_argument("letter", metavar="ID", type=number, help="the dead letter's id")
+            verb.add_argument(
+                "dead_letter_id", metavar="ID", type=number, help="the dead letter's id"
+            )
         asks(verb, "messaging", MessagingOperationsServiceStub, act)
 
 
 @or_else("no dead letters")
 def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.ListDeadLettersRequest(tenant_id=options.tenant)
+    request = pb.ListDeadLettersRequest(tenant_id=options.tenant_id)
     for page in pages(stub.ListDeadLetters, request):
         yield from map(line, page.dead_letters)
 
 
 def _retry(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.RetryDeadLetterRequest(tenant_id=options.tenant, dead_letter_id=options.letter)
+    request = pb.RetryDeadLetterRequest(
+        tenant_id=options.tenant_id, dead_letter_id=options.dead_letter_id
+    )
     stub.RetryDeadLetter(request, timeout=SECONDS)
     yield from ()
 
 
 def _drop(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.DropDeadLetterRequest(tenant_id=options.tenant, dead_letter_id=options.letter)
+    request = pb.DropDeadLetterRequest(
+        tenant_id=options.tenant_id, dead_letter_id=options.dead_letter_id
+    )
     stub.DropDeadLetter(request, timeout=SECONDS)
     yield from ()
 

@@ -1,6 +1,8 @@
 """How the command tells that a call has failed."""
 
+import re
 import sys
+from collections.abc import Mapping
 from typing import cast
 
 import grpc
@@ -22,12 +24,12 @@ NEXT = {
     "MESSAGE_UNKNOWN": "give a wamid, or the code of a reservation that a guest was told",
     "NUMBER_TAKEN": "`conserje number move HOTEL NUMBER --to OTHER` gives it to another hotel",
     "NUMBER_UNKNOWN": "`conserje number list HOTEL` shows those that are the hotel's",
-    "PMS_NOT_CONNECTED": "`conserje pms set --tenant HOTEL` connects one",
+    "PMS_NOT_CONNECTED": "`conserje pms set HOTEL` connects one",
     "PORTFOLIO_UNKNOWN": "`conserje portfolio list` shows those there are",
     "PROPERTY_UNKNOWN": "`conserje inventory import HOTEL FILE` says what the hotel sells",
     "RATE_PLAN_UNKNOWN": "`conserje inventory export HOTEL` shows those there are",
     "RESERVATION_PENDING": "`--forced` erases all the same",
-    "RESERVATION_UNKNOWN": "`conserje reservation list --hotel HOTEL` shows those there are",
+    "RESERVATION_UNKNOWN": "`conserje reservation list HOTEL` shows those there are",
     "ROOM_TYPE_UNKNOWN": "`conserje inventory show HOTEL` shows those there are",
     "ROOM_UNKNOWN": "`conserje inventory show HOTEL` shows those there are",
     "SEND_NOT_FOUND": "`conserje sends list HOTEL` and `conserje sends held HOTEL` show them",
@@ -38,17 +40,22 @@ NEXT = {
 """What to type when a service refuses or does not find what it was asked for, by its reason."""
 
 
-def tell(error: grpc.RpcError, target: str) -> int:
-    """Prints code, reason, message, fields and what else the server said; returns 1."""
-    print("\n".join(describe(error, target)), file=sys.stderr)
+def tell(error: grpc.RpcError, target: str, typed: Mapping[str, str] | None = None) -> int:
+    """Prints code, reason, message, fields and what else the server said; returns 1.
+
+    `typed` has how the command's arguments are typed, by the field that each fills.
+    """
+    print("\n".join(describe(error, target, typed)), file=sys.stderr)
     return 1
 
 
-def describe(error: grpc.RpcError, target: str) -> list[str]:
+def describe(
+    error: grpc.RpcError, target: str, typed: Mapping[str, str] | None = None
+) -> list[str]:
     """The lines of an error, the most important first."""
     known = from_rpc_error(cast(grpc.aio.AioRpcError, error))
     lines = [f"{to_grpc_code(known).name} {known.reason}".strip()]
-    fields = _fields(known)
+    fields = _fields(known, typed or {})
     if known.message and not fields:
         lines.append(f"  {known.message}")
     lines += [f"  {name}: {value}" for name, value in sorted(known.metadata.items())]
@@ -67,7 +74,13 @@ def describe(error: grpc.RpcError, target: str) -> list[str]:
     return lines
 
 
-def _fields(error: MeshError) -> list[str]:
+def _fields(error: MeshError, typed: Mapping[str, str]) -> list[str]:
     if not isinstance(error, InvalidArgument):
         return []
-    return [f"  {one.field}: {one.description}" for one in error.violations]
+    return [f"  {_argument(one.field, typed)}: {one.description}" for one in error.violations]
+
+
+def _argument(field: str, typed: Mapping[str, str]) -> str:
+    """What was typed for a field, or for what it is in; the field where nothing was."""
+    parts = re.sub(r"\[[^]]*\]", "", field).split(".")
+    return next((typed[one] for one in reversed(parts) if one in typed), field)

@@ -10,7 +10,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 )
 
 from cli import meant
-from cli.asking import SECONDS, asks, number
+from cli.asking import SECONDS, add_hotel, asks, number
 from cli.counts import counted
 from cli.places import UsageError
 
@@ -28,7 +28,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
             "hotel's own system agrees to one is not erased. It cannot be undone."
         ),
     )
-    erase.add_argument("tenant", metavar="TENANT", help="the hotel's id")
+    add_hotel(erase)
     name_guest(erase)
     erase.add_argument(
         "--forced", action="store_true", help="also who is still to be told what the hotel says"
@@ -40,35 +40,51 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 def name_guest(verb: argparse.ArgumentParser) -> None:
     """Adds the ways in which a guest is named."""
     guest = verb.add_mutually_exclusive_group(required=True)
-    guest.add_argument("--conversation", type=number, metavar="ID", help="the conversation's id")
+    guest.add_argument(
+        "--conversation",
+        dest="conversation_id",
+        type=number,
+        metavar="ID",
+        help="the conversation's id",
+    )
     name_by_number(verb, guest)
 
 
 def name_by_number(verb: argparse.ArgumentParser, guest: Any) -> None:
     """Adds the ways that need no id; `guest` is the group of which one is given."""
-    guest.add_argument("--guest", metavar="DIGITS", help="the guest's number; needs --number")
+    guest.add_argument(
+        "--guest", dest="whatsapp_id", metavar="DIGITS", help="the guest's number; needs --number"
+    )
     guest.add_argument("--user-id", metavar="ID", help="the guest's user id; needs --number")
-    verb.add_argument("--number", default="", metavar="ID", help="Meta's id of the hotel's number")
+    verb.add_argument(
+        "--number",
+        dest="phone_number_id",
+        default="",
+        metavar="ID",
+        help="Meta's id of the hotel's number",
+    )
 
 
 def named(request: Any, options: argparse.Namespace) -> Any:
     """The request, about the guest that was named."""
-    if getattr(options, "conversation", None):
-        request.conversation_id = options.conversation
-    elif options.guest:
-        request.whatsapp_id = options.guest
+    if getattr(options, "conversation_id", None):
+        request.conversation_id = options.conversation_id
+    elif options.whatsapp_id:
+        request.whatsapp_id = options.whatsapp_id
     elif options.user_id:
         request.user_id = options.user_id
-    if (options.guest or options.user_id) and not options.number:
+    if (options.whatsapp_id or options.user_id) and not options.phone_number_id:
         raise UsageError("a guest is found by --number as well: Meta's id of the hotel's number.")
-    request.phone_number_id = options.number
+    request.phone_number_id = options.phone_number_id
     return request
 
 
 def _erase(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = named(pb.EraseGuestRequest(tenant_id=options.tenant, forced=options.forced), options)
-    guest = str(options.conversation or options.guest or options.user_id)
-    warning = f"All that {options.tenant} has of the guest goes for good."
+    request = named(
+        pb.EraseGuestRequest(tenant_id=options.tenant_id, forced=options.forced), options
+    )
+    guest = str(options.conversation_id or options.whatsapp_id or options.user_id)
+    warning = f"All that {options.tenant_id} has of the guest goes for good."
     meant.ask(options, guest, done="erased", warning=warning)
     erased = stub.EraseGuest(request, timeout=SECONDS)
     theirs = counted(erased.item_count, "message")

@@ -9,7 +9,7 @@ from conserje.booking.v1.inventory_pb2 import Inventory
 from conserje.booking.v1.inventory_service_pb2 import GetInventoryRequest, ImportInventoryRequest
 from conserje.booking.v1.inventory_service_pb2_grpc import InventoryServiceStub
 
-from cli.asking import Act, asks
+from cli.asking import Act, add_hotel, asks
 from cli.counts import counted
 from cli.files import read_text
 from cli.hotel_check import known_hotel
@@ -37,7 +37,7 @@ def _add(
     verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, help: str, act: Act
 ) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=help)
-    verb.add_argument("tenant_id", metavar="HOTEL", help="the hotel's id")
+    add_hotel(verb)
     asks(verb, "booking", InventoryServiceStub, act)
     return verb
 

@@ -14,7 +14,7 @@ from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceStub
 from conserje.booking.v1.lock_pb2 import Lock, LockEvent, LockEventKind, LockState
 from google.type.date_pb2 import Date
 
-from cli.asking import SECONDS, Act, asks, or_else, pages
+from cli.asking import SECONDS, Act, add_hotel, asks, or_else, pages
 from cli.times import second
 
 
@@ -24,8 +24,12 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     verbs = command.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     listing = _add(verbs, "list", "the live locks of a hotel", _list)
-    listing.add_argument("--guest", default="", metavar="ID", help="only those of this guest")
-    listing.add_argument("--type", default="", metavar="ID", help="only those of this room type")
+    listing.add_argument(
+        "--guest", dest="guest_id", default="", metavar="ID", help="only those of this guest"
+    )
+    listing.add_argument(
+        "--type", dest="room_type_id", default="", metavar="ID", help="only those of this room type"
+    )
 
     showing = _add(verbs, "show", "one lock, as its owner", _show)
     releasing = _add(verbs, "release", "give a lock back, as its owner", _release)
@@ -36,7 +40,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         )
 
     events = _add(verbs, "events", "what was decided about locks, oldest first", _events)
-    events.add_argument("--lock", default="", metavar="LOCK", help="only about this lock")
+    events.add_argument(
+        "--lock", dest="lock_id", default="", metavar="LOCK", help="only about this lock"
+    )
 
 
 def describe(lock: Lock) -> str:
@@ -63,7 +69,7 @@ def _add(
     verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, help: str, act: Act
 ) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=help)
-    verb.add_argument("tenant_id", metavar="HOTEL", help="the hotel's id")
+    add_hotel(verb)
     asks(verb, "booking", BookingServiceStub, act)
     return verb
 
@@ -71,7 +77,7 @@ def _add(
 @or_else("no live locks")
 def _list(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
     request = ListLocksRequest(
-        tenant_id=options.tenant_id, guest_id=options.guest, room_type_id=options.type
+        tenant_id=options.tenant_id, guest_id=options.guest_id, room_type_id=options.room_type_id
     )
     for page in pages(stub.ListLocks, request):
         yield from map(describe, page.locks)
@@ -96,7 +102,7 @@ def _release(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[
 
 @or_else("nothing was decided about locks")
 def _events(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
-    request = ListLockEventsRequest(tenant_id=options.tenant_id, lock_id=options.lock)
+    request = ListLockEventsRequest(tenant_id=options.tenant_id, lock_id=options.lock_id)
     for page in pages(stub.ListLockEvents, request):
         yield from map(describe_event, page.events)
 

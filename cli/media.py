@@ -12,7 +12,7 @@ from conserje.messaging.v1 import event_pb2
 from conserje.messaging.v1 import media_service_pb2 as pb
 from conserje.messaging.v1.media_service_pb2_grpc import MediaServiceStub
 
-from cli.asking import SECONDS, asks, number, or_else, pages
+from cli.asking import SECONDS, add_hotel, asks, number, or_else, pages
 from cli.counts import counted
 from cli.files import unreadable
 from cli.times import second
@@ -34,11 +34,11 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         ("erase", _erase, "remove one before its time"),
     ):
         verb = verbs.add_parser(name, help=sentence)
-        verb.add_argument("tenant", metavar="TENANT", help="the hotel's id")
+        add_hotel(verb)
         if name == "list":
             verb.add_argument("--dead", action="store_true", help="those that were given up")
         else:
-            verb.add_argument("key", metavar="KEY", type=number, help="the file's key")
+            verb.add_argument("media_key", metavar="KEY", type=number, help="the file's key")
         asks(verb, "messaging", MediaServiceStub, act)
     _add_send(verbs)
 
@@ -49,13 +49,24 @@ def _add_send(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         help="send a file to a guest who has written",
         description="A photo, a video, a document, or sound. The same --request-id is sent once.",
     )
-    send.add_argument("tenant", metavar="TENANT", help="the hotel's id")
-    send.add_argument("number", metavar="NUMBER", help="Meta's id of the hotel's number")
-    send.add_argument("file", metavar="FILE", type=Path, help="the file; up to 7 MiB")
+    add_hotel(send)
+    send.add_argument("phone_number_id", metavar="NUMBER", help="Meta's id of the hotel's number")
+    send.add_argument("content", metavar="FILE", type=Path, help="the file; up to 7 MiB")
     send.add_argument(
-        "--conversation", type=number, metavar="ID", required=True, help="the conversation's id"
+        "--conversation",
+        dest="conversation_id",
+        type=number,
+        metavar="ID",
+        required=True,
+        help="the conversation's id",
     )
-    send.add_argument("--type", default="", metavar="MIME", help="what it is; by its name without")
+    send.add_argument(
+        "--type",
+        dest="media_type",
+        default="",
+        metavar="MIME",
+        help="what it is; by its name without",
+    )
     send.add_argument("--caption", default="", metavar="TEXT", help="the words under it")
     send.add_argument("--request-id", default="", metavar="UUID", help="a new one without it")
     asks(send, "messaging", MediaServiceStub, _send)
@@ -63,38 +74,38 @@ def _add_send(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 @or_else("no files")
 def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.ListMediaRequest(tenant_id=options.tenant, dead_only=options.dead)
+    request = pb.ListMediaRequest(tenant_id=options.tenant_id, dead_only=options.dead)
     for page in pages(stub.ListMedia, request):
         yield from map(line, page.media)
 
 
 def _retry(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.RetryMediaRequest(tenant_id=options.tenant, media_key=options.key)
+    request = pb.RetryMediaRequest(tenant_id=options.tenant_id, media_key=options.media_key)
     stub.RetryMedia(request, timeout=SECONDS)
-    yield f"{options.key} waits, and is fetched again"
+    yield f"{options.media_key} waits, and is fetched again"
 
 
 def _erase(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.EraseMediaRequest(tenant_id=options.tenant, media_key=options.key)
+    request = pb.EraseMediaRequest(tenant_id=options.tenant_id, media_key=options.media_key)
     stub.EraseMedia(request, timeout=SECONDS)
-    yield f"{options.key} is erased; its row goes soon after"
+    yield f"{options.media_key} is erased; its row goes soon after"
 
 
 def _send(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    media_type = options.type or mimetypes.guess_type(options.file.name)[0] or UNKNOWN_TYPE
+    media_type = options.media_type or mimetypes.guess_type(options.content.name)[0] or UNKNOWN_TYPE
     request = pb.SendMediaRequest(
-        tenant_id=options.tenant,
+        tenant_id=options.tenant_id,
         request_id=options.request_id or str(uuid4()),
-        phone_number_id=options.number,
-        conversation_id=options.conversation,
+        phone_number_id=options.phone_number_id,
+        conversation_id=options.conversation_id,
         media_type=media_type,
-        content=_read(options.file),
+        content=_read(options.content),
         caption=options.caption,
-        file_name="" if media_type.startswith(SHOWN) else options.file.name,
+        file_name="" if media_type.startswith(SHOWN) else options.content.name,
     )
     sent = stub.SendMedia(request, timeout=SEND_SECONDS)
     yield f"{sent.send_id}  {sent.media_type}  is on its way to the guest"
-    hotel = options.tenant
+    hotel = options.tenant_id
     yield f"when it does not come: conserje sends held {hotel}, conserje sends list {hotel}"
 
 

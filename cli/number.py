@@ -23,10 +23,10 @@ from conserje.tenant.v1.tenant_pb2 import (
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from cli import number_verify
-from cli.asking import SECONDS, or_else, pages
+from cli.asking import SECONDS, add_hotel, or_else, pages
 from cli.places import UsageError
 from cli.tenant import describe
-from cli.tenant_verbs import add_hotel, add_verb
+from cli.tenant_verbs import add_verb
 
 _KINDS = {
     "phone": (IDENTIFIER_KIND_WHATSAPP_PHONE, "PHONE", "a WhatsApp business number"),
@@ -84,7 +84,11 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         (moving, "a NUMBER is under from then on, when that is another one"),
     ):
         verb.add_argument(
-            "--account", default="", metavar="ID", help=f"the WhatsApp business account {purpose}"
+            "--account",
+            dest="whatsapp_business_account_id",
+            default="",
+            metavar="ID",
+            help=f"the WhatsApp business account {purpose}",
         )
     editing = add_verb(verbs, "edit", "change how a number is printed or sent from", _edit)
     add_hotel(editing)
@@ -97,7 +101,12 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _add_changeable(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--display", metavar="TEXT", help="a NUMBER as the hotel prints it")
+    verb.add_argument(
+        "--display",
+        dest="display_phone_number",
+        metavar="TEXT",
+        help="a NUMBER as the hotel prints it",
+    )
     verb.add_argument(
         "--tier",
         choices=_TIERS,
@@ -122,18 +131,18 @@ def _add_identifiers(verb: argparse.ArgumentParser) -> None:
 def _add(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     identifier = _identifier(options)
     if identifier is not None:
-        if options.account or options.shared or _changed(options):
+        if options.whatsapp_business_account_id or options.shared or _changed(options):
             raise UsageError(
                 "--account, --display, --tier, --graph-version and --shared are of a NUMBER"
             )
         request = pb.AddIdentifierRequest(tenant_id=options.tenant_id, identifier=identifier)
         yield describe(stub.AddIdentifier(request, timeout=SECONDS).tenant)
         return
-    if not options.account:
+    if not options.whatsapp_business_account_id:
         raise UsageError("--account is needed: the WhatsApp business account the number is under")
     number = WhatsAppNumber(
         phone_number_id=options.phone_number_id,
-        whatsapp_business_account_id=options.account,
+        whatsapp_business_account_id=options.whatsapp_business_account_id,
         shared=options.shared,
         **_changed(options),
     )
@@ -160,7 +169,7 @@ def _edit(stub: Any, options: argparse.Namespace) -> Iterator[str]:
 def _changed(options: argparse.Namespace) -> dict[str, Any]:
     """What is given for the fields that may be changed."""
     given = {
-        "display_phone_number": options.display,
+        "display_phone_number": options.display_phone_number,
         "throughput_tier": None if options.tier is None else _TIERS[options.tier],
         "graph_version": options.graph_version,
     }
@@ -170,7 +179,7 @@ def _changed(options: argparse.Namespace) -> dict[str, Any]:
 def _move(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     identifier = _identifier(options)
     if identifier is not None:
-        if options.account:
+        if options.whatsapp_business_account_id:
             raise UsageError("--account is of a NUMBER")
         request = pb.MoveIdentifierRequest(
             tenant_id=options.tenant_id, identifier=identifier, to_tenant_id=options.to_tenant_id
@@ -181,7 +190,7 @@ def _move(stub: Any, options: argparse.Namespace) -> Iterator[str]:
         tenant_id=options.tenant_id,
         phone_number_id=options.phone_number_id,
         to_tenant_id=options.to_tenant_id,
-        whatsapp_business_account_id=options.account,
+        whatsapp_business_account_id=options.whatsapp_business_account_id,
     )
     yield describe(stub.MoveNumber(moving, timeout=SECONDS).tenant)
 

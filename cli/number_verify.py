@@ -7,6 +7,7 @@ from conserje.messaging.v1 import number_service_pb2 as pb
 from conserje.messaging.v1.number_service_pb2_grpc import NumberServiceStub
 
 from cli import failures
+from cli.asking import add_hotel
 from cli.channels import open_channel
 from cli.places import need_target
 
@@ -20,7 +21,7 @@ WORDS = {
 
 def add_to(verb: argparse.ArgumentParser) -> None:
     """Adds the arguments."""
-    verb.add_argument("tenant_id", metavar="HOTEL", help="the hotel's id")
+    add_hotel(verb)
     verb.add_argument("phone_number_id", metavar="NUMBER", help="Meta's id of the number")
     verb.add_argument("--target", default="", metavar="HOST:PORT", help="address of messaging")
     verb.set_defaults(run=run)

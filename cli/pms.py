@@ -15,7 +15,7 @@ from conserje.booking.v1.pms_service_pb2 import (
 )
 from conserje.booking.v1.pms_service_pb2_grpc import PmsServiceStub
 
-from cli.asking import SECONDS, Act, asks
+from cli.asking import SECONDS, Act, add_hotel, asks
 from cli.counts import counted
 from cli.hotel_check import known_hotel
 from cli.places import UsageError
@@ -33,10 +33,15 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     _add(verbs, "show", "how a hotel's system is reached", _show)
     setting = _add(verbs, "set", "connect a hotel, or change its connection", _set)
     setting.add_argument("--kind", choices=KINDS, help="which adapter speaks to it")
-    setting.add_argument("--url", default="", metavar="URL", help="where the system is")
-    setting.add_argument("--property", default="", metavar="ID", help="the hotel's id in it")
+    setting.add_argument(
+        "--url", dest="base_url", default="", metavar="URL", help="where the system is"
+    )
+    setting.add_argument(
+        "--property", dest="property_id", default="", metavar="ID", help="the hotel's id in it"
+    )
     setting.add_argument(
         "--map",
+        dest="room_types",
         action="append",
         default=[],
         metavar="OURS=THEIRS",
@@ -45,7 +50,13 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     setting.add_argument(
         "--map-proposed", action="store_true", help="map what `check` proposes as well"
     )
-    setting.add_argument("--rate", type=_rate, metavar="N", help="requests a second at most")
+    setting.add_argument(
+        "--rate",
+        dest="requests_per_second",
+        type=_rate,
+        metavar="N",
+        help="requests a second at most",
+    )
     setting.add_argument("--tier", default="", help="the tier that metrics show it under")
     _add(verbs, "check", "ask it what it is and sells; propose the mapping", _check)
     _add(verbs, "diff", "every booking on which it and we do not agree", _diff)
@@ -56,7 +67,7 @@ def _add(
     verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, help: str, act: Act
 ) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=help)
-    verb.add_argument("--tenant", required=True, metavar="HOTEL", help="the hotel's id")
+    add_hotel(verb)
     asks(verb, "booking", PmsServiceStub, act)
     return verb
 
@@ -83,24 +94,24 @@ def describe(connection: PmsConnection) -> Iterator[str]:
 
 
 def _show(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
-    request = GetPmsConnectionRequest(tenant_id=options.tenant)
+    request = GetPmsConnectionRequest(tenant_id=options.tenant_id)
     yield from describe(stub.GetPmsConnection(request, timeout=SECONDS).connection)
 
 
 def _set(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
-    known_hotel(options.tenant, options.target)
-    wanted = _known(stub, options.tenant) or PmsConnection(tenant_id=options.tenant)
+    known_hotel(options.tenant_id, options.target)
+    wanted = _known(stub, options.tenant_id) or PmsConnection(tenant_id=options.tenant_id)
     if options.kind:
         wanted.kind = PmsKind.Value(f"PMS_KIND_{options.kind.upper()}")
-    wanted.base_url = options.url or wanted.base_url
-    wanted.property_id = options.property or wanted.property_id
+    wanted.base_url = options.base_url or wanted.base_url
+    wanted.property_id = options.property_id or wanted.property_id
     wanted.tier = options.tier or wanted.tier
-    if options.rate is not None:
-        wanted.requests_per_second = options.rate
-    _map(wanted, options.map)
+    if options.requests_per_second is not None:
+        wanted.requests_per_second = options.requests_per_second
+    _map(wanted, options.room_types)
     kept = _keep(stub, wanted)
     if options.map_proposed:
-        for one in _ask(stub, options.tenant).room_types:
+        for one in _ask(stub, options.tenant_id).room_types:
             if one.proposed:
                 kept.room_types[one.room_type_id] = one.pms_room_type_id
         kept = _keep(stub, kept)
@@ -108,7 +119,7 @@ def _set(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
 
 
 def _check(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
-    told = _ask(stub, options.tenant)
+    told = _ask(stub, options.tenant_id)
     yield from describe(told.connection)
     able = [
         field.name
@@ -129,7 +140,7 @@ def _check(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
 
 
 def _diff(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
-    request = ComparePmsRequest(tenant_id=options.tenant)
+    request = ComparePmsRequest(tenant_id=options.tenant_id)
     told = stub.ComparePms(request, timeout=CHECK_SECONDS)
     for one in told.differences:
         kind = PmsDifferenceKind.Name(one.kind).removeprefix("PMS_DIFFERENCE_KIND_")
@@ -139,9 +150,9 @@ def _diff(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
 
 
 def _remove(stub: PmsServiceStub, options: argparse.Namespace) -> Iterator[str]:
-    request = DeletePmsConnectionRequest(tenant_id=options.tenant)
+    request = DeletePmsConnectionRequest(tenant_id=options.tenant_id)
     stub.DeletePmsConnection(request, timeout=SECONDS)
-    yield f"{options.tenant} has no system of its own any more"
+    yield f"{options.tenant_id} has no system of its own any more"
 
 
 def _describe_type(one: PmsRoomType) -> str:

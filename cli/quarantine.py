@@ -19,26 +19,36 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     command = commands.add_parser("quarantine")
     verbs = command.add_subparsers(title="verbs", metavar="VERB", required=True)
     listing = verbs.add_parser("list", help="what is kept aside, the oldest first")
-    listing.add_argument("--number", default="", metavar="ID", help="only of this phone_number_id")
+    listing.add_argument(
+        "--number",
+        dest="phone_number_id",
+        default="",
+        metavar="ID",
+        help="only of this phone_number_id",
+    )
     listing.add_argument(
         "--show", action="store_true", help="with the items themselves and what guests wrote"
     )
     release = verbs.add_parser("release", help="hand a number's messages back to the inbox")
-    release.add_argument("number", metavar="ID", help="the phone_number_id, registered by now")
+    release.add_argument(
+        "phone_number_id", metavar="ID", help="the phone_number_id, registered by now"
+    )
     for verb, act in ((listing, _list), (release, _release)):
         asks(verb, "messaging", MessagingOperationsServiceStub, act)
 
 
 @or_else("nothing is in the quarantine")
 def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.ListQuarantineRequest(phone_number_id=options.number, include_events=options.show)
+    request = pb.ListQuarantineRequest(
+        phone_number_id=options.phone_number_id, include_events=options.show
+    )
     for page in pages(stub.ListQuarantine, request):
         for item in page.items:
             yield from lines(item)
 
 
 def _release(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.ReleaseQuarantineRequest(phone_number_id=options.number)
+    request = pb.ReleaseQuarantineRequest(phone_number_id=options.phone_number_id)
     count, more = 0, True
     while more:
         answer = stub.ReleaseQuarantine(request, timeout=SECONDS)

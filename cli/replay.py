@@ -9,7 +9,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 )
 
 from cli import failures
-from cli.asking import number
+from cli.asking import add_hotel, number
 from cli.channels import open_channel
 from cli.places import need_target
 from cli.times import second
@@ -28,8 +28,8 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
             "differ."
         ),
     )
-    command.add_argument("tenant", metavar="TENANT", help="the hotel's id")
-    command.add_argument("conversation", type=number, metavar="ID", help="the conversation's id")
+    add_hotel(command)
+    command.add_argument("conversation_id", type=number, metavar="ID", help="the conversation's id")
     command.add_argument("--target", default="", metavar="HOST:PORT", help="address of messaging")
     command.set_defaults(run=run)
 
@@ -38,7 +38,7 @@ def run(options: argparse.Namespace) -> int:
     """Prints what came of it."""
     target = need_target("messaging", options.target)
     request = pb.ReplayConversationRequest(
-        tenant_id=options.tenant, conversation_id=options.conversation
+        tenant_id=options.tenant_id, conversation_id=options.conversation_id
     )
     with open_channel(target) as channel:
         stub = MessagingOperationsServiceStub(channel)

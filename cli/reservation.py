@@ -20,7 +20,7 @@ from conserje.booking.v1.reservation_pb2 import (
 from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money as MoneyMessage
 
-from cli.asking import SECONDS, Act, asks, or_else, pages
+from cli.asking import SECONDS, Act, add_hotel, asks, or_else, pages
 from cli.counts import counted
 from cli.places import UsageError
 from cli.times import second
@@ -56,7 +56,7 @@ def _parser(
     actions: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, act: Act, help: str
 ) -> argparse.ArgumentParser:
     parser = actions.add_parser(name, help=help, description=f"{help.capitalize()}.")
-    parser.add_argument("--hotel", required=True, metavar="ID", help="the hotel's tenant id")
+    add_hotel(parser)
     asks(parser, "booking", BookingServiceStub, act)
     return parser
 
@@ -71,35 +71,52 @@ def _add(
 
 
 def _add_code(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("code", metavar="CODE", help="the code that the guest was told")
+    parser.add_argument(
+        "confirmation_code", metavar="CODE", help="the code that the guest was told"
+    )
 
 
 def _add_list(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = _parser(actions, "list", _list, "reservations by day of arrival")
-    parser.add_argument("--state", action="append", default=[], choices=STATES)
-    parser.add_argument("--from", dest="first", type=_day, metavar="DAY", help="arrivals from")
-    parser.add_argument("--to", dest="last", type=_day, metavar="DAY", help="arrivals up to")
+    parser.add_argument("--state", dest="states", action="append", default=[], choices=STATES)
+    parser.add_argument(
+        "--from", dest="first_check_in_date", type=_day, metavar="DAY", help="arrivals from"
+    )
+    parser.add_argument(
+        "--to", dest="last_check_in_date", type=_day, metavar="DAY", help="arrivals up to"
+    )
     parser.add_argument("--night", type=_day, metavar="DAY", help="who sleeps here that night")
 
 
 def _add_cancel(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = _add(actions, "cancel", _cancel, "cancel; without --accept only quotes the penalty")
-    parser.add_argument("--accept", metavar="AMOUNT", help="the penalty the guest has agreed to")
+    parser.add_argument(
+        "--accept",
+        dest="accepted_penalty",
+        metavar="AMOUNT",
+        help="the penalty the guest has agreed to",
+    )
     parser.add_argument("--waive", action="store_true", help="let the guest off the penalty")
 
 
 def _add_modify(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = _add(actions, "modify", _modify, "other dates, rooms or guests")
-    parser.add_argument("--check-in", type=_day, metavar="DAY")
-    parser.add_argument("--check-out", type=_day, metavar="DAY")
+    parser.add_argument("--check-in", dest="check_in_date", type=_day, metavar="DAY")
+    parser.add_argument("--check-out", dest="check_out_date", type=_day, metavar="DAY")
     parser.add_argument(
         "--room",
+        dest="rooms",
         action="append",
         default=[],
         metavar="TYPE:ADULTS[:CHILDREN]",
         help="a room as it should be; name all of them",
     )
-    parser.add_argument("--accept", metavar="AMOUNT", help="the total the guest has agreed to")
+    parser.add_argument(
+        "--accept",
+        dest="accepted_total_price",
+        metavar="AMOUNT",
+        help="the total the guest has agreed to",
+    )
 
 
 def _add_deposit(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -109,15 +126,15 @@ def _add_deposit(actions: "argparse._SubParsersAction[argparse.ArgumentParser]")
 
 @or_else("no reservations")
 def _list(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
-    if options.night and (options.first or options.last):
+    if options.night and (options.first_check_in_date or options.last_check_in_date):
         raise UsageError("--night is who sleeps here, --from and --to are arrivals: one of both.")
-    request = pb.ListReservationsRequest(tenant_id=options.hotel)
+    request = pb.ListReservationsRequest(tenant_id=options.tenant_id)
     request.states.extend(
-        ReservationState.Value(f"RESERVATION_STATE_{one.upper()}") for one in options.state
+        ReservationState.Value(f"RESERVATION_STATE_{one.upper()}") for one in options.states
     )
     for day, into in (
-        (options.first, request.first_check_in_date),
-        (options.last, request.last_check_in_date),
+        (options.first_check_in_date, request.first_check_in_date),
+        (options.last_check_in_date, request.last_check_in_date),
         (options.night, request.night),
     ):
         if day is not None:
@@ -138,7 +155,7 @@ def _show(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str
     yield from _described(found)
     yield ""
     request = pb.ListReservationEventsRequest(
-        tenant_id=options.hotel, reservation_id=found.reservation_id
+        tenant_id=options.tenant_id, reservation_id=found.reservation_id
     )
     for page in pages(stub.ListReservationEvents, request):
         for event in page.events:
@@ -168,36 +185,36 @@ def _cancel(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[s
     if found.state == RESERVATION_STATE_CANCELLED:
         yield f"{found.confirmation_code} is cancelled already: nothing was changed"
         return
-    key: dict[str, Any] = {"tenant_id": options.hotel, "reservation_id": found.reservation_id}
+    key: dict[str, Any] = {"tenant_id": options.tenant_id, "reservation_id": found.reservation_id}
     quote = stub.QuoteCancellation(pb.QuoteCancellationRequest(**key), timeout=SECONDS)
     yield f"cancelling costs {_amount(quote.penalty)}"
-    if options.accept is None and not options.waive:
+    if options.accepted_penalty is None and not options.waive:
         yield f"to do it: --accept {_plain(quote.penalty)}, or --waive"
         return
     request = pb.CancelReservationRequest(
         reason=options.reason, penalty_waived=options.waive, **_about(stub, options)
     )
-    if options.accept is not None:
-        request.accepted_penalty.CopyFrom(_money(options.accept, found))
+    if options.accepted_penalty is not None:
+        request.accepted_penalty.CopyFrom(_money(options.accepted_penalty, found))
     yield from _described(stub.CancelReservation(request, timeout=SECONDS).reservation)
 
 
 def _modify(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
-    if options.check_in is None and options.check_out is None and not options.room:
+    if options.check_in_date is None and options.check_out_date is None and not options.rooms:
         raise UsageError("one is needed: --check-in, --check-out or --room")
     found = _find(stub, options)
     request = pb.ModifyReservationRequest(
         reason=options.reason,
         etag=found.etag,
-        rooms=[_room(one) for one in options.room],
+        rooms=[_room(one) for one in options.rooms],
         **_about(stub, options),
     )
-    if options.check_in is not None:
-        from_date(options.check_in, request.check_in_date)
-    if options.check_out is not None:
-        from_date(options.check_out, request.check_out_date)
-    if options.accept is not None:
-        request.accepted_total_price.CopyFrom(_money(options.accept, found))
+    if options.check_in_date is not None:
+        from_date(options.check_in_date, request.check_in_date)
+    if options.check_out_date is not None:
+        from_date(options.check_out_date, request.check_out_date)
+    if options.accepted_total_price is not None:
+        request.accepted_total_price.CopyFrom(_money(options.accepted_total_price, found))
     yield from _described(stub.ModifyReservation(request, timeout=SECONDS).reservation)
 
 
@@ -212,7 +229,9 @@ def _deposit(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[
 
 
 def _find(stub: BookingServiceStub, options: argparse.Namespace) -> Reservation:
-    request = pb.GetReservationRequest(tenant_id=options.hotel, confirmation_code=options.code)
+    request = pb.GetReservationRequest(
+        tenant_id=options.tenant_id, confirmation_code=options.confirmation_code
+    )
     return stub.GetReservation(request, timeout=SECONDS).reservation
 
 
@@ -220,7 +239,7 @@ def _about(stub: BookingServiceStub, options: argparse.Namespace) -> dict[str, A
     """What every change names: the reservation, and who types."""
     actor = Actor(kind=ACTOR_KIND_STAFF, actor_id=user())
     return {
-        "tenant_id": options.hotel,
+        "tenant_id": options.tenant_id,
         "request_id": str(uuid4()),
         "reservation_id": _find(stub, options).reservation_id,
         "actor": actor,

@@ -17,7 +17,7 @@ from conserje.booking.v1.room_service_pb2 import (
 from conserje.booking.v1.room_service_pb2_grpc import RoomServiceStub
 from google.type.date_pb2 import Date
 
-from cli.asking import Act, asks, or_else, pages
+from cli.asking import Act, add_hotel, asks, or_else, pages
 from cli.places import UsageError
 from cli.user import user
 from meshkit.dates import from_date
@@ -32,8 +32,12 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
     shutting = _add(verbs, "shut", "take a room out of order for some nights", _shut)
     shutting.add_argument("room_id", metavar="ROOM", help="its id, as `inventory export` has it")
-    shutting.add_argument("first", metavar="FIRST", help="the first night, such as 2027-03-31")
-    shutting.add_argument("last", metavar="LAST", help="the last night, itself one of them")
+    shutting.add_argument(
+        "first_night_date", metavar="FIRST", help="the first night, such as 2027-03-31"
+    )
+    shutting.add_argument(
+        "last_night_date", metavar="LAST", help="the last night, itself one of them"
+    )
     shutting.add_argument("--reason", default="", metavar="TEXT", help="why")
     shutting.add_argument(
         "--force", action="store_true", help="also if guests have no room then, who are named"
@@ -44,11 +48,14 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     opening.add_argument("--reason", default="", metavar="TEXT", help="why")
 
     listing = _add(verbs, "list", "the rooms that are or will be shut", _list)
-    listing.add_argument("--type", default="", metavar="ID", help="only those of this room type")
+    listing.add_argument(
+        "--type", dest="room_type_id", default="", metavar="ID", help="only those of this room type"
+    )
 
     assigning = _add(verbs, "assign", "give rooms to all who have none, with few moves", _assign)
     assigning.add_argument(
         "--room",
+        dest="wishes",
         action="append",
         default=[],
         metavar="RESERVATION=ROOM",
@@ -62,7 +69,7 @@ def _add(
     verbs: "argparse._SubParsersAction[argparse.ArgumentParser]", name: str, help: str, act: Act
 ) -> argparse.ArgumentParser:
     verb = verbs.add_parser(name, help=help)
-    verb.add_argument("tenant_id", metavar="HOTEL", help="the hotel's id")
+    add_hotel(verb)
     asks(verb, "booking", RoomServiceStub, act)
     return verb
 
@@ -74,8 +81,8 @@ def _shut(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]:
         room_id=options.room_id,
         actor=_staff(),
         reason=options.reason,
-        first_night_date=_to_day(options.first),
-        last_night_date=_to_day(options.last),
+        first_night_date=_to_day(options.first_night_date),
+        last_night_date=_to_day(options.last_night_date),
         forced=options.force,
     )
     done = stub.ShutRoom(request, timeout=TIMEOUT_SECONDS)
@@ -97,7 +104,9 @@ def _open(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]:
 
 @or_else("no rooms are shut")
 def _list(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]:
-    request = ListRoomClosuresRequest(tenant_id=options.tenant_id, room_type_id=options.type)
+    request = ListRoomClosuresRequest(
+        tenant_id=options.tenant_id, room_type_id=options.room_type_id
+    )
     for page in pages(stub.ListRoomClosures, request):
         yield from map(_describe, page.closures)
 
@@ -107,7 +116,7 @@ def _assign(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]
     request = AssignRoomsRequest(
         tenant_id=options.tenant_id, request_id=str(uuid.uuid4()), actor=_staff()
     )
-    for wish in options.room:
+    for wish in options.wishes:
         reservation_id, given, room_id = wish.partition("=")
         if not given:
             raise UsageError(f"{wish!r} is no RESERVATION=ROOM.")

@@ -9,7 +9,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
     MessagingOperationsServiceStub,
 )
 
-from cli.asking import SECONDS, asks, or_else, pages
+from cli.asking import SECONDS, add_hotel, asks, or_else, pages
 from cli.times import second
 from cli.user import user
 
@@ -33,29 +33,33 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     drop = verbs.add_parser("drop", help="give up one that waits")
     acts = ((listing, _list), (settle, _settle), (held, _held), (drop, _drop))
     for verb, act in acts:
-        verb.add_argument("tenant", metavar="TENANT", help="the hotel's id")
+        add_hotel(verb)
         asks(verb, "messaging", MessagingOperationsServiceStub, act)
     for verb in (settle, drop):
-        verb.add_argument("send", metavar="ID", help="the send's id")
-    settle.add_argument("attempt", metavar="ATTEMPT", type=int, help="which attempt, as listed")
+        verb.add_argument("send_id", metavar="ID", help="the send's id")
+    settle.add_argument(
+        "attempt_count", metavar="ATTEMPT", type=int, help="which attempt, as listed"
+    )
     settle.add_argument("verdict", choices=VERDICTS, help="whether the guest got it")
-    settle.add_argument("--actor", default=user(), metavar="NAME", help="who says so; you")
+    settle.add_argument(
+        "--actor", dest="actor_id", default=user(), metavar="NAME", help="who says so; you"
+    )
 
 
 @or_else("no sends of unknown outcome")
 def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.ListUnknownSendsRequest(tenant_id=options.tenant)
+    request = pb.ListUnknownSendsRequest(tenant_id=options.tenant_id)
     for page in pages(stub.ListUnknownSends, request):
         yield from map(line, page.sends)
 
 
 def _settle(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.SettleSendRequest(
-        tenant_id=options.tenant,
-        send_id=options.send,
-        attempt_count=options.attempt,
+        tenant_id=options.tenant_id,
+        send_id=options.send_id,
+        attempt_count=options.attempt_count,
         verdict=VERDICTS[options.verdict],
-        actor_id=options.actor,
+        actor_id=options.actor_id,
     )
     stub.SettleSend(request, timeout=SECONDS)
     yield from ()
@@ -63,13 +67,13 @@ def _settle(stub: Any, options: argparse.Namespace) -> Iterator[str]:
 
 @or_else("no messages are held")
 def _held(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.ListHeldSendsRequest(tenant_id=options.tenant)
+    request = pb.ListHeldSendsRequest(tenant_id=options.tenant_id)
     for page in pages(stub.ListHeldSends, request):
         yield from map(held_line, page.sends)
 
 
 def _drop(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.DropHeldSendRequest(tenant_id=options.tenant, send_id=options.send)
+    request = pb.DropHeldSendRequest(tenant_id=options.tenant_id, send_id=options.send_id)
     stub.DropHeldSend(request, timeout=SECONDS)
     yield from ()
 

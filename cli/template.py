@@ -9,7 +9,7 @@ from conserje.messaging.v1 import template_service_pb2 as pb
 from conserje.messaging.v1.template_pb2 import Template
 from conserje.messaging.v1.template_service_pb2_grpc import TemplateServiceStub
 
-from cli.asking import SECONDS, asks, number, or_else, pages
+from cli.asking import SECONDS, add_hotel, asks, number, or_else, pages
 
 SYNC_SECONDS = 120
 """An account with thousands of templates comes in many pages."""
@@ -27,54 +27,84 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         description="To a guest who has never written, too. The same --request-id is sent once.",
     )
     for verb, act in ((listing, _list), (sync, _sync), (send, _send)):
-        verb.add_argument("tenant", metavar="TENANT", help="the hotel's id")
+        add_hotel(verb)
         asks(verb, "messaging", TemplateServiceStub, act)
     for verb in (sync, send):
-        verb.add_argument("number", metavar="NUMBER", help="Meta's id of the hotel's number")
-    send.add_argument("name", metavar="NAME", help="the template's name")
+        verb.add_argument(
+            "phone_number_id", metavar="NUMBER", help="Meta's id of the hotel's number"
+        )
+    send.add_argument("template_name", metavar="NAME", help="the template's name")
     guest = send.add_mutually_exclusive_group(required=True)
-    guest.add_argument("--conversation", type=number, metavar="ID", help="the conversation's id")
-    guest.add_argument("--guest", metavar="DIGITS", help="the guest's number with its country")
-    guest.add_argument("--user-id", metavar="ID", help="the guest's user id")
-    send.add_argument("--language", default="es", metavar="CODE", help="its language; es")
-    send.add_argument(
-        "--parameter", action="append", default=[], metavar="TEXT", help="for its body, in order"
+    guest.add_argument(
+        "--conversation",
+        dest="conversation_id",
+        type=number,
+        metavar="ID",
+        help="the conversation's id",
     )
-    send.add_argument("--header", default="", metavar="TEXT", help="what its header needs")
+    guest.add_argument(
+        "--guest", dest="whatsapp_id", metavar="DIGITS", help="the guest's number with its country"
+    )
+    guest.add_argument("--user-id", metavar="ID", help="the guest's user id")
     send.add_argument(
-        "--button", action="append", default=[], metavar="TEXT", help="what its buttons need"
+        "--language", dest="language_code", default="es", metavar="CODE", help="its language; es"
+    )
+    send.add_argument(
+        "--parameter",
+        dest="body_parameters",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="for its body, in order",
+    )
+    send.add_argument(
+        "--header",
+        dest="header_parameter",
+        default="",
+        metavar="TEXT",
+        help="what its header needs",
+    )
+    send.add_argument(
+        "--button",
+        dest="button_parameters",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="what its buttons need",
     )
     send.add_argument("--request-id", default="", metavar="UUID", help="a new one without it")
 
 
 @or_else("no templates; `conserje template sync` reads them from Meta")
 def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.ListTemplatesRequest(tenant_id=options.tenant)
+    request = pb.ListTemplatesRequest(tenant_id=options.tenant_id)
     for page in pages(stub.ListTemplates, request):
         yield from map(line, page.templates)
 
 
 def _sync(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.SyncTemplatesRequest(tenant_id=options.tenant, phone_number_id=options.number)
+    request = pb.SyncTemplatesRequest(
+        tenant_id=options.tenant_id, phone_number_id=options.phone_number_id
+    )
     answer = stub.SyncTemplates(request, timeout=SYNC_SECONDS)
     yield f"{answer.template_count} templates, {answer.removed_count} are no more"
 
 
 def _send(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.SendTemplateRequest(
-        tenant_id=options.tenant,
+        tenant_id=options.tenant_id,
         request_id=options.request_id or str(uuid4()),
-        phone_number_id=options.number,
-        template_name=options.name,
-        language_code=options.language,
-        body_parameters=options.parameter,
-        header_parameter=options.header,
-        button_parameters=options.button,
+        phone_number_id=options.phone_number_id,
+        template_name=options.template_name,
+        language_code=options.language_code,
+        body_parameters=options.body_parameters,
+        header_parameter=options.header_parameter,
+        button_parameters=options.button_parameters,
     )
-    if options.conversation:
-        request.conversation_id = options.conversation
-    elif options.guest:
-        request.whatsapp_id = options.guest
+    if options.conversation_id:
+        request.conversation_id = options.conversation_id
+    elif options.whatsapp_id:
+        request.whatsapp_id = options.whatsapp_id
     else:
         request.user_id = options.user_id
     sent = stub.SendTemplate(request, timeout=SECONDS)

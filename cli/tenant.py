@@ -10,9 +10,9 @@ from conserje.tenant.v1.tenant_pb2 import Tenant, TenantState
 from google.protobuf.field_mask_pb2 import FieldMask
 
 from cli import hotel_file, meant, tenant_files
-from cli.asking import SECONDS, or_else, pages
+from cli.asking import SECONDS, add_hotel, or_else, pages
 from cli.places import UsageError
-from cli.tenant_verbs import add_hotel, add_verb
+from cli.tenant_verbs import add_verb
 
 _EPILOG = """examples:
   conserje tenant create --from hotel.yaml

@@ -14,8 +14,3 @@ def add_verb(
     verb = verbs.add_parser(name, help=help)
     asks(verb, "tenant", TenantServiceStub, act)
     return verb
-
-
-def add_hotel(verb: argparse.ArgumentParser) -> None:
-    """Adds the argument that names a hotel."""
-    verb.add_argument("tenant_id", metavar="HOTEL", help="the hotel's id")

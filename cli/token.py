@@ -13,9 +13,8 @@ from conserje.tenant.v1.credential_pb2 import (
 )
 
 from cli import secret
-from cli.asking import SECONDS, or_else, pages
+from cli.asking import SECONDS, add_hotel, or_else, pages
 from cli.secret import add_verb
-from cli.tenant_verbs import add_hotel
 from cli.times import second
 
 _EPILOG = """examples:

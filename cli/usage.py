@@ -8,7 +8,7 @@ from typing import Any
 from conserje.messaging.v1 import usage_service_pb2 as pb
 from conserje.messaging.v1.usage_service_pb2_grpc import UsageServiceStub
 
-from cli.asking import SECONDS, asks
+from cli.asking import SECONDS, add_hotel, asks
 from cli.places import UsageError
 
 
@@ -19,17 +19,17 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     show = verbs.add_parser("show", help="a month's messages, free and billable")
     cap = verbs.add_parser("cap", help="say how many billable messages a month are expected")
     for verb, act in ((show, _show), (cap, _cap)):
-        verb.add_argument("tenant", metavar="TENANT", help="the hotel's id")
+        add_hotel(verb)
         asks(verb, "messaging", UsageServiceStub, act)
     show.add_argument("--month", default="", metavar="YYYY-MM", help="without it the one that is")
-    cap.add_argument("count", type=int, metavar="COUNT", help="how many; 0 for no cap")
+    cap.add_argument("cap_count", type=int, metavar="COUNT", help="how many; 0 for no cap")
     cap.add_argument(
         "--time-zone", required=True, metavar="ZONE", help="of the business account, as Meta shows"
     )
 
 
 def _show(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.GetUsageRequest(tenant_id=options.tenant)
+    request = pb.GetUsageRequest(tenant_id=options.tenant_id)
     if options.month:
         try:
             first = date.fromisoformat(f"{options.month}-01")
@@ -54,7 +54,7 @@ def _show(stub: Any, options: argparse.Namespace) -> Iterator[str]:
 
 def _cap(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     request = pb.SetUsageCapRequest(
-        tenant_id=options.tenant, cap_count=options.count, time_zone=options.time_zone
+        tenant_id=options.tenant_id, cap_count=options.cap_count, time_zone=options.time_zone
     )
     stub.SetUsageCap(request, timeout=SECONDS)
     yield from ()

@@ -9,7 +9,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
     MessagingOperationsServiceStub,
 )
 
-from cli.asking import SECONDS, asks, or_else, pages
+from cli.asking import SECONDS, add_hotel, asks, or_else, pages
 from cli.guest import name_guest, named
 from cli.places import UsageError
 from cli.times import second
@@ -27,13 +27,16 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     )
     merges = verbs.add_parser("merges", help="conversations that turned out to be one guest's")
     for verb, act in ((show, _show), (template, _template), (merges, _merges)):
-        verb.add_argument("tenant", metavar="TENANT", help="the hotel's id")
+        add_hotel(verb)
         asks(verb, "messaging", MessagingOperationsServiceStub, act)
     name_guest(show)
-    template.add_argument("name", nargs="?", metavar="NAME", help="the template's name")
-    template.add_argument("--language", default="es", metavar="CODE", help="its language; es")
+    template.add_argument("template_name", nargs="?", metavar="NAME", help="the template's name")
+    template.add_argument(
+        "--language", dest="language_code", default="es", metavar="CODE", help="its language; es"
+    )
     template.add_argument(
         "--parameter",
+        dest="parameters",
         action="append",
         metavar="TEXT",
         help="for its body, in order; {text} stands for the words of the message, as by default",
@@ -42,16 +45,16 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 
 
 def _show(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = named(pb.GetWindowRequest(tenant_id=options.tenant), options)
+    request = named(pb.GetWindowRequest(tenant_id=options.tenant_id), options)
     yield line(stub.GetWindow(request, timeout=SECONDS).window)
 
 
 def _template(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    if options.none and options.name:
+    if options.none and options.template_name:
         raise UsageError("a template's name and --none at once make no sense.")
-    if options.name or options.none:
+    if options.template_name or options.none:
         stub.SetWindowTemplate(_choice(options), timeout=SECONDS)
-    asked = pb.GetWindowTemplateRequest(tenant_id=options.tenant)
+    asked = pb.GetWindowTemplateRequest(tenant_id=options.tenant_id)
     chosen = stub.GetWindowTemplate(asked, timeout=SECONDS)
     if chosen.HasField("template"):
         told = chosen.template
@@ -62,7 +65,7 @@ def _template(stub: Any, options: argparse.Namespace) -> Iterator[str]:
 
 @or_else("no conversations turned out to be one")
 def _merges(stub: Any, options: argparse.Namespace) -> Iterator[str]:
-    request = pb.ListMergesRequest(tenant_id=options.tenant)
+    request = pb.ListMergesRequest(tenant_id=options.tenant_id)
     for page in pages(stub.ListMerges, request):
         for merge in page.merges:
             yield (
@@ -72,11 +75,11 @@ def _merges(stub: Any, options: argparse.Namespace) -> Iterator[str]:
 
 
 def _choice(options: argparse.Namespace) -> pb.SetWindowTemplateRequest:
-    request = pb.SetWindowTemplateRequest(tenant_id=options.tenant)
-    if options.name:
-        request.template.template_name = options.name
-        request.template.language_code = options.language
-        request.template.parameters.extend(options.parameter or ["{text}"])
+    request = pb.SetWindowTemplateRequest(tenant_id=options.tenant_id)
+    if options.template_name:
+        request.template.template_name = options.template_name
+        request.template.language_code = options.language_code
+        request.template.parameters.extend(options.parameters or ["{text}"])
     return request
 
 

@@ -387,7 +387,7 @@ async def test_what_is_sold_is_a_hotels_that_is_there_in_its_time_zone_and_curre
     for verb in ("show", "export"):
         assert nobody in await refusal("inventory", verb, "casa-roja")
     there = ("--kind", "generic", "--url", "http://127.0.0.1:9", "--property", "1")
-    assert nobody in await refusal("pms", "set", "--tenant", "casa-roja", *there)
+    assert nobody in await refusal("pms", "set", "casa-roja", *there)
     await server.stop(0)
 
 

@@ -20,7 +20,7 @@ class Desk:
     """The reception of one hotel; the command runs in this process, beside the server."""
 
     def __init__(self, hotel: Hotel, target: str, capsys: pytest.CaptureFixture[str]) -> None:
-        self._place = ("--hotel", hotel.tenant_id, "--target", target)
+        self._hotel, self._place = hotel.tenant_id, ("--target", target)
         self._capsys = capsys
 
     async def __call__(self, action: str, *arguments: str) -> str:
@@ -37,7 +37,7 @@ class Desk:
 
     async def _run(self, action: str, *arguments: str) -> tuple[int, str, str]:
         self._capsys.readouterr()
-        typed = ("reservation", action, *self._place, *arguments)
+        typed = ("reservation", action, self._hotel, *arguments, *self._place)
         code = await asyncio.to_thread(_main, typed)
         return (code, *self._capsys.readouterr())
 

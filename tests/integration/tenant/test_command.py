@@ -186,7 +186,7 @@ async def test_a_number_has_its_tier_and_version_of_the_graph_api(
     code, out, _ = await conserje(*edit, "--tier", "default", "--graph-version", "")
     assert (code, out) == (0, "number  0031  +52 55 1234 5678\n")
     code, _, err = await conserje(*edit, "--graph-version", "24")
-    assert (code, "number.graph_version" in err) == (1, True)
+    assert (code, "--graph-version: " in err) == (1, True)
     code, _, err = await conserje("number", "edit", "posada-luna", "0031", "--tier", "high")
     assert (code, "NUMBER_UNKNOWN" in err) == (1, True)
 
@@ -236,12 +236,12 @@ async def test_what_was_changed_by_hand_is_told_with_who_did_it(
 ) -> None:
     await conserje("tenant", "create", "--from", str(file))
     await conserje("tenant", "suspend", "casa-azul")
-    code, out, _ = await conserje("audit", "tenant", "--hotel", "casa-azul")
+    code, out, _ = await conserje("audit", "tenant", "casa-azul")
     assert code == 0
     latest, *lines = out.splitlines()
     assert re.fullmatch(rf"[-0-9]+ [:0-9]+Z  {user()}  SuspendTenant  casa-azul  tenant", latest)
     assert '    state: "ACTIVE" -> "SUSPENDED"' in lines
     assert any(line.endswith("CreateTenant  casa-azul  whatsapp_number") for line in lines)
-    code, out, err = await conserje("audit", "tenant", "--hotel", "other")
+    code, out, err = await conserje("audit", "tenant", "other")
     assert (code, out) == (2, "")
     assert "there is no hotel other" in err

@@ -16,9 +16,9 @@ import pytest
 
 from cli import asking, failures
 from cli.asking import number, or_else
-from cli.command import all_commands, parser
+from cli.command import COMMANDS, all_commands, parser
 from cli.places import UsageError
-from meshkit.errors import DeadlineExceeded, NotFound
+from meshkit.errors import DeadlineExceeded, InvalidArgument, NotFound
 from sandbox import chat
 
 ROOT = Path(__file__).parents[3]
@@ -66,8 +66,7 @@ LISTS = {
 def test_a_list_of_nothing_says_so(typed: tuple[str, ...]) -> None:
     _, _, act = LISTS[typed].get_default("run").args
     needed = ["x" for one in LISTS[typed]._actions if one.required and not one.option_strings]
-    options = ["--hotel", "x"] if typed[0] == "reservation" else []
-    told = list(act(Empty(), LISTS[typed].parse_args([*options, *needed])))
+    told = list(act(Empty(), LISTS[typed].parse_args(needed)))
     assert len(told) == 1
     assert re.match(r"no |nothing |everybody |0 in all", told[0])
 
@@ -118,6 +117,33 @@ def test_what_is_not_found_is_told_with_its_id_and_the_next_step(
     ]
 
 
+@pytest.mark.parametrize(
+    ("typed", "field", "said"),
+    [
+        (("pms", "set"), 'connection.room_types["a.b"]', "--map"),
+        (("media", "send"), "media_type", "--type"),
+        (("reservation", "modify"), "rooms[0].adult_count", "--room"),
+        (("room", "shut"), "first_night_date", "FIRST"),
+        (("tenant", "create"), "tenant.currency_code", "tenant.currency_code"),
+    ],
+)
+def test_what_is_wrong_with_a_field_is_told_of_the_argument(
+    monkeypatch: pytest.MonkeyPatch, typed: tuple[str, ...], field: str, said: str
+) -> None:
+    (verb,) = [verb for names, verb in verbs(parser(typed[0])) if names == typed]
+    wrong = InvalidArgument.field(field, "is wrong")
+    monkeypatch.setattr(failures, "from_rpc_error", lambda _: wrong)
+    told = failures.describe(cast(grpc.RpcError, Refusal()), "here", asking.typed_as(verb))
+    assert told[-1] == f"  {said}: is wrong"
+
+
+def test_every_hotel_is_named_first() -> None:
+    for typed, verb in verbs(parser(*COMMANDS)):
+        named = [one.dest for one in verb._actions if not one.option_strings]
+        assert "tenant_id" not in named[1:], typed
+        assert not {"--hotel", "--tenant"} & {*verb._option_string_actions}, typed
+
+
 def test_what_was_not_answered_in_time_may_have_been_done(monkeypatch: pytest.MonkeyPatch) -> None:
     known = DeadlineExceeded("DEADLINE_EXCEEDED")
     monkeypatch.setattr(failures, "from_rpc_error", lambda _: known)
@@ -132,7 +158,7 @@ def test_a_hotel_that_has_nothing_may_be_none(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(asking, "refuse_unknown", refuse)
     act = or_else("nothing")(lambda _stub, options: iter(options.found))
-    options = argparse.Namespace(tenant="nope", target="", found=[])
+    options = argparse.Namespace(tenant_id="nope", target="", found=[])
     with pytest.raises(UsageError, match="there is no hotel nope"):
         list(act(Empty(), options))
     options.found = ["one", "two"]
