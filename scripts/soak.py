@@ -33,7 +33,9 @@ def main() -> int:
     rows = {match[1]: match[0] for match in ROW.finditer(_last_report())}
     for suite in ElementTree.parse(RESULTS).iter("testsuite"):
         begun = suite.get("timestamp", "")[:16].replace("T", " ")
-        rows |= dict(row(case, begun) for case in suite.iter("testcase"))
+        # A run that was interrupted leaves a case without a name, which is no test.
+        cases = [case for case in suite.iter("testcase") if case.get("name")]
+        rows |= dict(row(case, begun) for case in cases)
     REPORT.write_text(HEAD + "\n".join(rows[name] for name in sorted(rows)) + "\n")
     print(REPORT.read_text())
     return 0

@@ -13,10 +13,15 @@ from tests.e2e.folders import NO_PAUSE, SOON_LOOKED_AT, mesh_folder
 
 
 @pytest.fixture(scope="session")
-async def mesh(postgres_server: PostgresServer, redis_server: RedisServer) -> AsyncIterator[Mesh]:
+def run_servers(postgres_server: PostgresServer, redis_server: RedisServer) -> Given:
+    """The servers of this run, for a mesh whose test stops neither."""
+    return Given(postgres_url=postgres_server.admin_url(), redis_url=redis_server.url)
+
+
+@pytest.fixture(scope="session")
+async def mesh(run_servers: Given) -> AsyncIterator[Mesh]:
     """All processes, shared by the tests that break nothing; each takes guests of its own."""
-    given = Given(postgres_url=postgres_server.admin_url(), redis_url=redis_server.url)
     with mesh_folder() as folder:
         # Each text is answered by itself: what is tested here types and waits in turns.
-        async with Mesh(folder, given=given, env=NO_PAUSE | SOON_LOOKED_AT) as running:
+        async with Mesh(folder, given=run_servers, env=NO_PAUSE | SOON_LOOKED_AT) as running:
             yield running

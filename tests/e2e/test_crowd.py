@@ -21,6 +21,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 )
 
 from sandbox.mesh import Mesh
+from sandbox.servers import Given
 from sandbox.wiring import Process
 from tests.e2e.folders import mesh_folder
 from tests.e2e.guests import LUNA, MIRADOR
@@ -79,11 +80,11 @@ LOST = "SELECT count(*) FROM outbox WHERE state = 'UNKNOWN'"
 
 
 @pytest.fixture
-async def stormy() -> AsyncIterator[Mesh]:
+async def stormy(run_servers: Given) -> AsyncIterator[Mesh]:
     """Two replicas of messaging and a WhatsApp with a bad day."""
     processes = (Process("graph", MOOD), "tenant", "booking", *REPLICAS, "gateway")
     with mesh_folder() as folder:
-        async with Mesh(folder, processes=processes, env=ENV) as mesh:
+        async with Mesh(folder, given=run_servers, processes=processes, env=ENV) as mesh:
             yield mesh
 
 

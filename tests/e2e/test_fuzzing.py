@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from sandbox.mesh import Mesh
+from sandbox.servers import Given
 from tests import bodies
 from tests.e2e.folders import mesh_folder
 from tests.e2e.logs import unexpected
@@ -36,10 +37,10 @@ VALUES: tuple[Any, ...] = (
 
 
 @pytest.fixture
-async def lone() -> AsyncIterator[Mesh]:
+async def lone(run_servers: Given) -> AsyncIterator[Mesh]:
     """A mesh that nobody else uses, whose memory is looked at."""
     with mesh_folder() as folder:
-        async with Mesh(folder) as mesh:
+        async with Mesh(folder, given=run_servers) as mesh:
             yield mesh
 
 

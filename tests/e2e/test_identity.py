@@ -27,7 +27,6 @@ from sandbox import demo
 from sandbox.mesh import Mesh
 from sandbox.servers import Given
 from sandbox.wiring import Process
-from tests.conftest import PostgresServer, RedisServer
 from tests.e2e.folders import NO_PAUSE, mesh_folder
 from tests.e2e.guests import MIRADOR, Guest
 from tests.integration.identity import walk
@@ -48,19 +47,18 @@ class Secured:
 
 @pytest.fixture(scope="module")
 async def secured(
-    postgres_server: PostgresServer,
-    redis_server: RedisServer,
-    tmp_path_factory: pytest.TempPathFactory,
+    run_servers: Given, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[Secured]:
     """Each process with the certificate of its own identity."""
     signer = authority.new_authority()
     folders = walk.folders(tmp_path_factory.mktemp("tls"), signer)
-    given = Given(postgres_url=postgres_server.admin_url(), redis_url=redis_server.url)
     processes = [
         Process(name, env={"CONSERJE_TLS_FOLDER": str(folders[name])}) for name in SERVICES
     ]
     with mesh_folder() as folder:
-        async with Mesh(folder, given=given, processes=["graph", *processes], env=NO_PAUSE) as mesh:
+        async with Mesh(
+            folder, given=run_servers, processes=["graph", *processes], env=NO_PAUSE
+        ) as mesh:
             yield Secured(mesh, signer, folders)
 
 

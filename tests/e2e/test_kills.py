@@ -12,6 +12,7 @@ import asyncpg
 import pytest
 
 from sandbox.mesh import Mesh
+from sandbox.servers import Given
 from tests.e2e.folders import mesh_folder
 from tests.e2e.guests import LUNA, MIRADOR
 
@@ -38,7 +39,7 @@ SELECT (SELECT count(*) FROM inbox WHERE state = 'PENDING')
 
 
 @pytest.fixture
-async def fragile() -> AsyncIterator[Mesh]:
+async def fragile(run_servers: Given) -> AsyncIterator[Mesh]:
     """A mesh of its own with two replicas of messaging and short leases."""
     env = {
         "CONSERJE_MESSAGING_BURST_PAUSE_SECONDS": "0",
@@ -49,7 +50,8 @@ async def fragile() -> AsyncIterator[Mesh]:
         "CONSERJE_MESSAGING_SETTLE_BLOCK_SECONDS": "1",
     }
     with mesh_folder() as folder:
-        async with Mesh(folder, processes=("graph", *PROCESSES), env=env) as mesh:
+        processes = ("graph", *PROCESSES)
+        async with Mesh(folder, given=run_servers, processes=processes, env=env) as mesh:
             yield mesh
 
 

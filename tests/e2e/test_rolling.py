@@ -26,6 +26,7 @@ from meshkit.dates import from_date
 from meshkit.metrics import RpcMetrics
 from meshkit.telemetry import Tracing
 from sandbox.mesh import Mesh
+from sandbox.servers import Given
 from sandbox.wiring import WEBHOOK_PATH, Process
 from tests import bodies
 from tests.e2e.folders import NO_PAUSE, mesh_folder
@@ -51,7 +52,7 @@ def old_code(tmp_path: Path) -> dict[str, str]:
 
 
 @pytest.fixture
-async def mixed(old_code: dict[str, str]) -> AsyncIterator[Mesh]:
+async def mixed(old_code: dict[str, str], run_servers: Given) -> AsyncIterator[Mesh]:
     """One replica of each process as it is today, and one of the last release."""
     new = [_today(name) for name in PAIRS]
     old = [
@@ -59,7 +60,7 @@ async def mixed(old_code: dict[str, str]) -> AsyncIterator[Mesh]:
         for name in PAIRS
     ]
     with mesh_folder() as folder:
-        async with Mesh(folder, processes=("graph", *new, *old)) as mesh:
+        async with Mesh(folder, given=run_servers, processes=("graph", *new, *old)) as mesh:
             yield mesh
 
 

@@ -25,7 +25,6 @@ from sandbox.pms.app import serving
 from sandbox.pms.client import PmsControl
 from sandbox.pms.faults import KINDS
 from sandbox.servers import Given
-from tests.conftest import PostgresServer, RedisServer
 from tests.e2e.folders import NO_PAUSE, mesh_folder
 from tests.e2e.guests import MIRADOR, Guest, Reply
 from tests.e2e.truth import Event, Lock, Reservation, Told, Version, Wish, World, judged
@@ -89,13 +88,12 @@ class Person:
 
 
 @pytest.fixture
-async def mesh(postgres_server: PostgresServer, redis_server: RedisServer) -> AsyncIterator[Mesh]:
+async def mesh(run_servers: Given) -> AsyncIterator[Mesh]:
     """A mesh of its own, two replicas of booking among it."""
-    given = Given(postgres_url=postgres_server.admin_url(), redis_url=redis_server.url)
     processes = ("graph", "tenant", "booking-1", "booking-2", "messaging", "gateway")
     with mesh_folder() as folder:
         env = NO_PAUSE | SETTLES
-        async with Mesh(folder, given=given, processes=processes, env=env) as running:
+        async with Mesh(folder, given=run_servers, processes=processes, env=env) as running:
             yield running
 
 

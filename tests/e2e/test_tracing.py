@@ -11,7 +11,6 @@ import pytest
 
 from sandbox.mesh import Mesh
 from sandbox.servers import Given
-from tests.conftest import PostgresServer, RedisServer
 from tests.e2e.collector import Collector, Span
 from tests.e2e.folders import NO_PAUSE, mesh_folder
 from tests.e2e.guests import Guest
@@ -39,18 +38,15 @@ class Traced:
 
 
 @pytest.fixture(scope="module")
-async def traced(
-    postgres_server: PostgresServer, redis_server: RedisServer
-) -> AsyncIterator[Traced]:
+async def traced(run_servers: Given) -> AsyncIterator[Traced]:
     """A mesh with a collector."""
     collector = Collector()
     env = {
         "CONSERJE_OTLP_ENDPOINT": await collector.start(),
         "CONSERJE_TRACE_RATIO": "1",
     } | NO_PAUSE
-    given = Given(postgres_url=postgres_server.admin_url(), redis_url=redis_server.url)
     with mesh_folder() as folder:
-        async with Mesh(folder, given=given, env=env) as mesh:
+        async with Mesh(folder, given=run_servers, env=env) as mesh:
             yield Traced(mesh, collector)
     await collector.stop()
 

@@ -88,6 +88,11 @@ def copies() -> Iterator[None]:
         shutil.rmtree(path, ignore_errors=True)
 
 
+async def test_durability_is_on(own_postgres: EmbeddedPostgres) -> None:
+    assert await ask(own_postgres, "SHOW fsync") == "on"
+    assert await ask(own_postgres, "SHOW synchronous_commit") == "on"
+
+
 @pytest.mark.parametrize("end", ["stop", "kill"])
 async def test_data_is_found_again_on_the_same_port(
     own_postgres: EmbeddedPostgres, end: str

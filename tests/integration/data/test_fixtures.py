@@ -41,13 +41,6 @@ async def test_no_service_reads_the_database_of_another(service_database: Servic
         await asyncpg.connect(foreign)
 
 
-async def test_durability_is_on(service_database: ServiceDatabase) -> None:
-    app = await asyncpg.connect((await service_database("tenant")).app_url)
-    assert await app.fetchval("SHOW fsync") == "on"
-    assert await app.fetchval("SHOW synchronous_commit") == "on"
-    await app.close()
-
-
 @pytest.mark.parametrize("command", [["KEYS", "*"], ["SCAN", "0"], ["FLUSHALL"], ["FLUSHDB"]])
 async def test_the_mesh_may_not_look_at_everything(redis_url: str, command: list[str]) -> None:
     async with Redis.from_url(redis_url) as mesh:
