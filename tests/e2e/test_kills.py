@@ -56,7 +56,7 @@ async def fragile(run_servers: Given) -> AsyncIterator[Mesh]:
 
 
 @pytest.mark.parametrize(
-    "kills", [pytest.param(25, id="short"), pytest.param(50, id="full", marks=pytest.mark.soak)]
+    "kills", [pytest.param(15, id="short"), pytest.param(50, id="full", marks=pytest.mark.soak)]
 )
 async def test_every_acknowledged_message_is_answered_once(fragile: Mesh, kills: int) -> None:
     print(f"seed {SEED}")

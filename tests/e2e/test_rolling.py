@@ -40,7 +40,9 @@ UNKNOWN_TO_THE_LAST: frozenset[str] = frozenset()
 MIXED_MESSAGES = {"short": 150, "full": 6000}
 """A hundred a second at most: the full one lasts a minute and more."""
 WRITERS = 4
-PAUSE_SECONDS = 0.04
+PAUSE_SECONDS = {"short": 0.2, "full": 0.04}
+"""Between two messages of a writer, or two questions; the short one is about the restarts."""
+LOOK_SECONDS = 0.4
 
 
 @pytest.fixture
@@ -68,7 +70,7 @@ async def mixed(old_code: dict[str, str], run_servers: Given) -> AsyncIterator[M
 async def test_nothing_fails_beside_the_last_release_and_while_all_is_restarted(
     mixed: Mesh, size: str
 ) -> None:
-    crowd = Crowd(mixed)
+    crowd = Crowd(mixed, PAUSE_SECONDS[size])
     async with crowd.writing():
         await crowd.until(MIXED_MESSAGES[size])
         for name in PAIRS:
@@ -93,8 +95,9 @@ def _notice(service: str) -> dict[str, str]:
 class Crowd:
     """Guests who write through a balancer, and programs that ask the services all the time."""
 
-    def __init__(self, mesh: Mesh) -> None:
+    def __init__(self, mesh: Mesh, pause: float) -> None:
         self._mesh = mesh
+        self._pause = pause
         self.said: list[str] = []
         self.failures: list[str] = []
         self.answers = 0
@@ -142,7 +145,7 @@ class Crowd:
                 async with self._more:
                     self.said.append(guest)
                     self._more.notify_all()
-                await asyncio.sleep(PAUSE_SECONDS)
+                await asyncio.sleep(self._pause)
 
     async def ask_tenant(self) -> None:
         """Whose number is it, again and again."""
@@ -162,7 +165,7 @@ class Crowd:
         async with asyncio.timeout(60):
             heard = await self._heard()
             while heard.total() < len(self.said):
-                await asyncio.sleep(10 * PAUSE_SECONDS)
+                await asyncio.sleep(LOOK_SECONDS)
                 heard = await self._heard()
         assert heard == Counter(self.said)
         assert not self._mesh.crashes
@@ -183,7 +186,7 @@ class Crowd:
                 self.answers += 1
             except Exception as error:
                 self.failures.append(repr(error))
-            await asyncio.sleep(PAUSE_SECONDS)
+            await asyncio.sleep(self._pause)
 
 
 async def _post(session: aiohttp.ClientSession, mesh: Mesh, gateway: str, body: bytes) -> str:
