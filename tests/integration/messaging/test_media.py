@@ -246,7 +246,7 @@ async def test_a_file_that_was_given_up_is_fetched_again_and_one_is_erased_by_ha
     await mesh.start("serve", "media", **options)
     at = ("--target", mesh.target)
     shown = await conserje("media", "list", TENANT, "--dead", *at)
-    assert "image  dead  TOO_LARGE  after 1 attempts" in shown.out, shown
+    assert "image  dead  TOO_LARGE  after 1 attempt" in shown.out, shown
     key = shown.out.split()[0]
     assert (await conserje("media", "retry", TENANT, key, *at)).code == 0
     await mesh.until(STORED, value=1)

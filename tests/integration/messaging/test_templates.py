@@ -281,4 +281,4 @@ async def test_the_command_reads_lists_and_sends(
     await graph.replies("34600000001")
     wrong = await conserje("template", "send", TENANT, NUMBER, *to)
     assert wrong.code == 1
-    assert "body_parameters: 2 are needed (1, 2), 0 were given" in wrong.err
+    assert "--parameter: 2 are needed (1, 2), 0 were given" in wrong.err

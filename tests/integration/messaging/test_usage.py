@@ -156,4 +156,4 @@ async def test_the_command_shows_usage_and_sets_the_cap(mesh: Mesh, conserje: Co
     assert f"{NUMBER}  billable 200  free ones left 0" in shown.out
     assert "billable 200, of 5000 expected" in shown.out
     wrong = await conserje("usage", "cap", TENANT, "1", "--time-zone", "Mars/Olympus", *at)
-    assert (wrong.code, "time_zone: is no IANA time zone" in wrong.err) == (1, True), wrong
+    assert (wrong.code, "--time-zone: is no IANA time zone" in wrong.err) == (1, True), wrong
