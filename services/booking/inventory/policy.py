@@ -6,21 +6,20 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from services.booking.domain import Quote, Stay
 from services.booking.reservations.terms import Charge, Terms, local
 
 
-@dataclass(frozen=True, slots=True)
-class CancellationCost:
+class CancellationCost(NamedTuple):
     """From an instant on, cancelling costs so much."""
 
     start: dt.datetime
     penalty: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """What is to be paid ahead, until when, and what cancelling costs from when on."""
 
     deposit: Decimal

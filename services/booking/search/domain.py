@@ -9,6 +9,7 @@ import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import NamedTuple
 
 from services.booking.domain import Guests, Quote, Stay, refusal
 from services.booking.inventory.book import Page
@@ -55,8 +56,7 @@ class Inventory:
     counters: Counters
 
 
-@dataclass(frozen=True, slots=True)
-class PlanOffer:
+class PlanOffer(NamedTuple):
     """A room type under one rate plan; without a quote when a night has no price."""
 
     rate_plan_id: str
@@ -65,8 +65,7 @@ class PlanOffer:
     refused: Refused | None
 
 
-@dataclass(frozen=True, slots=True)
-class Alternative:
+class Alternative(NamedTuple):
     """Other dates on which a room type is free."""
 
     room_type_id: str
@@ -74,8 +73,7 @@ class Alternative:
     quote: Quote
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(NamedTuple):
     """A room type as it can be had for one stay, under the standard plan and the others."""
 
     room_type: SoldType

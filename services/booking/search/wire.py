@@ -85,20 +85,34 @@ def from_availability(
 def _from_offer(offer: Offer, page: Page) -> bytes:
     """What is told of a type for every stay, at these prices, on these dates, and this time."""
     standard, sold = offer.standard, page.inventory
-    rest = RoomTypeAvailability(free_count=offer.free_count)
-    if standard.refused is not None:
-        rest.unavailable_reason = _reason(standard.refused)
-        rest.required_night_count = standard.refused.facts.get("nights", 0)
-        rest.required_notice_days = standard.refused.facts.get("days", 0)
-    if offer.nearest is not None:
-        rest.nearest_stay.CopyFrom(_from_alternative(offer.nearest))
-    parts = [_room_type(page, offer.room_type.room_type_id), rest.SerializeToString()]
+    parts = [_room_type(page, offer.room_type.room_type_id)]
+    if standard.refused is None:
+        parts.append(_free(offer.free_count))
+    else:
+        parts.append(_refused(offer, standard.refused))
     if standard.quote is not None:
         parts.append(_from_quote(standard.quote))
     if standard.policy is not None:
         parts += _OF_TYPE.written(standard.policy, sold.currency_code)
     parts += [_OTHER_RATES(_from_plan(one, sold)) for one in offer.others]
     return b"".join(parts)
+
+
+@lru_cache(maxsize=4096)
+def _free(count: int) -> bytes:
+    return RoomTypeAvailability(free_count=count).SerializeToString()
+
+
+def _refused(offer: Offer, refused: Refused) -> bytes:
+    message = RoomTypeAvailability(
+        free_count=offer.free_count,
+        unavailable_reason=_reason(refused),
+        required_night_count=refused.facts.get("nights", 0),
+        required_notice_days=refused.facts.get("days", 0),
+    )
+    if offer.nearest is not None:
+        message.nearest_stay.CopyFrom(_from_alternative(offer.nearest))
+    return message.SerializeToString()
 
 
 @lru_cache(maxsize=4096)
