@@ -10,6 +10,7 @@ from conserje.messaging.v1.template_pb2 import Template
 from conserje.messaging.v1.template_service_pb2_grpc import TemplateServiceStub
 
 from cli.asking import SECONDS, add_hotel, asks, number, or_else, pages
+from cli.counts import counted
 
 SYNC_SECONDS = 120
 """An account with thousands of templates comes in many pages."""
@@ -87,7 +88,7 @@ def _sync(stub: Any, options: argparse.Namespace) -> Iterator[str]:
         tenant_id=options.tenant_id, phone_number_id=options.phone_number_id
     )
     answer = stub.SyncTemplates(request, timeout=SYNC_SECONDS)
-    yield f"{answer.template_count} templates, {answer.removed_count} are no more"
+    yield f"{counted(answer.template_count, 'template')}, {answer.removed_count} removed"
 
 
 def _send(stub: Any, options: argparse.Namespace) -> Iterator[str]:

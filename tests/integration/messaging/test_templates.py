@@ -270,7 +270,7 @@ async def test_the_command_reads_lists_and_sends(
     await mesh.until_told()
     at = ("--target", mesh.target)
     read = await conserje("template", "sync", TENANT, NUMBER, *at)
-    assert (read.code, read.out) == (0, "1 templates, 0 are no more\n"), read
+    assert (read.code, read.out) == (0, "1 template, 0 removed\n"), read
     listed = await conserje("template", "list", TENANT, *at)
     assert (listed.code, "APPROVED  UTILITY  UNKNOWN  {{1}}, {{2}}" in listed.out) == (0, True)
     to = ("bienvenida", "--guest", "34600000001", *at)
