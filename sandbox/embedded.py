@@ -16,7 +16,6 @@ import signal
 import socket
 import tempfile
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, ClassVar
 
@@ -148,8 +147,6 @@ class _Server:
 class EmbeddedPostgres(_Server):
     """PostgreSQL 16 on 127.0.0.1, durable, with a password; data and log live in `data_dir`.
 
-    `settings` are put over `POSTGRES_SETTINGS`.
-
     As root, with a `data_dir` that the unprivileged account cannot reach (a
     home of mode 0700), the data goes to `/var/tmp/conserje-<hash>` instead.
     """
@@ -157,12 +154,9 @@ class EmbeddedPostgres(_Server):
     _name = "Postgres"
     _stop_signal = signal.SIGINT
 
-    def __init__(
-        self, data_dir: Path, port: int = 0, *, settings: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, data_dir: Path, port: int = 0) -> None:
         super().__init__(data_dir, port)
         self._data_dir = self._home
-        self._settings = {**POSTGRES_SETTINGS, **(settings or {})}
         self._account = Account.unprivileged()
 
     def admin_url(self, database: str = "postgres") -> str:
@@ -262,7 +256,7 @@ class EmbeddedPostgres(_Server):
     def _try_launch(self, install: Path) -> bool:
         self.port = choose_port(self.port, "Postgres")
         command = [str(install / "bin" / "postgres"), "-D", str(self._cluster)]
-        for name, value in {**self._settings, "port": str(self.port)}.items():
+        for name, value in {**POSTGRES_SETTINGS, "port": str(self.port)}.items():
             command += ["-c", f"{name}={value}"]
         log = self._home / "postgres.log"
         self._process = ServerProcess("Postgres", command, log, self._account)
