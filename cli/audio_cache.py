@@ -8,6 +8,7 @@ from conserje.messaging.v1 import media_service_pb2 as pb
 from conserje.messaging.v1.media_service_pb2_grpc import MediaServiceStub
 
 from cli.asking import SECONDS, add_hotel, asks, pages
+from cli.hotel_check import refuse_unknown
 from cli.times import second
 
 KINDS = {pb.AUDIO_KIND_SPEECH: "speech", pb.AUDIO_KIND_TRANSCRIPT: "transcript"}
@@ -32,6 +33,8 @@ def _list(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     for page in pages(stub.ListAudioCacheEntries, request):
         total = page.total_count
         yield from map(line, page.entries)
+    if not total:
+        refuse_unknown(options.tenant_id, options.target)
     yield f"{total} in all"
 
 

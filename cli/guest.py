@@ -12,6 +12,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 from cli import meant
 from cli.asking import SECONDS, add_hotel, asks, number
 from cli.counts import counted
+from cli.hotel_check import refuse_unknown
 from cli.places import UsageError
 
 
@@ -85,6 +86,7 @@ def _erase(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     )
     guest = str(options.conversation_id or options.whatsapp_id or options.user_id)
     warning = f"All that {options.tenant_id} has of the guest goes for good."
+    refuse_unknown(options.tenant_id, options.target)
     meant.ask(options, guest, done="erased", warning=warning)
     erased = stub.EraseGuest(request, timeout=SECONDS)
     theirs = counted(erased.item_count, "message")

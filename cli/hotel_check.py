@@ -1,6 +1,7 @@
 """Whether a hotel is there that something is told of, as the tenant service knows it."""
 
 from contextlib import suppress
+from typing import cast
 
 import grpc
 from conserje.tenant.v1.tenant_pb2 import Tenant
@@ -9,6 +10,8 @@ from conserje.tenant.v1.tenant_service_pb2_grpc import TenantServiceStub
 
 from cli.channels import open_channel
 from cli.places import UsageError, target
+from meshkit.errors import InvalidArgument
+from meshkit.status import from_rpc_error
 
 SECONDS = 10
 
@@ -44,10 +47,19 @@ def _ask(place: str, tenant_id: str) -> Tenant:
             request = GetTenantRequest(tenant_id=tenant_id)
             found: Tenant = TenantServiceStub(channel).GetTenant(request, timeout=SECONDS).tenant
         except grpc.RpcError as error:
-            if error.code() is not grpc.StatusCode.NOT_FOUND:
-                raise
-            raise UsageError(
-                f"there is no hotel {tenant_id}: `conserje tenant list` shows those there are, "
-                "`conserje tenant create` makes one."
-            ) from None
+            raise _told(error, tenant_id) from None
     return found
+
+
+def _told(error: grpc.RpcError, tenant_id: str) -> Exception:
+    """That there is no such hotel, or cannot be; what else happened as it is."""
+    if error.code() is grpc.StatusCode.NOT_FOUND:
+        return UsageError(
+            f"there is no hotel {tenant_id}: `conserje tenant list` shows those there are, "
+            "`conserje tenant create` makes one."
+        )
+    known = from_rpc_error(cast(grpc.aio.AioRpcError, error))
+    if isinstance(known, InvalidArgument):
+        rule = known.violations[0].description
+        return UsageError(f"there is no hotel {tenant_id!r}: a hotel's id {rule}.")
+    return error

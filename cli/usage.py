@@ -9,6 +9,7 @@ from conserje.messaging.v1 import usage_service_pb2 as pb
 from conserje.messaging.v1.usage_service_pb2_grpc import UsageServiceStub
 
 from cli.asking import SECONDS, add_hotel, asks
+from cli.hotel_check import known_hotel, refuse_unknown
 from cli.places import UsageError
 
 
@@ -47,14 +48,19 @@ def _show(stub: Any, options: argparse.Namespace) -> Iterator[str]:
             f"{number.phone_number_id}  billable {number.billable_count}  "
             f"free ones left {number.free_left_count}"
         )
+    if not usage.numbers and not usage.cap_count:
+        refuse_unknown(options.tenant_id, options.target)
     cap = f"of {usage.cap_count} expected" if usage.cap_count else "no cap"
     month = f"{usage.month.year}-{usage.month.month:02}"
     yield f"{month} ({usage.time_zone})  billable {usage.billable_count}, {cap}"
 
 
 def _cap(stub: Any, options: argparse.Namespace) -> Iterator[str]:
+    # A hotel need not have a number, so that messaging may know nothing of it yet.
+    known_hotel(options.tenant_id, options.target)
     request = pb.SetUsageCapRequest(
         tenant_id=options.tenant_id, cap_count=options.cap_count, time_zone=options.time_zone
     )
     stub.SetUsageCap(request, timeout=SECONDS)
-    yield from ()
+    expected = f"{options.cap_count} a month are expected" if options.cap_count else "no cap"
+    yield f"{options.tenant_id}: {expected}, counted in {options.time_zone}"

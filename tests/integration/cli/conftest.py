@@ -15,6 +15,8 @@ from conserje.messaging.v1 import (
     media_service_pb2_grpc,
     messaging_service_pb2,
     messaging_service_pb2_grpc,
+    usage_service_pb2,
+    usage_service_pb2_grpc,
 )
 from conserje.tenant.v1 import tenant_pb2, tenant_service_pb2, tenant_service_pb2_grpc
 from grpc_reflection.v1alpha import reflection
@@ -71,6 +73,10 @@ class Tenants(Resolving):
     async def GetTenant(self, request: Any, context: Any) -> Any:
         if request.tenant_id == "hotel-mirador":
             return tenant_service_pb2.GetTenantResponse()
+        if request.tenant_id != request.tenant_id.lower():
+            raise await _refuse(
+                context, InvalidArgument.field("tenant_id", "must be small letters")
+            )
         raise await _refuse(context, NotFound("TENANT_UNKNOWN"))
 
     async def BatchResolveTenants(self, request: Any, context: Any) -> Any:
@@ -110,6 +116,20 @@ class Files(media_service_pb2_grpc.MediaServiceServicer):
     ListAudioCacheEntries = PurgeAudioCache = _not_here
 
 
+class Usage(usage_service_pb2_grpc.UsageServiceServicer):
+    """Nothing was sent; takes every cap."""
+
+    def __init__(self) -> None:
+        self.capped: list[str] = []
+
+    async def GetUsage(self, request: Any, context: Any) -> Any:
+        return usage_service_pb2.GetUsageResponse(time_zone="UTC")
+
+    async def SetUsageCap(self, request: Any, context: Any) -> Any:
+        self.capped.append(request.tenant_id)
+        return usage_service_pb2.SetUsageCapResponse()
+
+
 class Changes(audit_service_pb2_grpc.AuditServiceServicer):
     """Keeps no log."""
 
@@ -118,12 +138,19 @@ class Changes(audit_service_pb2_grpc.AuditServiceServicer):
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[str]:
+def usage() -> Usage:
+    """What is billed, as the server has it."""
+    return Usage()
+
+
+@pytest.fixture
+async def server(usage: Usage) -> AsyncIterator[str]:
     """The target of a server that offers some services."""
     server = grpc.aio.server()
     tenant_service_pb2_grpc.add_TenantServiceServicer_to_server(Tenants(), server)
     messaging_service_pb2_grpc.add_MessagingServiceServicer_to_server(Messages(), server)
     media_service_pb2_grpc.add_MediaServiceServicer_to_server(Files(), server)
+    usage_service_pb2_grpc.add_UsageServiceServicer_to_server(usage, server)
     audit_service_pb2_grpc.add_AuditServiceServicer_to_server(Changes(), server)
     names = (
         "conserje.tenant.v1.TenantService",
