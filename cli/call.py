@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import re
 import sys
 from collections.abc import Iterable, Iterator
 
@@ -12,12 +13,15 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from cli import failures
 from cli.places import SERVICES, UsageError, need_target, target
 from cli.reflection import Reflected
+from cli.times import seconds
 
 _EPILOG = """examples:
   conserje call                                     lists services and methods
   conserje call TenantService/ResolveTenant '{"phone_number_id": "100000000000001"}'
   conserje call --target 10.0.0.7:9000 booking/GetReservation - < request.json
 """
+
+_UNKNOWN = re.compile(r'Message type "(\S+)" has no field named "(.*?)"')
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -35,7 +39,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         "body", nargs="?", default="{}", metavar="JSON", help="the request; - reads it from stdin"
     )
     command.add_argument("--target", default="", metavar="HOST:PORT", help="where the service is")
-    command.add_argument("--timeout", type=float, default=10.0, metavar="SECONDS")
+    command.add_argument("--timeout", type=seconds, default=10.0, metavar="SECONDS")
     command.set_defaults(run=run)
 
 
@@ -62,7 +66,7 @@ def _call(server: Reflected, service: str, name: str, options: argparse.Namespac
         json_format.Parse(body, request, descriptor_pool=server.pool)
     except json_format.ParseError as error:
         raise UsageError(
-            f"the request does not fit {method.input_type.full_name}: {error}"
+            f"the request does not fit {method.input_type.full_name}: {_told(error, server)}"
         ) from error
     for answer in server.answers(method, request, options.timeout):
         text = json_format.MessageToJson(
@@ -74,6 +78,16 @@ def _call(server: Reflected, service: str, name: str, options: argparse.Namespac
         )
         print(text)
     return 0
+
+
+def _told(error: json_format.ParseError, server: Reflected) -> str:
+    """What is wrong; fields have the names that answers and documents call them by."""
+    unknown = _UNKNOWN.search(str(error))
+    if unknown is None:
+        return str(error)
+    message, name = unknown.groups()
+    fields = server.pool.FindMessageTypeByName(message).fields
+    return f"{message} has no field {name}; it has {', '.join(one.name for one in fields)}"
 
 
 def _list(service: str, given: str) -> int:

@@ -121,7 +121,9 @@ def _add_modify(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def _add_deposit(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = _add(actions, "deposit", _deposit, "what a person found about a deposit")
-    parser.add_argument("verdict", choices=("approve", "reject"))
+    parser.add_argument(
+        "verdict", choices=("approve", "reject"), metavar="VERDICT", help="approve or reject"
+    )
 
 
 @or_else("no reservations")

@@ -40,7 +40,12 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     settle.add_argument(
         "attempt_count", metavar="ATTEMPT", type=int, help="which attempt, as listed"
     )
-    settle.add_argument("verdict", choices=VERDICTS, help="whether the guest got it")
+    settle.add_argument(
+        "verdict",
+        choices=VERDICTS,
+        metavar="VERDICT",
+        help=f"whether the guest got it: {' or '.join(VERDICTS)}",
+    )
     settle.add_argument(
         "--actor", dest="actor_id", default=user(), metavar="NAME", help="who says so; you"
     )

@@ -1,5 +1,7 @@
-"""Times as commands tell them."""
+"""Times as commands tell and take them."""
 
+import argparse
+import math
 from datetime import UTC
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -8,3 +10,14 @@ from google.protobuf.timestamp_pb2 import Timestamp
 def second(stamp: Timestamp) -> str:
     """A time to the second, in UTC."""
     return f"{stamp.ToDatetime(UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
+def seconds(text: str) -> float:
+    """The type of an argument that is how long to wait.
+
+    Raises `ArgumentTypeError` when it is no time, and `ValueError` when it is no number.
+    """
+    found = float(text)
+    if not 0 < found < math.inf:
+        raise argparse.ArgumentTypeError("needs more than 0 seconds")
+    return found

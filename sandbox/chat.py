@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import math
 import os
 import readline
 import shutil
@@ -24,6 +23,7 @@ from cli import places
 from cli.asking import SECONDS, pages
 from cli.channels import open_channel
 from cli.places import Running, UsageError, running
+from cli.times import seconds
 from sandbox.commands import add_like
 from sandbox.graph.client import GraphControl
 from sandbox.phone import Option, Style, bubble, options_of
@@ -59,19 +59,12 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--name", default="", help="the name that the guest shows")
     options.add_argument(
         "--wait",
-        type=_seconds,
+        type=seconds,
         default=20.0,
         metavar="SECONDS",
         help="how long a piped line waits for its answer",
     )
     return options
-
-
-def _seconds(text: str) -> float:
-    seconds = float(text)
-    if not 0 < seconds < math.inf:
-        raise argparse.ArgumentTypeError("needs more than 0 seconds")
-    return seconds
 
 
 def run(options: argparse.Namespace) -> int:
@@ -222,8 +215,9 @@ def _hotel(mesh: Running, wanted: str) -> dict[str, Any]:
             return hotel
     if found := _made_hotel(wanted):
         return found
-    known = ", ".join(hotel["tenant_id"] for hotel in hotels)
-    raise UsageError(f"there is no hotel {wanted} with a number; there are {known}")
+    raise UsageError(
+        f"there is no hotel {wanted} with a number: `conserje tenant list` shows those there are."
+    )
 
 
 def _as_meta_knows(hotel: dict[str, Any]) -> dict[str, str]:

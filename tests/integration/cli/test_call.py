@@ -70,7 +70,10 @@ async def test_nobody_at_the_target_is_told_with_what_to_do(conserje: Conserje) 
         (["tenant/ResolveTennant"], "did you mean ResolveTenant?"),
         (["nobody/Get"], "offers no service nobody; it has conserje.audit.v1"),
         (["tenant/ResolveTenant", "{"], "the request does not fit conserje.tenant.v1.Resolve"),
-        (["tenant/ResolveTenant", '{"number": 1}'], 'has no field named "number"'),
+        (
+            ["tenant/ResolveTenant", '{"number": 1}'],
+            "has no field number; it has phone_number_id",
+        ),
     ],
 )
 async def test_a_call_that_makes_no_sense_is_one_sentence(

@@ -161,7 +161,8 @@ async def test_mistakes_are_one_sentence(hotel: Hotel, tmp_path: Path) -> None:
     code, _, err = await piped(tmp_path, "", "--hotel", "hotel-mirage")
     assert (code, err) == (
         2,
-        "conserje: there is no hotel hotel-mirage with a number; there are hotel-mirador\n",
+        "conserje: there is no hotel hotel-mirage with a number: `conserje tenant list` shows "
+        "those there are.\n",
     )
     code, _, err = await piped(tmp_path, "", "--as", "Ana")
     assert (code, err) == (

@@ -144,6 +144,12 @@ def test_every_hotel_is_named_first() -> None:
         assert not {"--hotel", "--tenant"} & {*verb._option_string_actions}, typed
 
 
+def test_what_is_missing_is_called_as_in_the_usage() -> None:
+    for typed, verb in verbs(parser(*all_commands())):
+        named = [one for one in verb._actions if not one.option_strings]
+        assert [one.dest for one in named if one.metavar is None] == [], typed
+
+
 def test_what_was_not_answered_in_time_may_have_been_done(monkeypatch: pytest.MonkeyPatch) -> None:
     known = DeadlineExceeded("DEADLINE_EXCEEDED")
     monkeypatch.setattr(failures, "from_rpc_error", lambda _: known)
@@ -167,10 +173,13 @@ def test_a_hotel_that_has_nothing_may_be_none(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize("seconds", ["-1", "0", "nan", "inf", "soon"])
-def test_a_chat_waits_some_seconds(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_waits_waits_some_seconds(seconds: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         chat.parser().parse_args([f"--wait={seconds}"])
     assert "--wait" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        parser("call").parse_args(["call", f"--timeout={seconds}"])
+    assert "--timeout" in capsys.readouterr().err
 
 
 def test_a_guest_is_found_by_the_number_as_well(capsys: pytest.CaptureFixture[str]) -> None:
