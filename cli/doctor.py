@@ -13,6 +13,10 @@ from cli.places import Running, UsageError, running
 
 GOOD, POOR, BAD = "✓", "!", "✗"
 TIMEOUT_SECONDS = 3.0
+PORTS = {"ops": "operations", "grpc": "gRPC", "http": "HTTP"}
+"""What a process listens for, by the names in the run file."""
+Places = Mapping[str, Mapping[str, str]]
+"""Where each process listens, as in the run file."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,7 @@ def run(options: argparse.Namespace) -> int:
     """Looks at everything at once and prints what it found."""
     mesh = running()
     findings = examine(
-        _ops(options.ops, mesh), "" if options.ops else mesh.content.get("graph", "")
+        _places(options.ops, mesh), "" if options.ops else mesh.content.get("graph", "")
     )
     if not findings:
         raise UsageError(
@@ -71,25 +75,27 @@ def run(options: argparse.Namespace) -> int:
     return 1 if told else 0
 
 
-def examine(ops: Mapping[str, str], graph: str) -> list[Finding]:
-    """Findings for processes by their operations ports, and for the fake Graph API."""
+def examine(places: Places, graph: str) -> list[Finding]:
+    """Findings for processes, which have operations ports, and for the fake Graph API."""
     with ThreadPoolExecutor(max_workers=16) as pool:
-        asked = [pool.submit(_process, name, where) for name, where in ops.items()]
+        asked = [pool.submit(_process, name, where) for name, where in places.items()]
         if graph:
             asked.append(pool.submit(_graph, graph))
         return [one.result() for one in asked]
 
 
-def _ops(given: Sequence[str], mesh: Running) -> dict[str, str]:
+def _places(given: Sequence[str], mesh: Running) -> Places:
     if not given:
-        return {name: at["ops"] for name, at in mesh.processes.items() if at.get("ops")}
+        return {name: at for name, at in mesh.processes.items() if at.get("ops")}
     pairs = [one.partition("=") for one in given]
     if any(not name or not where for name, _, where in pairs):
         raise UsageError("--ops needs NAME=HOST:PORT, such as booking=127.0.0.1:9100")
-    return {name: where for name, _, where in pairs}
+    return {name: {"ops": where} for name, _, where in pairs}
 
 
-def _process(name: str, ops: str) -> Finding:
+def _process(name: str, where: Mapping[str, str]) -> Finding:
+    ops = where["ops"]
+    at = ", ".join(f"{where[kind]} ({told})" for kind, told in PORTS.items() if where.get(kind))
     try:
         report = _fetch(f"http://{ops}/readyz")
     except (OSError, ValueError) as error:
@@ -97,11 +103,11 @@ def _process(name: str, ops: str) -> Finding:
     failed = [f"{check}: {why}" for check, why in report.get("checks", {}).items() if why != "ok"]
     lacking = [f"{what}: {why}" for what, why in report.get("degraded", {}).items()]
     if not report.get("ready"):
-        return Finding(BAD, name, f"is up and not ready, at {ops}", (*failed, *lacking))
+        return Finding(BAD, name, f"is up and not ready, at {at}", (*failed, *lacking))
     if lacking:
-        return Finding(POOR, name, f"is ready, and does without, at {ops}:", tuple(lacking))
+        return Finding(POOR, name, f"is ready, and does without, at {at}:", tuple(lacking))
     checks = ", ".join(report.get("checks", {}))
-    return Finding(GOOD, name, f"is ready{f' ({checks})' if checks else ''}, at {ops}")
+    return Finding(GOOD, name, f"is ready{f' ({checks})' if checks else ''}, at {at}")
 
 
 def _graph(address: str) -> Finding:

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Callable
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.log import server_logger
 
 from meshkit.config import split_listen
+
+
+def _in_a_line(record: logging.LogRecord) -> bool:
+    """What was no HTTP, such as gRPC that was sent here, is the sender's mistake: no traceback."""
+    wrong = record.exc_info[1] if record.exc_info else None
+    if isinstance(wrong, HttpProcessingError):
+        record.levelno, record.levelname = logging.WARNING, logging.getLevelName(logging.WARNING)
+        reason = wrong.message.partition("\n")[0].rstrip(":")
+        record.msg, record.args = f"{record.getMessage()}: {reason}", ()
+        record.exc_info = None
+    return True
+
+
+server_logger.addFilter(_in_a_line)
 
 
 class Site:

@@ -170,6 +170,7 @@ def _hotels(target: str) -> list[str]:
 
 def _welcome(mesh: Mesh, hotels: Sequence[str]) -> str:
     listed = "\n".join(f"    {hotel}" for hotel in hotels)
+    services = "\n".join(f"    {mesh.address(one).grpc}   {one}, over gRPC" for one in SERVICES)
     return f"""
   The hotels that answer:
 {listed}
@@ -184,6 +185,7 @@ def _welcome(mesh: Mesh, hotels: Sequence[str]) -> str:
   To open:
     {mesh.webhook_url}   the webhook (signed requests only)
     {mesh.graph.address}/control/report   what the fake WhatsApp has seen
+{services}
   Logs: {mesh.folder.path / "logs"}
 
   Ctrl-C stops everything.

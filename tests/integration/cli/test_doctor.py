@@ -44,7 +44,7 @@ async def ops() -> AsyncIterator[Ops]:
 async def test_everything_up_is_exit_code_0(conserje: Conserje, ops: Ops) -> None:
     ran = await conserje("doctor", "--ops", f"booking={ops.address}")
     assert ran.code == 0
-    assert f"✓ booking  is ready (postgres), at {ops.address}\n" in ran.out
+    assert f"✓ booking  is ready (postgres), at {ops.address} (operations)\n" in ran.out
     assert "everything is up" in ran.out
 
 
@@ -52,7 +52,7 @@ async def test_what_is_not_ready_says_which_check_failed(conserje: Conserje, ops
     ops.report = {"ready": False, "checks": {"postgres": "It refuses."}, "degraded": {}}
     ran = await conserje("doctor", "--ops", f"booking={ops.address}", "--ops", "tenant=127.0.0.1:1")
     assert ran.code == 1
-    assert f"✗ booking  is up and not ready, at {ops.address}\n" in ran.out
+    assert f"✗ booking  is up and not ready, at {ops.address} (operations)\n" in ran.out
     assert "postgres: It refuses." in ran.out
     assert "✗ tenant   does not answer at 127.0.0.1:1: [Errno 111] Connection refused" in ran.out
     assert "wrong: booking, tenant" in ran.out
@@ -62,7 +62,7 @@ async def test_what_does_without_something_is_told_too(conserje: Conserje, ops: 
     ops.report["degraded"] = {"redis": "It is away."}
     ran = await conserje("doctor", "--ops", f"booking={ops.address}")
     assert ran.code == 1
-    assert f"! booking  is ready, and does without, at {ops.address}:\n" in ran.out
+    assert f"! booking  is ready, and does without, at {ops.address} (operations):\n" in ran.out
     assert "redis: It is away." in ran.out
     assert "lacks something: booking" in ran.out
     assert "wrong" not in ran.out
@@ -82,12 +82,16 @@ async def test_a_gateway_that_refuses_webhooks_is_found_at_the_graph(
         await graph.say("34600000001", "hola")
         while not (await graph.report())["webhook_last_refusal"]:
             pass
-        announce(tmp_path, {"graph": address, "processes": {"booking": {"ops": ops.address}}})
+        booking = {"ops": ops.address, "grpc": "127.0.0.1:2", "http": ""}
+        announce(tmp_path, {"graph": address, "processes": {"booking": booking}})
         with (tmp_path / "lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             ran = await conserje("doctor")
     assert ran.code == 1
-    assert "✓ booking  is ready" in ran.out
+    assert (
+        f"✓ booking  is ready (postgres), at {ops.address} (operations), 127.0.0.1:2 (gRPC)\n"
+        in ran.out
+    )
     assert "✗ graph    1 webhook items wait" in ran.out
     assert "/webhook: HTTP 404" in ran.out
 

@@ -73,6 +73,19 @@ async def test_a_replica_that_is_not_ready_gets_no_calls_until_it_is() -> None:
         await until(True)
 
 
+async def test_grpc_at_the_operations_port_is_a_line_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async with serving(answer, []) as kit:
+        reader, writer = await asyncio.open_connection("127.0.0.1", kit.ports["ops"])
+        writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        assert b" 400 Bad Request" in await reader.read()
+        writer.close()
+    (told,) = [one for one in caplog.records if one.name == "aiohttp.server"]
+    assert (told.levelname, told.exc_info) == ("WARNING", None)
+    assert told.getMessage() == "Error handling request from 127.0.0.1: Pause on PRI/Upgrade"
+
+
 @pytest.mark.parametrize(("retries", "attempts"), [(False, 1), (True, 3)])
 async def test_only_a_first_caller_repeats_what_was_unavailable(
     retries: bool, attempts: int

@@ -138,6 +138,9 @@ async def test_a_newcomers_first_two_runs(up: Up) -> None:
     await up.prints("make chat")
     assert "    posada-luna      Posada Luna" in up.printed
     content = json.loads(up.run_file.read_text())
+    await up.prints(
+        re.escape(f"    {content['processes']['booking']['grpc']}   booking, over gRPC")
+    )
     assert set(content["processes"]) == PROCESSES
     assert [hotel["tenant_id"] for hotel in content["hotels"]] == ["hotel-mirador", "posada-luna"]
     code, out, _ = await conserje(up, "doctor")
