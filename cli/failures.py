@@ -34,6 +34,7 @@ NEXT = {
     "ROOM_UNKNOWN": "`conserje inventory show HOTEL` shows those there are",
     "SEND_NOT_FOUND": "`conserje sends list HOTEL` and `conserje sends held HOTEL` show them",
     "TEMPLATE_UNKNOWN": "`conserje template sync HOTEL NUMBER` reads them from Meta",
+    "TENANT_DELETED": "`conserje tenant restore HOTEL` brings it back",
     "TENANT_EXISTS": "`conserje tenant edit HOTEL --from FILE` changes that hotel",
     "TENANT_UNKNOWN": "`conserje tenant list` shows those there are",
 }

@@ -11,6 +11,7 @@ from google.protobuf.field_mask_pb2 import FieldMask
 
 from cli import hotel_file, meant, tenant_files
 from cli.asking import SECONDS, add_hotel, or_else, pages
+from cli.booked import booked
 from cli.places import UsageError
 from cli.tenant_verbs import add_verb
 
@@ -123,6 +124,7 @@ def _restore(stub: Any, options: argparse.Namespace) -> Iterator[str]:
 
 def _delete(stub: Any, options: argparse.Namespace) -> Iterator[str]:
     hotel = options.tenant_id
+    yield f"{hotel}: {booked(_get(stub, hotel), options.target)}"
     meant.ask(options, hotel, done="deleted", warning=f"{hotel} will answer nobody any more.")
     request = pb.DeleteTenantRequest(tenant_id=options.tenant_id)
     yield describe(stub.DeleteTenant(request, timeout=SECONDS).tenant)

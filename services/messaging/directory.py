@@ -124,6 +124,17 @@ def owned(directory: Directory, tenant_id: str, phone_number_id: str) -> Record:
     return record
 
 
+def sending(directory: Directory, tenant_id: str, phone_number_id: str) -> Record:
+    """The record of a hotel's number that a person has something sent by.
+
+    Raises as `owned` does, and `FailedPrecondition` TENANT_DELETED.
+    """
+    record = owned(directory, tenant_id, phone_number_id)
+    if _standing(record) is Standing.DELETED:
+        raise FailedPrecondition("TENANT_DELETED", "The hotel has left: nothing is sent for it.")
+    return record
+
+
 class Owners:
     """Says whose an item is, by the number it was sent to and the time it came.
 

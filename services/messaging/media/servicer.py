@@ -15,7 +15,7 @@ from conserje.messaging.v1.media_service_pb2_grpc import MediaServiceServicer
 from copies.directory import Directory
 from meshkit.errors import InvalidArgument, NotFound
 from meshkit.pages import bad_token, from_token, number_from_token, page_size, to_token
-from services.messaging.directory import owned
+from services.messaging.directory import sending
 from services.messaging.media.audio_cache import MOST_LISTED, AudioCache, Entry, Kind
 from services.messaging.media.uploads import Given, Uploads
 from services.messaging.opaque import make_opaque
@@ -108,7 +108,7 @@ class MediaServicer(MediaServiceServicer):
         """Upload a file where WhatsApp does not have it yet, and store a send of it."""
         given = Given(request.content, request.media_type)
         _check_words(request, given)
-        record = owned(self._directory, request.tenant_id, request.phone_number_id)
+        record = sending(self._directory, request.tenant_id, request.phone_number_id)
         uploaded = await self._uploads.of(record, given)
         same = await self._sends.send(
             *(request.tenant_id, UUID(request.request_id), request.phone_number_id),

@@ -14,7 +14,7 @@ from copies.directory import Directory
 from meshkit.errors import FailedPrecondition
 from meshkit.pages import from_token, page_size, to_token
 from meshkit.phones import whatsapp_key
-from services.messaging.directory import owned
+from services.messaging.directory import owned, sending
 from services.messaging.opaque import make_opaque
 from services.messaging.operations.wire import timestamp
 from services.messaging.refusals import check_stored
@@ -84,7 +84,7 @@ class TemplateServicer(TemplateServiceServicer):
         self, request: pb.SendTemplateRequest, context: Context
     ) -> pb.SendTemplateResponse:
         """Store a send of a template."""
-        record = owned(self._directory, request.tenant_id, request.phone_number_id)
+        record = sending(self._directory, request.tenant_id, request.phone_number_id)
         known = await self._store.find(
             request.tenant_id,
             *(request.template_name, request.language_code, record.whatsapp_business_account_id),

@@ -148,7 +148,7 @@ class HotelStore:
     async def create(self, request_id: UUID, draft: Draft, *, tell_owner: bool = False) -> Hotel:
         """A new hotel with what it is found by, or the one that this request has made before.
 
-        Raises `AlreadyExists` TENANT_EXISTS, NUMBER_TAKEN and IDENTIFIER_TAKEN.
+        Raises `AlreadyExists` TENANT_EXISTS, TENANT_DELETED, NUMBER_TAKEN and IDENTIFIER_TAKEN.
         """
         async with changing(self._postgres, draft.tenant_id) as connection:
             there = await connection.fetchrow(SELECT_HOTEL, draft.tenant_id)
@@ -161,7 +161,7 @@ class HotelStore:
                     await refuse_taken(self._postgres, identifier, tell_owner)
                     await insert_identifier(connection, draft.tenant_id, identifier)
             elif there["create_request_id"] != request_id:
-                raise AlreadyExists("TENANT_EXISTS", "There is a hotel with this id.")
+                raise _taken(TenantState(there["state"]))
             return await read(connection, draft.tenant_id)
 
     async def change(self, tenant_id: str, change: Change) -> Hotel:
@@ -304,6 +304,13 @@ async def _insert_number(connection: Connection, tenant_id: str, number: HotelNu
 async def read(connection: Connection, tenant_id: str) -> Hotel:
     """One hotel, within a change; raises `NotFound` TENANT_UNKNOWN."""
     return _known(await connection.fetchrow(SELECT_HOTEL, tenant_id), tenant_id)
+
+
+def _taken(state: TenantState) -> AlreadyExists:
+    """Why an id cannot be given to another hotel."""
+    if state is TenantState.DELETED:
+        return AlreadyExists("TENANT_DELETED", "The hotel with this id has left.")
+    return AlreadyExists("TENANT_EXISTS", "There is a hotel with this id.")
 
 
 def _need_room(hotel: Hotel) -> None:

@@ -7,9 +7,11 @@ import json
 from typing import Any
 
 import pytest
+from conserje.tenant.v1.tenant_pb2 import Tenant
 
+from cli.booked import booked
 from cli.command import main
-from tests.contract.booking.test_booking_contract import Call
+from tests.contract.booking.test_booking_contract import Call, lock_request
 from tests.contract.booking.test_reservation_contract import create_request, set_terms
 from tests.integration.booking.hotel import Hotel
 
@@ -138,3 +140,17 @@ async def test_a_deposit_at_the_desk(grpc_stub: Any, call: Call, hotel: Hotel, d
     assert "WRONG_STATE" in await desk.refused("deposit", code, "reject")
     assert f"{code}  confirmed" in await desk("deposit", code, "approve")
     assert "RESERVATION_UNKNOWN" in await desk.refused("show", json.dumps("nobody"))
+
+
+async def test_whoever_deletes_a_hotel_hears_of_guests_to_come_and_rooms_kept(
+    grpc_stub: Any, grpc_addr: str, call: Call, hotel: Hotel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CONSERJE_TARGET_BOOKING", grpc_addr)
+    tenant = Tenant(tenant_id=hotel.tenant_id, time_zone="Europe/Madrid")
+    told = await asyncio.to_thread(booked, tenant, "")
+    assert told == "0 reservations from today on, and 0 live locks"
+    await book(grpc_stub, call, hotel)
+    await call(grpc_stub.AcquireLock, lock_request(hotel))
+    told = await asyncio.to_thread(booked, tenant, "")
+    assert told == "1 reservation from today on, and 1 live lock"
+    assert "was not found" in booked(tenant, "127.0.0.1:1")

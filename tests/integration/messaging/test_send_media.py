@@ -16,6 +16,7 @@ import grpc
 import pytest
 from conserje.messaging.v1 import media_service_pb2 as pb
 from conserje.messaging.v1.media_service_pb2_grpc import MediaServiceStub
+from conserje.tenant.v1.tenant_pb2 import TENANT_STATE_DELETED
 
 from meshkit.errors import FailedPrecondition, InvalidArgument
 from sandbox.graph.app import serving
@@ -126,6 +127,16 @@ async def test_a_file_is_uploaded_once_for_a_number_and_reaches_the_guest(
     )
     await asking.SendMedia(sending(other, phone_number_id=OTHER))
     assert (await graph.report())["media_uploaded"] == 2
+
+
+async def test_nothing_is_sent_for_a_hotel_that_has_left(mesh: Mesh, graph: GraphControl) -> None:
+    box = await talk(mesh, graph)
+    mesh.tenants.add(NUMBER, TENANT, TENANT_STATE_DELETED)
+    await mesh.until_told()
+    assert "FAILED_PRECONDITION The hotel has left" in await refusal(
+        stub(mesh).SendMedia(sending(box))
+    )
+    assert (await graph.report())["media_uploaded"] == 0
 
 
 async def test_those_who_ask_at_once_wait_for_one_upload(mesh: Mesh, graph: GraphControl) -> None:

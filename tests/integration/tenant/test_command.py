@@ -77,7 +77,7 @@ async def test_hotels_and_numbers_go_and_come_back(conserje: Conserje) -> None:
     verbs = (("suspend",), "SUSPENDED"), (("delete", "--yes"), "DELETED"), (("restore",), "ACTIVE")
     for verb, state in verbs:
         code, out, _ = await conserje("tenant", *verb, "posada-luna")
-        assert (code, out.split()[1]) == (0, state)
+        assert (code, out.splitlines()[-1].split()[1]) == (0, state)
     code, out, _ = await conserje("number", "add", "posada-luna", "31", "--account", "7")
     assert code == 0
     assert out.rstrip().endswith(", 31")
@@ -112,6 +112,20 @@ async def test_a_hotel_is_deleted_by_who_types_its_id(
     monkeypatch.setattr(sys, "stdin", Terminal("posada-luna\n"))
     code, out, _ = await conserje(*delete)
     assert (code, "posada-luna  DELETED" in out) == (0, True), out
+
+
+async def test_who_deletes_a_hotel_hears_what_it_has_booked_and_how_it_comes_back(
+    conserje: Conserje, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await conserje("tenant", "create", "--from", str(file))
+    monkeypatch.setenv("CONSERJE_TARGET_BOOKING", "127.0.0.1:1")
+    _, out, _ = await conserje("tenant", "delete", "casa-azul", "--yes")
+    assert out.startswith("casa-azul: what it has booked is not known: the booking service at 127")
+    code, _, err = await conserje("tenant", "create", "--from", str(file))
+    assert (code, "ALREADY_EXISTS TENANT_DELETED" in err) == (1, True), err
+    assert "`conserje tenant restore HOTEL` brings it back" in err
+    code, out, err = await conserje("tenant", "delete", "nope")
+    assert (code, out, "NOT_FOUND TENANT_UNKNOWN" in err) == (1, "", True), err
 
 
 async def test_the_readme_says_how_a_hotel_is_brought_live(conserje: Conserje, file: Path) -> None:

@@ -133,7 +133,7 @@ class MediaServiceServicer:
 
         Errors: NOT_FOUND `NUMBER_UNKNOWN`, `CONVERSATION_UNKNOWN`;
         FAILED_PRECONDITION `REQUEST_ID_REUSED` when the request id has sent another
-        message, `NO_FFMPEG` for sound that WhatsApp does not take as it is,
+        message, `TENANT_DELETED` when the hotel has left, `NO_FFMPEG` for sound that WhatsApp does not take as it is,
         `GRAPH_REFUSED` with Meta's `code`; UNAVAILABLE `GRAPH_AWAY`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -69,7 +69,7 @@ class MediaServiceStub:
 
     Errors: NOT_FOUND `NUMBER_UNKNOWN`, `CONVERSATION_UNKNOWN`;
     FAILED_PRECONDITION `REQUEST_ID_REUSED` when the request id has sent another
-    message, `NO_FFMPEG` for sound that WhatsApp does not take as it is,
+    message, `TENANT_DELETED` when the hotel has left, `NO_FFMPEG` for sound that WhatsApp does not take as it is,
     `GRAPH_REFUSED` with Meta's `code`; UNAVAILABLE `GRAPH_AWAY`.
     """
     ListAudioCacheEntries: _grpc.UnaryUnaryMultiCallable[_media_service_pb2.ListAudioCacheEntriesRequest, _media_service_pb2.ListAudioCacheEntriesResponse]
@@ -122,7 +122,7 @@ class MediaServiceAsyncStub(MediaServiceStub):
 
     Errors: NOT_FOUND `NUMBER_UNKNOWN`, `CONVERSATION_UNKNOWN`;
     FAILED_PRECONDITION `REQUEST_ID_REUSED` when the request id has sent another
-    message, `NO_FFMPEG` for sound that WhatsApp does not take as it is,
+    message, `TENANT_DELETED` when the hotel has left, `NO_FFMPEG` for sound that WhatsApp does not take as it is,
     `GRAPH_REFUSED` with Meta's `code`; UNAVAILABLE `GRAPH_AWAY`.
     """
     ListAudioCacheEntries: _aio.UnaryUnaryMultiCallable[_media_service_pb2.ListAudioCacheEntriesRequest, _media_service_pb2.ListAudioCacheEntriesResponse]  # type: ignore[assignment]
@@ -202,7 +202,7 @@ class MediaServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors: NOT_FOUND `NUMBER_UNKNOWN`, `CONVERSATION_UNKNOWN`;
         FAILED_PRECONDITION `REQUEST_ID_REUSED` when the request id has sent another
-        message, `NO_FFMPEG` for sound that WhatsApp does not take as it is,
+        message, `TENANT_DELETED` when the hotel has left, `NO_FFMPEG` for sound that WhatsApp does not take as it is,
         `GRAPH_REFUSED` with Meta's `code`; UNAVAILABLE `GRAPH_AWAY`.
         """
 

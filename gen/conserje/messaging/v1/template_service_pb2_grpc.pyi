@@ -58,6 +58,7 @@ class TemplateServiceStub:
     - NOT_FOUND `CONVERSATION_UNKNOWN`: the hotel has no such conversation.
     - NOT_FOUND `TEMPLATE_UNKNOWN`: the catalogue has no such template in that
       language.
+    - FAILED_PRECONDITION `TENANT_DELETED`: the hotel has left.
     - FAILED_PRECONDITION `TEMPLATE_NOT_APPROVED`: `status` says where it stands.
     - FAILED_PRECONDITION `REQUEST_ID_REUSED`: another message was sent under
       this request id.
@@ -93,6 +94,7 @@ class TemplateServiceAsyncStub(TemplateServiceStub):
     - NOT_FOUND `CONVERSATION_UNKNOWN`: the hotel has no such conversation.
     - NOT_FOUND `TEMPLATE_UNKNOWN`: the catalogue has no such template in that
       language.
+    - FAILED_PRECONDITION `TENANT_DELETED`: the hotel has left.
     - FAILED_PRECONDITION `TEMPLATE_NOT_APPROVED`: `status` says where it stands.
     - FAILED_PRECONDITION `REQUEST_ID_REUSED`: another message was sent under
       this request id.
@@ -143,6 +145,7 @@ class TemplateServiceServicer(metaclass=_abc_1.ABCMeta):
         - NOT_FOUND `CONVERSATION_UNKNOWN`: the hotel has no such conversation.
         - NOT_FOUND `TEMPLATE_UNKNOWN`: the catalogue has no such template in that
           language.
+        - FAILED_PRECONDITION `TENANT_DELETED`: the hotel has left.
         - FAILED_PRECONDITION `TEMPLATE_NOT_APPROVED`: `status` says where it stands.
         - FAILED_PRECONDITION `REQUEST_ID_REUSED`: another message was sent under
           this request id.

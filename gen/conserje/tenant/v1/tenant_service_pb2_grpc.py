@@ -222,6 +222,8 @@ class TenantServiceServicer:
 
         Errors:
         - ALREADY_EXISTS `TENANT_EXISTS`: the id is taken.
+        - ALREADY_EXISTS `TENANT_DELETED`: the id is taken by a hotel that has left;
+        `ActivateTenant` brings it back.
         - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has one of the numbers; metadata
         `phone_number_id`, and for operators `owner_tenant_id`.
         - ALREADY_EXISTS `IDENTIFIER_TAKEN`: as with `AddIdentifier`.
@@ -286,7 +288,9 @@ class TenantServiceServicer:
 
     def DeleteTenant(self, request, context):
         """Notes that a hotel has left. Its data and its numbers are kept;
-        `ActivateTenant` brings it back.
+        `ActivateTenant` brings it back. Its guests are answered no more. The booking
+        service is not told: what is booked stays booked, and whoever calls that by
+        itself can still lock and book there.
 
         Errors:
         - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.

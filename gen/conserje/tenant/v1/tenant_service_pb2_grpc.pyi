@@ -88,6 +88,8 @@ class TenantServiceStub:
 
     Errors:
     - ALREADY_EXISTS `TENANT_EXISTS`: the id is taken.
+    - ALREADY_EXISTS `TENANT_DELETED`: the id is taken by a hotel that has left;
+      `ActivateTenant` brings it back.
     - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has one of the numbers; metadata
       `phone_number_id`, and for operators `owner_tenant_id`.
     - ALREADY_EXISTS `IDENTIFIER_TAKEN`: as with `AddIdentifier`.
@@ -132,7 +134,9 @@ class TenantServiceStub:
     """
     DeleteTenant: _grpc.UnaryUnaryMultiCallable[_tenant_service_pb2.DeleteTenantRequest, _tenant_service_pb2.DeleteTenantResponse]
     """Notes that a hotel has left. Its data and its numbers are kept;
-    `ActivateTenant` brings it back.
+    `ActivateTenant` brings it back. Its guests are answered no more. The booking
+    service is not told: what is booked stays booked, and whoever calls that by
+    itself can still lock and book there.
 
     Errors:
     - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
@@ -273,6 +277,8 @@ class TenantServiceAsyncStub(TenantServiceStub):
 
     Errors:
     - ALREADY_EXISTS `TENANT_EXISTS`: the id is taken.
+    - ALREADY_EXISTS `TENANT_DELETED`: the id is taken by a hotel that has left;
+      `ActivateTenant` brings it back.
     - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has one of the numbers; metadata
       `phone_number_id`, and for operators `owner_tenant_id`.
     - ALREADY_EXISTS `IDENTIFIER_TAKEN`: as with `AddIdentifier`.
@@ -317,7 +323,9 @@ class TenantServiceAsyncStub(TenantServiceStub):
     """
     DeleteTenant: _aio.UnaryUnaryMultiCallable[_tenant_service_pb2.DeleteTenantRequest, _tenant_service_pb2.DeleteTenantResponse]  # type: ignore[assignment]
     """Notes that a hotel has left. Its data and its numbers are kept;
-    `ActivateTenant` brings it back.
+    `ActivateTenant` brings it back. Its guests are answered no more. The booking
+    service is not told: what is booked stays booked, and whoever calls that by
+    itself can still lock and book there.
 
     Errors:
     - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
@@ -497,6 +505,8 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         - ALREADY_EXISTS `TENANT_EXISTS`: the id is taken.
+        - ALREADY_EXISTS `TENANT_DELETED`: the id is taken by a hotel that has left;
+          `ActivateTenant` brings it back.
         - ALREADY_EXISTS `NUMBER_TAKEN`: a hotel has one of the numbers; metadata
           `phone_number_id`, and for operators `owner_tenant_id`.
         - ALREADY_EXISTS `IDENTIFIER_TAKEN`: as with `AddIdentifier`.
@@ -571,7 +581,9 @@ class TenantServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_tenant_service_pb2.DeleteTenantResponse, _abc.Awaitable[_tenant_service_pb2.DeleteTenantResponse]]:
         """Notes that a hotel has left. Its data and its numbers are kept;
-        `ActivateTenant` brings it back.
+        `ActivateTenant` brings it back. Its guests are answered no more. The booking
+        service is not told: what is booked stays booked, and whoever calls that by
+        itself can still lock and book there.
 
         Errors:
         - NOT_FOUND `TENANT_UNKNOWN`: there is no such hotel.
