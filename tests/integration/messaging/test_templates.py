@@ -16,6 +16,7 @@ from conserje.messaging.v1.event_pb2 import InboundEvent
 from conserje.messaging.v1.messaging_service_pb2 import IngestEventRequest
 from conserje.messaging.v1.template_pb2 import Template
 from conserje.messaging.v1.template_service_pb2_grpc import TemplateServiceStub
+from conserje.tenant.v1.tenant_pb2 import TENANT_STATE_DELETED
 from pydantic import SecretStr
 
 from sandbox.graph.app import serving
@@ -248,6 +249,15 @@ async def test_parameters_are_checked_before_anything_is_stored(mesh: Mesh) -> N
     kinds = [part["type"] for part in stored["template"]["components"]]
     assert kinds == ["header", "body", "button"]
     assert stored["template"]["components"][2]["index"] == "1"
+
+
+async def test_nothing_is_sent_for_a_hotel_that_has_left(mesh: Mesh) -> None:
+    await mesh.start("serve")
+    await approved(mesh, "bienvenida", body="Hola {{1}}, hasta el {{2}}")
+    mesh.tenants.add(NUMBER, TENANT, TENANT_STATE_DELETED)
+    await mesh.until_told()
+    code, said = await refusal(stub(mesh).SendTemplate(sending()))
+    assert (code, "has left" in said) == (grpc.StatusCode.FAILED_PRECONDITION, True)
 
 
 async def test_another_hotels_conversation_is_unknown(mesh: Mesh) -> None:
