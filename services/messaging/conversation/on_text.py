@@ -21,6 +21,7 @@ from services.messaging.understanding import rooms
 from services.messaging.understanding.meaning import (
     MAX_NIGHTS,
     Context,
+    DateProblem,
     Dates,
     Intent,
     Meaning,
@@ -42,6 +43,8 @@ def on_text(turn: Turn, text: str) -> Steps:
     turn = turn.but(asking=_still_asking(turn), cancelling="")
     if _about_reservations(turn, meaning):
         return _reservations(turn, meaning)
+    if meaning.dates.problem is DateProblem.TOO_FAR:
+        return (yield from search.too_far(_with_guests(turn, meaning)))
     if meaning.dates.problem is not None:
         return search.bad_dates(_with_guests(turn, meaning), meaning.dates.problem)
     if meaning.guests.impossible:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import timedelta
 
 from services.messaging.conversation.decision import Decision
 from services.messaging.conversation.queries import (
@@ -24,6 +25,7 @@ _DATE_PROBLEMS = {
     DateProblem.TOO_LONG: texts.TOO_LONG,
     DateProblem.TOO_FAR: texts.TOO_FAR,
 }
+_BEYOND_ALL_SALES = timedelta(days=3660)
 _FAILURES = {"CHECK_IN_PAST": DateProblem.PAST, "BEYOND_HORIZON": DateProblem.TOO_FAR}
 
 
@@ -46,6 +48,15 @@ def bad_dates(turn: Turn, problem: DateProblem, intro: Sequence[str] = ()) -> De
     voice = turn.voice
     told = voice.say(_DATE_PROBLEMS[problem], today=voice.day(turn.hotel.today), limit=MAX_NIGHTS)
     return _without_dates(turn).reply(questions.suggest_dates(voice, (*intro, told)))
+
+
+def too_far(turn: Turn) -> Steps:
+    """The dates lie beyond all that can be on sale: booking knows the last night that is."""
+    far = turn.hotel.today + _BEYOND_ALL_SALES
+    answer = yield SearchAvailability(far, far + timedelta(days=1), 1, 0)
+    if isinstance(answer, Failed) and refuses_dates(answer.reason):
+        return _not_searched(turn, answer, ())
+    return bad_dates(turn, DateProblem.TOO_FAR)
 
 
 def bad_guests(turn: Turn, intro: Sequence[str] = ()) -> Decision:

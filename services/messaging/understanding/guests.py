@@ -4,7 +4,11 @@ import re
 
 from services.messaging.understanding.meaning import MAX_GUESTS, Guests
 
-_COUNT = r"(?P<n>\d{1,3}|una?|an?)"
+_COUNT = r"(?P<n>\d+|una?|an?)"
+_BEFORE_A_PARTY = (
+    r"(?:para|for|somos|seremos|seriamos|we are|we're|we will be|we'll be|family of"
+    r"|familia de|party of|group of|grupo de)"
+)
 _ADULTS = re.compile(rf"\b{_COUNT}\s*(?:adult\w*|mayores|grown-?ups)\b")
 _CHILDREN = re.compile(
     rf"\b{_COUNT}\s*(?:nin[oa]s?|hij[oa]s?|beb[ea]s?|menor(?:es)?|child(?:ren)?|kids?|bab(?:y|ies)"
@@ -22,10 +26,12 @@ _PEOPLE = re.compile(
     r"|friends|of us)\b"
 )
 _FOR = re.compile(
-    r"\b(?:para|for|somos|seremos|seriamos|we are|we're|we will be|we'll be|family of"
-    r"|familia de|party of|group of|grupo de)\s+(?:solo\s+|only\s+|just\s+)?(?P<n>\d{1,3})\b"
+    # `for 2027` is a year.
+    rf"\b{_BEFORE_A_PARTY}\s+(?:solo\s+|only\s+|just\s+)?(?!20\d\d\b)(?P<n>\d+)\b"
     r"(?!\s*[\d/:€$%-])"
 )
+# A dash anywhere else may be one of a list.
+_BELOW_NONE = re.compile(rf"\b(?:{_BEFORE_A_PARTY}|y|and|con|with)\s+-\d|^-\d+\W*$")
 _ALONE = re.compile(
     r"\b(?:para mi|solo yo|yo solo|yo sola|voy sol[oa]|viajo sol[oa]|just me|only me|myself"
     r"|for me|by myself)\b"
@@ -37,11 +43,13 @@ _COUPLE = re.compile(
     r"|(?:me and|with) my (?:wife|husband|partner|girlfriend|boyfriend)"
     r"|(?:una|en|somos) pareja|a couple|couple)\b"
 )
-_BARE = re.compile(r"^\W*(?P<n>\d{1,3})\W*(?:(?:y|and|\+|mas|plus)\W*(?P<c>\d{1,3})\W*)?$")
+_BARE = re.compile(r"^\W*(?P<n>\d+)\W*(?:(?:y|and|\+|mas|plus)\W*(?P<c>\d+)\W*)?$")
 
 
 def read(rest: str, *, asked: bool) -> Guests:
     """The guests that were named; `asked` when a bare number can only mean them."""
+    if _BELOW_NONE.search(rest):
+        return Guests(impossible=True)
     adults, children = _sum(_ADULTS, rest), _sum(_CHILDREN, rest)
     if children is None:
         children = _children_without_count(rest)

@@ -190,14 +190,15 @@ _NOISE = re.compile(
     r"\b\d{1,2}:\d{2}(?:\s*(?:am|pm|hs?|hrs)\b)?|\b\d{1,2}\s*(?:am|pm|hs|hrs?|horas?)\b"
     r"|\ba las? \d{1,2}\b|[€$]\s*\d+(?:[.,]\d+)*"
     r"|\b\d+(?:[.,]\d+)*\s*(?:€|\$|(?:euros?|eur|usd|mxn|pesos|dolares|dollars)\b)"
-    r"|\+?\d{7,}|\b(?:por|en|de) la manana\b"
+    rf"|(?<!\d)\+?\d{{7,}}{NO_UNIT}"
+    r"|\b(?:por|en|de) la manana\b"
 )
 _TONIGHT = re.compile(r"\b(?:esta noche|tonight|noche del|night of)\b")
 _NEXT = re.compile(r"\b(?:next|proximo|que viene|siguiente)\b")
 _THIS = re.compile(r"\b(?:this|este)\b")
 _NIGHTS = (
-    re.compile(r"\b(?P<n>\d{1,3}|una?|an?)[\s-]*(?P<unit>noches?|nights?|nts?|semanas?|weeks?)\b"),
-    re.compile(r"\b(?:por|for|durante)\s+(?P<n>\d{1,3}|una?|an?)\s+(?P<unit>dias?|days?)\b"),
+    re.compile(r"\b(?P<n>\d+|una?|an?)[\s-]*(?P<unit>noches?|nights?|nts?|semanas?|weeks?)\b"),
+    re.compile(r"\b(?:por|for|durante)\s+(?P<n>\d+|una?|an?)\s+(?P<unit>dias?|days?)\b"),
 )
 _IN_SOME_TIME = re.compile(
     r"\b(?:en|dentro de|in)\s+(?P<n>\d{1,2}|una?|an?)\s+(?P<unit>dias?|days?|semanas?|weeks?)\b"

@@ -10,6 +10,8 @@ from services.messaging.understanding.mentions import Found, Mention
 _TURNED_ROUND = 180
 _BARE_DAYS_TURNED_ROUND = 14
 _YEARS_AHEAD = 3
+# A stay that begins in one of these can be counted with: no night is outside the calendar.
+_COUNTABLE_YEARS = range(2, 9991)
 
 
 class _NoStayError(Exception):
@@ -137,6 +139,8 @@ def _next_weekday(after: date, weekday: int, includes_today: bool) -> date:
 
 
 def _day(year: int, month: int, day: int) -> date:
+    if year not in _COUNTABLE_YEARS:
+        raise _NoStayError(DateProblem.TOO_FAR if year > 2 else DateProblem.PAST)
     found = _day_or_none(year, month, day)
     if found is None:
         raise _NoStayError(DateProblem.NO_SUCH_DAY)
@@ -155,8 +159,6 @@ def _later(day: date, nights: int) -> date:
         raise _NoStayError(DateProblem.REVERSED)
     if abs(nights) > MAX_NIGHTS:
         raise _NoStayError(DateProblem.TOO_LONG)
-    if not 2 <= day.year <= 9990:
-        raise _NoStayError(DateProblem.TOO_FAR)
     return day + timedelta(days=nights)
 
 

@@ -446,9 +446,12 @@ def test_the_answer_of_another_command_changes_nothing() -> None:
         ("del 12 al 10 de diciembre", "tiene que ser después"),
         ("del 1 al 3 de noviembre de 2026", "en el hotel hoy es lunes 23 de noviembre"),
         ("mañana por 200 noches", "más de 90 noches"),
-        ("del 1 al 3 de enero de 2099", "demasiado lejos"),
+        ("del 1 al 3 de enero de 2031", "la última noche que puedo vender es la del martes 16"),
+        ("del 1 al 3 de enero de 9999", "la última noche que puedo vender es la del martes 16"),
+        ("del 1 al 3 de enero de 1999", "en el hotel hoy es lunes 23 de noviembre"),
         ("del 1 al 3 de noviembre de 2028", "la última noche que puedo vender es la del martes 16"),
         ("mañana, 50 adultos", "como mucho 20"),
+        ("para 99999999999 personas del 5 al 7 de enero", "como mucho 20"),
     ],
 )
 def test_dates_and_guests_that_cannot_be(text: str, told: str) -> None:
@@ -456,6 +459,13 @@ def test_dates_and_guests_that_cannot_be(text: str, told: str) -> None:
     chat.writes("para 2")
     assert told in chat.writes(text).body
     assert not chat.desk.commands
+
+
+def test_dates_too_far_ahead_when_nobody_knows_the_last_night() -> None:
+    chat = Chat()
+    chat.ask = lambda _: Failed("UNAVAILABLE")
+    assert "demasiado lejos" in chat.writes("del 1 al 3 de enero de 2099").body
+    assert chat.state.draft.check_in is None
 
 
 def test_what_was_said_besides_a_wrong_date_is_kept() -> None:

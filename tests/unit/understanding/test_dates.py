@@ -95,6 +95,9 @@ def test_a_stay(text: str, check_in: str, check_out: str) -> None:
         ("del 10 al 12 de enero", "2027-01-10", "2027-01-12"),
         ("del 10 al 12 de noviembre", "2027-11-10", "2027-11-12"),
         ("10 de diciembre al 12 de diciembre de 2027", "2027-12-10", "2027-12-12"),
+        ("del 10 al 12 de enero, 2000 euros como mucho", "2027-01-10", "2027-01-12"),
+        ("January 10 to 12, 1000 people", "2027-01-10", "2027-01-12"),
+        ("del 10 al 12 de diciembre de 2027 habitación doble", "2027-12-10", "2027-12-12"),
         ("del 28 al 29 de febrero de 2028", "2028-02-28", "2028-02-29"),
     ],
 )
@@ -124,7 +127,16 @@ def test_the_year_follows_from_today(text: str, check_in: str, check_out: str) -
         ("del 1 de diciembre al 15 de abril", DateProblem.TOO_LONG),
         ("del 1 al 3 de enero de 2099", DateProblem.TOO_FAR),
         ("9999-12-31 por 2 noches", DateProblem.TOO_FAR),
+        ("9999-12-31 al 5", DateProblem.TOO_FAR),
+        ("del 5 al 7 de enero de 9999", DateProblem.TOO_FAR),
+        ("January 5 to 7, 9999", DateProblem.TOO_FAR),
+        ("del 5 al 7 de enero del año 12345", DateProblem.TOO_FAR),
+        ("5-7 January 2031, double room", DateProblem.TOO_FAR),
         ("0001-01-01", DateProblem.PAST),
+        ("del 5 al 7 de enero de 1999", DateProblem.PAST),
+        ("from 5 to 7 January 1999", DateProblem.PAST),
+        ("mañana por 1000 noches", DateProblem.TOO_LONG),
+        ("tomorrow for 99999999 nights", DateProblem.TOO_LONG),
     ],
 )
 def test_dates_that_are_no_stay(text: str, problem: DateProblem) -> None:

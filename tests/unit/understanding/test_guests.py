@@ -46,7 +46,22 @@ def test_guests(text: str, guests: Guests) -> None:
     assert read(text) == guests
 
 
-@pytest.mark.parametrize("text", ["0 personas", "21 adultos", "2 adultos y 21 niños", "somos 300"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "0 personas",
+        "21 adultos",
+        "2 adultos y 21 niños",
+        "somos 300",
+        "somos 1000",
+        "reserva para 123456 personas del 5 al 7 de enero",
+        "para 99999999999 personas",
+        "a room for 99999999999 people",
+        "para -3 personas",
+        "for -3 people",
+        "2 adultos y -1 niños",
+    ],
+)
 def test_guests_that_no_room_is_for(text: str) -> None:
     assert read(text) == Guests(impossible=True)
 
@@ -62,10 +77,22 @@ def test_guests_that_no_room_is_for(text: str) -> None:
         "doble",
         "el 2 de enero",
         "2 rooms",
+        "para 2027",
+        "call me at 600123456",
     ],
 )
 def test_what_is_no_number_of_guests(text: str) -> None:
     assert not read(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "1000", "99999999999"])
+def test_a_bare_number_that_no_room_is_for(text: str) -> None:
+    assert read(text, asked=True) == Guests(impossible=True)
+
+
+def test_a_dash_before_a_line_is_no_sign() -> None:
+    assert read("- 3 personas\n-2 noches") == Guests(3)
+    assert read("una doble -2 adultos") == Guests(2)
 
 
 @pytest.mark.parametrize(
