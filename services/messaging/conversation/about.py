@@ -1,6 +1,7 @@
 """Questions about the hotel itself: what it has said is told, what it has not is not invented."""
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 
 from services.messaging.conversation import search
 from services.messaging.conversation.profile import Profile
@@ -16,7 +17,7 @@ from services.messaging.conversation.state import Asking
 from services.messaging.conversation.turn import Steps, Turn
 from services.messaging.replies import about, about_texts, bookings, texts
 from services.messaging.replies.model import Text
-from services.messaging.understanding.meaning import Intent, Meaning, Topic
+from services.messaging.understanding.meaning import Dates, Intent, Meaning, Topic
 
 Told = Generator[Query, Answer, tuple[str, ...]]
 # Who wants one of these done is not asking, whatever else the text names.
@@ -42,6 +43,16 @@ def answers(turn: Turn, meaning: Meaning) -> Told:
         return (turn.voice.say(about_texts.CANNOT_LOOK_UP),)
     known = terms if isinstance(terms, HouseTerms) else None
     return about.told(turn.voice, profile, known, topics)
+
+
+def without_its_day(turn: Turn, meaning: Meaning) -> Meaning:
+    """`Is there breakfast on Saturday?` names the day of the question, which begins no stay."""
+    asked_for_days = turn.state.asking in (Asking.DATES, Asking.NIGHTS)
+    stays = meaning.speaks_of_staying or meaning.guests or asked_for_days
+    stays = stays or meaning.wants(Intent.CHANGE, Intent.RETRY)
+    if stays or not (meaning.is_question and meaning.topics):
+        return meaning
+    return replace(meaning, dates=Dates(), intents=meaning.intents - {Intent.BOOK})
 
 
 def _asked(meaning: Meaning) -> tuple[Topic, ...]:

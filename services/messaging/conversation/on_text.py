@@ -43,6 +43,7 @@ def on_text(turn: Turn, text: str) -> Steps:
     turn = turn.but(asking=_still_asking(turn), cancelling="")
     if _about_reservations(turn, meaning):
         return _reservations(turn, meaning)
+    meaning = about.without_its_day(turn, meaning)
     if meaning.dates.problem is DateProblem.TOO_FAR:
         return (yield from search.too_far(_with_guests(turn, meaning)))
     if meaning.dates.problem is not None:

@@ -71,6 +71,14 @@ _PATTERNS = {
         Intent.THANKS: r"\b(?:gracias|thanks|thank you|thx|ty|merci)\b",
     }.items()
 }
+_STAYING = re.compile(
+    r"\b(?:reserv\w*|book\w*|habitaci\w*|rooms?|cuartos?|dobles?|doubles?|suites?|triples?"
+    r"|individual(?:es)?|singles?|twins?|disponib\w*|availab\w*|libres?|vacanc\w*|tarifas?"
+    r"|rates?|(?:precios?|prices?)(?! del?\b| of\b| tiene\b)|aloj\w*|hosped\w*|stay\w*|quedar\w*"
+    r"|quedo|quedamos|(?<!como )lleg(?:o|amos)|arriving|busc(?:o|ar|amos)|search"
+    r"|sitio|(?:hay|tien\w+|teneis) algo|have anything|qui?er\w+ (?:ir|venir)|want to come"
+    r"|(?:\d+|una?|an?)[ -](?:noches?|nights?|semanas?|weeks?))\b"
+)
 _CANCEL_BOOKING = re.compile(
     rf"\b(?:cancel\w*|anul\w*)\b.{{0,30}}\b{_BOOKING}\b|\b{_BOOKING}\b.{{0,30}}\b(?:cancel|anul)"
 )
@@ -96,6 +104,11 @@ def read(plain: str) -> frozenset[Intent]:
     if Intent.CANCEL in found and Intent.AFFIRM in _yes_or_no(_CANCEL_WORD.sub(" ", plain)):
         found.add(Intent.CANCEL_SURE)
     return frozenset(found)
+
+
+def names_staying(plain: str) -> bool:
+    """Whether a normal text has a word of rooms, nights or arriving."""
+    return bool(_STAYING.search(plain))
 
 
 def _yes_or_no(plain: str) -> set[Intent]:

@@ -107,7 +107,8 @@ class Meaning:
     `language` is what it is written in, `wanted_language` the one asked for; both
     may be empty. `topics` are what of the hotel is named. `rooms` is how many were
     asked for, `number` a text that is one number, `choice` the index of a row that
-    was named by its place, `words` what may name a room.
+    was named by its place, `words` what may name a room. `speaks_of_staying`: with a
+    word of rooms or nights, or from one day to another; a month alone is neither.
     """
 
     language: str = ""
@@ -116,6 +117,7 @@ class Meaning:
     topics: tuple[Topic, ...] = ()
     is_question: bool = False
     dates: Dates = Dates()
+    speaks_of_staying: bool = False
     guests: Guests = Guests()
     rooms: int = 1
     number: int | None = None

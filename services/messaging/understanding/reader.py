@@ -31,12 +31,18 @@ def understand(text: str, context: Context) -> Meaning:
         topics=topics.read(plain),
         is_question="?" in plain,
         dates=stays.read(found, context),
+        speaks_of_staying=intents.names_staying(plain) or _from_to(found),
         guests=guests.read(found.rest, asked=context.asking_guests),
         rooms=int(several["n"]) if several else 1,
         number=int(number["n"]) if number else None,
         choice=rooms.ordinal(plain),
         words=rooms.telling_words(found.rest),
     )
+
+
+def _from_to(found: mentions.Found) -> bool:
+    """Whether two days are named; a weekend is one time, though it has two."""
+    return len(found.mentions) > 1 and not all(day.fixed for day in found.mentions)
 
 
 def _days(plain: str, context: Context) -> mentions.Found:

@@ -166,6 +166,56 @@ def test_a_question_beside_dates_is_answered_with_what_is_free(text: str) -> Non
     assert guest.state.offer is not None
 
 
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("¿está abierta la recepción el sábado?", "La recepción está abierta"),
+        ("¿hay parking el 12 de diciembre?", "Garaje propio"),
+        ("is there parking on December 12?", "Garaje propio"),
+        ("is there wifi next weekend?", "Red Mirador"),
+        ("¿cuánto cuesta el parking el 12 de diciembre?", "Garaje propio"),
+        ("¿había wifi ayer?", "Red Mirador"),
+        ("what time is check-in on Saturday?", "Check-in is from"),
+    ],
+)
+def test_the_day_of_a_question_begins_no_stay(text: str, answer: str) -> None:
+    fresh = chat()
+    assert body(fresh, text).startswith(answer)
+    assert not fresh.desk.queries
+    asked = chat()
+    asked.writes("del 5 al 7 de enero para 2")
+    draft, offer = asked.state.draft, asked.state.offer
+    assert body(asked, text).startswith(answer)
+    assert (asked.state.draft, asked.state.offer) == (draft, offer)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "¿hay habitaciones con parking el 12 de diciembre?",
+        "is a double with wifi available on December 12?",
+        "¿hay sitio el 12 de diciembre con parking?",
+        "do you have anything with parking on December 12?",
+        "queremos ir el 12 de diciembre, ¿hay parking?",
+        "¿hay wifi si me quedo el 12 de diciembre?",
+        "el 12 de diciembre una noche, ¿hay parking?",
+        "from December 12 to 14, is there parking?",
+        "el 12 de diciembre para 2, ¿hay wifi?",
+    ],
+)
+def test_a_question_that_speaks_of_staying_begins_a_stay(text: str) -> None:
+    guest = chat()
+    guest.writes(text)
+    assert guest.state.draft.check_in == date(2026, 12, 12)
+
+
+def test_a_question_beside_the_day_that_was_asked_for_is_an_answer() -> None:
+    guest = chat()
+    guest.writes("quiero reservar")
+    assert body(guest, "el 12 de diciembre, ¿hay wifi?").startswith("Red Mirador")
+    assert guest.state.draft.check_in == date(2026, 12, 12)
+
+
 def test_a_question_does_not_lose_the_room_that_is_kept() -> None:
     guest = chat()
     guest.writes("una doble del 12 al 14 de diciembre para 2")

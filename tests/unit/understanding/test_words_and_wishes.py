@@ -164,6 +164,16 @@ def test_a_megabyte_is_read_like_its_beginning() -> None:
     assert read(long).intents == {Intent.GREET}
 
 
+@pytest.mark.parametrize("text", ["a double", "el sábado, 1 noche", "del 12 al 14", "dec 1 to 3"])
+def test_what_speaks_of_staying(text: str) -> None:
+    assert read(text).speaks_of_staying
+
+
+@pytest.mark.parametrize("text", ["esta noche", "el 12 de diciembre", "next weekend", "wifi"])
+def test_what_does_not_speak_of_staying(text: str) -> None:
+    assert not read(text).speaks_of_staying
+
+
 def test_how_many_rooms() -> None:
     assert read("2 habitaciones para 4 personas").rooms == 2
     assert read("una habitación").rooms == 1
