@@ -52,9 +52,10 @@ def on_text(turn: Turn, text: str) -> Steps:
         return search.bad_guests(_with_dates(turn, meaning))
     draft = merged(turn, meaning)
     told = yield from about.answers(turn, meaning)
-    if _differs(draft, turn.state.draft):
-        return (yield from restart(turn.but(draft=draft), (*told, *_notes(turn, meaning))))
+    news = _differs(draft, turn.state.draft)
     turn = turn.but(draft=draft)
+    if news:
+        return (yield from restart(turn, (*told, *_notes(turn, meaning))))
     if told and (meaning.is_question or not _rooms_named(turn, meaning)):
         return (yield from about.tell(turn, told, books=_books(meaning)))
     if turn.state.lock is not None:
@@ -191,8 +192,12 @@ def _with_guests(turn: Turn, meaning: Meaning) -> Turn:
         return turn
     if guests.adults is None:
         return turn.but(draft=replace(draft, children=guests.children or 0))
-    children = guests.children or 0
-    return turn.but(draft=replace(draft, adults=guests.adults, children=children))
+    adults, rest_adults = divmod(guests.adults, meaning.rooms)
+    children, rest_children = divmod(guests.children or 0, meaning.rooms)
+    if rest_adults or rest_children:
+        # Rooms are booked one at a time, and only the guest knows who sleeps where.
+        return turn.but(draft=replace(draft, adults=None, children=0))
+    return turn.but(draft=replace(draft, adults=adults, children=children))
 
 
 def _differs(draft: Draft, before: Draft) -> bool:
@@ -200,7 +205,10 @@ def _differs(draft: Draft, before: Draft) -> bool:
 
 
 def _notes(turn: Turn, meaning: Meaning) -> tuple[str, ...]:
-    return (turn.voice.say(texts.ONE_ROOM),) if meaning.rooms > 1 else ()
+    if meaning.rooms == 1:
+        return ()
+    known = turn.state.draft.adults is not None
+    return (turn.voice.say(texts.ONE_ROOM if known else texts.HOW_MANY_IN_FIRST),)
 
 
 def _with_lock(turn: Turn, lock: Lock, meaning: Meaning) -> Decision | None:

@@ -84,6 +84,10 @@ ONE_ROOM = Phrase(
     es="Reservo las habitaciones de una en una; empecemos por la primera y luego seguimos.",
     en="I book rooms one at a time; let us begin with the first and go on from there.",
 )
+HOW_MANY_IN_FIRST = Phrase(
+    es="Reservo las habitaciones de una en una: dime cuántos duermen en la primera.",
+    en="I book rooms one at a time: tell me how many sleep in the first.",
+)
 
 # --- What is wrong with dates and guests -------------------------------------------------
 

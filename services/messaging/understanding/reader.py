@@ -14,7 +14,10 @@ from services.messaging.understanding import (
 from services.messaging.understanding.meaning import Context, Meaning
 from services.messaging.understanding.words import normal
 
-_ROOMS = re.compile(r"\b(?P<n>\d{1,2})\s+(?:habitacion(?:es)?|cuartos?|rooms?)\b")
+_ROOMS = re.compile(
+    r"\b(?P<n>\d{1,2})\s+(?:habitacion(?:es)?|cuartos?|rooms?|dobles|doubles|individuales|singles"
+    r"|triples|suites|(?:double|single|twin|triple|family|individual) rooms)\b"
+)
 _NUMBER = re.compile(r"^\W*(?P<n>\d{1,3})\W*$")
 
 
@@ -33,7 +36,7 @@ def understand(text: str, context: Context) -> Meaning:
         dates=stays.read(found, context),
         speaks_of_staying=intents.names_staying(plain) or _from_to(found),
         guests=guests.read(found.rest, asked=context.asking_guests),
-        rooms=int(several["n"]) if several else 1,
+        rooms=max(int(several["n"]), 1) if several else 1,
         number=int(number["n"]) if number else None,
         choice=rooms.ordinal(plain),
         words=rooms.telling_words(found.rest),

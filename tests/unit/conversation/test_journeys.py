@@ -238,6 +238,36 @@ def test_two_rooms_are_booked_one_after_the_other() -> None:
     assert len(chat.state.reservations) == 2
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2 habitaciones dobles del 5 al 7 de enero para 4 personas",
+        "2 dobles del 5 al 7 de enero para 4 personas",
+        "2 double rooms from January 5 to 7 for 4 people",
+    ],
+)
+def test_a_party_shares_out_over_its_rooms(text: str) -> None:
+    chat = Chat()
+    menu = chat.writes(text)
+    assert choices(menu)[0][1] in ("Habitación doble", "Double room")
+    assert "2 adult" in menu.body
+    assert "4 adult" not in menu.body
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2 habitaciones del 5 al 7 de enero para 3",
+        "2 habitaciones del 5 al 7 de enero, 2 adultos y 1 niño",
+        "2 habitaciones del 5 al 7 de enero",
+    ],
+)
+def test_who_sleeps_in_the_first_room_is_asked_where_it_is_open(text: str) -> None:
+    chat = Chat()
+    assert "cuántos duermen en la primera" in chat.writes(text).body
+    assert "2 adultos. Esto es lo que hay libre" in chat.writes("2").body
+
+
 def test_a_name_that_fits_two_rooms_is_asked_back() -> None:
     rooms = [
         RoomType("a", {"es": "Doble jardín"}, 100, 2, 1),

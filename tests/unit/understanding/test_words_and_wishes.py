@@ -177,3 +177,5 @@ def test_what_does_not_speak_of_staying(text: str) -> None:
 def test_how_many_rooms() -> None:
     assert read("2 habitaciones para 4 personas").rooms == 2
     assert read("una habitación").rooms == 1
+    assert read("0 rooms").rooms == 1
+    assert read("two double rooms").rooms == 2
