@@ -55,6 +55,8 @@ TEXTS = st.one_of(
             *("cancel my booking", "mis reservas", "cambiar", "otra vez", "empezar", "ayuda"),
             *("gracias", "english", "español", "del 31 de febrero al 2 de marzo", "8 adultos"),
             *("hasta el 15", "200 noches", "del 1 al 3 de enero de 2028", "2 habitaciones"),
+            *("del 5 al 7 de enero de 9999", "99999999999 people", "2 dobles para 4"),
+            *("2 rooms for 3 from Jan 5 to 7", "¿hay wifi el 12 de diciembre?"),
             *(PHONE, f"llámame al {PHONE}", "34600123456", "🙂", "", "\x00\ud800"),
         ]
     ),
