@@ -31,8 +31,9 @@ _PATTERNS = {
         Topic.HOURS: (
             r"\bhorarios?\b(?! de(?:l)? (?:desayuno|piscina|restaurante))"
             r"|\b(?:opening|business|reception|front desk) (?:hours|times?)\b"
-            r"|\b(?:estais|estan|esta|are you|is (?:the )?reception|you) (?:\w+ ){0,2}"
-            r"(?:abiertos?|abierta|open|closed|cerrad\w+)\b|^(?=.*\?).*\b24 ?(?:h|horas|hours)\b"
+            r"|\b(?:estais|estan|esta|are you|is (?:the )?(?:reception|front desk)|you)"
+            r" (?:\w+ ){0,2}(?:abiertos?|abierta|open|closed|cerrad\w+)\b"
+            r"|^(?=.*\?).*\b24 ?(?:h|horas|hours)\b"
             r"|\b(?:a que hora|when|what time) (?:\w+ ){0,3}(?:abr\w+|cierr\w+|open|close)\b"
         ),
         Topic.WIFI: r"\b(?:wi-? ?fi|wlan|internet)\b",

@@ -170,6 +170,7 @@ def test_a_question_beside_dates_is_answered_with_what_is_free(text: str) -> Non
     ("text", "answer"),
     [
         ("¿está abierta la recepción el sábado?", "La recepción está abierta"),
+        ("is the front desk open on Saturday?", "The reception is open"),
         ("¿hay parking el 12 de diciembre?", "Garaje propio"),
         ("is there parking on December 12?", "Garaje propio"),
         ("is there wifi next weekend?", "Red Mirador"),
