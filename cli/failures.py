@@ -78,10 +78,18 @@ def describe(
 def _fields(error: MeshError, typed: Mapping[str, str]) -> list[str]:
     if not isinstance(error, InvalidArgument):
         return []
-    return [f"  {_argument(one.field, typed)}: {one.description}" for one in error.violations]
+    return [
+        f"  {_argument(one.field, typed)}: {_worded(one.description, typed)}"
+        for one in error.violations
+    ]
 
 
 def _argument(field: str, typed: Mapping[str, str]) -> str:
     """What was typed for a field, or for what it is in; the field where nothing was."""
     parts = re.sub(r"\[[^]]*\]", "", field).split(".")
     return next((typed[one] for one in reversed(parts) if one in typed), field)
+
+
+def _worded(description: str, typed: Mapping[str, str]) -> str:
+    """What is wrong, with other fields told as they are typed; one word may be just a word."""
+    return re.sub(r"\w+_\w+", lambda found: typed.get(found[0], found[0]), description)

@@ -26,6 +26,10 @@ def parse_yaml(text: str, name: str) -> Any:
         return yaml.load(text, _Loader)  # noqa: S506 - it makes no objects
     except _TwiceError as error:
         raise UsageError(f"{name}: {error}") from None
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f" in line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise UsageError(f"{name} is no YAML{where}: {error.problem}") from None
     except yaml.YAMLError as error:
         raise UsageError(f"{name} is no YAML: {error}") from None
 

@@ -67,7 +67,7 @@ def _export(stub: InventoryServiceStub, options: argparse.Namespace) -> Iterator
 
 
 def _import(stub: InventoryServiceStub, options: argparse.Namespace) -> Iterator[str]:
-    wanted = from_yaml(read_text(options.file))
+    wanted = from_yaml(read_text(options.file), options.file)
     _compare(wanted, options)
     before = _before(stub, options.tenant_id)
     request = ImportInventoryRequest(

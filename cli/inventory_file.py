@@ -87,9 +87,9 @@ def to_yaml(inventory: Inventory) -> str:
     return yaml.safe_dump({"etag": inventory.etag} | said, sort_keys=False, allow_unicode=True)
 
 
-def from_yaml(text: str) -> Inventory:
+def from_yaml(text: str, name: str = "the file") -> Inventory:
     """The inventory in a file; UsageError says where it makes no sense."""
-    fields = to_fields(parse_yaml(text, "the file"), "file", *FIELDS)
+    fields = to_fields(parse_yaml(text, name), "file", *FIELDS)
     currency = str(fields.get("currency_code", ""))
 
     def each(name: str, read: Callable[[object, str, str], T]) -> list[T]:

@@ -15,10 +15,13 @@ from conserje.messaging.v1.media_service_pb2_grpc import MediaServiceStub
 from cli.asking import SECONDS, add_hotel, asks, number, or_else, pages
 from cli.counts import counted
 from cli.files import unreadable
+from cli.places import UsageError
 from cli.times import second
 
 SEND_SECONDS = 120
 """A file is converted and goes up to WhatsApp."""
+MOST_BYTES = 7 * 1024 * 1024
+"""Of one file, as the contract has it; what is larger would not even reach the service."""
 UNKNOWN_TYPE = "application/octet-stream"
 SHOWN = ("image/", "video/", "audio/")
 """What a phone shows or plays has no name there."""
@@ -111,9 +114,12 @@ def _send(stub: Any, options: argparse.Namespace) -> Iterator[str]:
 
 def _read(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        content = file.read_bytes()
     except OSError as error:
         raise unreadable(file, error) from None
+    if len(content) > MOST_BYTES:
+        raise UsageError(f"{file} has {len(content)} bytes: at most {MOST_BYTES} can be sent.")
+    return content
 
 
 def line(media: pb.Media) -> str:

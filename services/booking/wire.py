@@ -73,15 +73,22 @@ def to_lock_request(request: AcquireLockRequest) -> LockRequest:
         room_id=request.room_id,
         other_rooms=_to_other_rooms(request),
         rate_plan_id=request.rate_plan_id,
-        accepted_total=to_accepted_total(request),
+        accepted_total=to_accepted(
+            request.accepted_total_price,
+            request.HasField("accepted_total_price"),
+            "accepted_total_price",
+        ),
     )
 
 
-def to_accepted_total(request: AcquireLockRequest) -> Money | None:
-    """The most that was agreed to; None when nothing was said."""
-    if not request.HasField("accepted_total_price"):
+def to_accepted(message: MoneyMessage, given: bool, field: str) -> Money | None:
+    """What somebody has agreed to pay; None for nothing."""
+    if not given:
         return None
-    return from_proto(request.accepted_total_price, "accepted_total_price")
+    money = from_proto(message, field)
+    if money.amount < 0:
+        raise InvalidArgument.field(field, "must not be negative")
+    return money
 
 
 def _to_other_rooms(request: AcquireLockRequest) -> tuple[RoomWish, ...]:

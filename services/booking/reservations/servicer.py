@@ -59,7 +59,7 @@ from services.booking.reservations.domain import Decide, Facts, Order, by_staff
 from services.booking.reservations.stream import ReservationStream
 from services.booking.reservations.terms_wire import from_terms
 from services.booking.store import BookingStore
-from services.booking.wire import to_id, to_stay
+from services.booking.wire import to_accepted, to_id, to_stay
 
 Context = grpc.aio.ServicerContext[Any, Any]
 EVERYTHING = (dt.date.min, UUID(int=0))
@@ -179,7 +179,7 @@ class ReservationServicer(BookingServiceServicer):
         self, request: CancelReservationRequest, context: Context
     ) -> CancelReservationResponse:
         """Cancel a reservation."""
-        accepted = wire.to_accepted(
+        accepted = to_accepted(
             request.accepted_penalty, request.HasField("accepted_penalty"), "accepted_penalty"
         )
         # Without either it is the request of the first release, and has its fingerprint.
@@ -228,7 +228,7 @@ class ReservationServicer(BookingServiceServicer):
         self, request: AcceptLateCheckoutRequest, context: Context
     ) -> AcceptLateCheckoutResponse:
         """Let the guests keep their rooms longer."""
-        accepted = wire.to_accepted(
+        accepted = to_accepted(
             request.accepted_fee, request.HasField("accepted_fee"), "accepted_fee"
         )
         order = _order(request, request.until_time, accepted)

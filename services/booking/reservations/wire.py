@@ -24,12 +24,11 @@ from conserje.booking.v1.reservation_pb2 import (
 from conserje.booking.v1.reservation_pb2 import ReservationEvent as ReservationEventMessage
 from conserje.booking.v1.reservation_pb2 import ReservationState as ReservationStateMessage
 from google.type.date_pb2 import Date
-from google.type.money_pb2 import Money as MoneyMessage
 
 from meshkit import pages
 from meshkit.dates import from_date, to_date
 from meshkit.errors import InvalidArgument
-from meshkit.money import Money, from_proto, to_proto
+from meshkit.money import Money, to_proto
 from meshkit.watch import Part
 from services.booking.domain import (
     Guests,
@@ -47,7 +46,7 @@ from services.booking.reservations.rows import ReservationEvent
 from services.booking.reservations.taking import Wish, Wishes
 from services.booking.reservations.terms_wire import from_terms
 from services.booking.reservations.transitions import Origin
-from services.booking.wire import write_quote
+from services.booking.wire import to_accepted, write_quote
 
 T = TypeVar("T")
 
@@ -99,16 +98,6 @@ def to_actor(message: ActorMessage) -> Actor:
 def to_time(text: str) -> dt.time:
     """A time of the hotel's clocks; its form has been checked."""
     return dt.time.fromisoformat(text)
-
-
-def to_accepted(message: MoneyMessage, given: bool, field: str) -> Money | None:
-    """What somebody has agreed to pay; None for nothing."""
-    if not given:
-        return None
-    money = from_proto(message, field)
-    if money.amount < 0:
-        raise InvalidArgument.field(field, "must not be negative")
-    return money
 
 
 def to_filter(request: ListReservationsRequest) -> Filter:

@@ -31,6 +31,7 @@ from conserje.booking.v1.room_type_pb2 import (
 from google.protobuf.duration_pb2 import Duration
 from google.rpc.status_pb2 import Status
 from google.type.date_pb2 import Date
+from google.type.money_pb2 import Money
 from grpc_status import rpc_status
 
 from meshkit.errors import InvalidArgument, MeshError
@@ -216,6 +217,7 @@ async def test_a_converted_lock_is_over(grpc_stub: Any, call: Call, hotel: Hotel
         ({"adult_count": -1}, "adult_count"),
         ({"adult_count": 0}, "adult_count"),
         ({"child_count": -1}, "child_count"),
+        ({"accepted_total_price": Money(currency_code="EUR", units=-5)}, "accepted_total_price"),
         ({"request_id": "no uuid"}, "request_id"),
         ({"tenant_id": ""}, "tenant_id"),
         ({"guest_id": "a\0b"}, "guest_id"),

@@ -238,6 +238,9 @@ async def test_the_command_sends_a_file(
     assert found["body"]["document"]["filename"] == "carta.pdf"
     missing = await conserje("media", "send", TENANT, NUMBER, str(tmp_path / "x"), *to)
     assert "cannot be read" in missing.err
+    file.write_bytes(bytes(9_000_000))
+    large = await conserje("media", "send", TENANT, NUMBER, str(file), *to)
+    assert "has 9000000 bytes: at most 7340032 can be sent" in large.err
 
 
 async def test_without_ffmpeg_sound_goes_as_it_is_or_not_at_all(

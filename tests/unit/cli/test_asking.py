@@ -137,6 +137,14 @@ def test_what_is_wrong_with_a_field_is_told_of_the_argument(
     assert told[-1] == f"  {said}: is wrong"
 
 
+def test_another_field_is_told_as_its_argument_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    wrong = InvalidArgument.field("check_out_date", "must be after check_in_date, for a_guest")
+    monkeypatch.setattr(failures, "from_rpc_error", lambda _: wrong)
+    typed = {"check_in_date": "--check-in", "check_out_date": "--check-out"}
+    told = failures.describe(cast(grpc.RpcError, Refusal()), "here", typed)
+    assert told[-1] == "  --check-out: must be after --check-in, for a_guest"
+
+
 def test_every_hotel_is_named_first() -> None:
     for typed, verb in verbs(parser(*COMMANDS)):
         named = [one.dest for one in verb._actions if not one.option_strings]

@@ -23,9 +23,20 @@ room_types:
 def test_every_scalar_is_text() -> None:
     told = parse_yaml("a: no\nb: [010, 1.50, 2027-01-31]\nc: {d: ~}", "it")
     assert told == {"a": "no", "b": ["010", "1.50", "2027-01-31"], "c": {"d": "~"}}
-    for wrong in ("a: b: c", "? [e]\n: f"):
-        with pytest.raises(UsageError, match="it is no YAML"):
-            parse_yaml(wrong, "it")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ("a: b: c", "it is no YAML in line 1, column 5: mapping values are not allowed"),
+        ("? [e]\n: f", "it is no YAML"),
+        ("a: 1\nb: \x00", "it is no YAML"),
+    ],
+)
+def test_what_is_no_yaml_is_told_with_its_place(wrong: str, told: str) -> None:
+    with pytest.raises(UsageError) as refused:
+        parse_yaml(wrong, "it")
+    assert str(refused.value).startswith(told)
 
 
 def test_a_key_that_is_there_twice_is_told_with_its_line(tmp_path: Path) -> None:

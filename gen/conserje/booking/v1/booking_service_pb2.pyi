@@ -230,7 +230,7 @@ class AcquireLockRequest(_message.Message):
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
-    """Names this request for ever: the same id gives the same lock. A UUID."""
+    """Names this request for 8 days: the same id gives the same lock. A UUID."""
     room_type_id: _builtins.str
     """The room type. Required."""
     adult_count: _builtins.int
@@ -453,7 +453,7 @@ class ReleaseLockRequest(_message.Message):
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
-    """Names this request for ever. A UUID."""
+    """Names this request for 8 days. A UUID."""
     lock_id: _builtins.str
     """The lock. Required."""
     owner_token: _builtins.str
@@ -512,7 +512,7 @@ class ExtendLockRequest(_message.Message):
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
-    """Names this request for ever. A UUID."""
+    """Names this request for 8 days. A UUID."""
     lock_id: _builtins.str
     """The lock. Required."""
     owner_token: _builtins.str
@@ -850,7 +850,7 @@ class ConfirmReservationRequest(_message.Message):
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
-    """Names this request for ever. A UUID."""
+    """Names this request for 8 days. A UUID."""
     lock_id: _builtins.str
     """The lock to turn into a reservation. Required."""
     owner_token: _builtins.str
@@ -1228,7 +1228,7 @@ class CancelReservationRequest(_message.Message):
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
-    """Names this request for ever. A UUID."""
+    """Names this request for 8 days. A UUID."""
     reservation_id: _builtins.str
     """The reservation. Required."""
     reason: _builtins.str
@@ -1300,7 +1300,7 @@ class CheckInReservationRequest(_message.Message):
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
-    """Names this request for ever. A UUID."""
+    """Names this request for 8 days. A UUID."""
     reservation_id: _builtins.str
     """The reservation. Required."""
     reason: _builtins.str
@@ -1364,7 +1364,7 @@ class CheckOutReservationRequest(_message.Message):
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
-    """Names this request for ever. A UUID."""
+    """Names this request for 8 days. A UUID."""
     reservation_id: _builtins.str
     """The reservation. Required."""
     reason: _builtins.str
@@ -1428,7 +1428,7 @@ class RecordNoShowRequest(_message.Message):
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
-    """Names this request for ever. A UUID."""
+    """Names this request for 8 days. A UUID."""
     reservation_id: _builtins.str
     """The reservation. Required."""
     reason: _builtins.str
@@ -1550,7 +1550,7 @@ class AcceptLateCheckoutRequest(_message.Message):
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
-    """Names this request for ever. A UUID."""
+    """Names this request for 8 days. A UUID."""
     reservation_id: _builtins.str
     """The reservation. Required."""
     reason: _builtins.str
@@ -1625,7 +1625,7 @@ class SubmitDepositReceiptRequest(_message.Message):
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
-    """Names this request for ever. A UUID."""
+    """Names this request for 8 days. A UUID."""
     reservation_id: _builtins.str
     """The reservation. Required."""
     reason: _builtins.str
@@ -1694,7 +1694,7 @@ class ApproveDepositRequest(_message.Message):
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
-    """Names this request for ever. A UUID."""
+    """Names this request for 8 days. A UUID."""
     reservation_id: _builtins.str
     """The reservation. Required."""
     reason: _builtins.str
@@ -1758,7 +1758,7 @@ class RejectDepositRequest(_message.Message):
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
-    """Names this request for ever. A UUID."""
+    """Names this request for 8 days. A UUID."""
     reservation_id: _builtins.str
     """The reservation. Required."""
     reason: _builtins.str
@@ -1860,7 +1860,7 @@ class CreateReservationRequest(_message.Message):
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
-    """Names this request for ever. A UUID."""
+    """Names this request for 8 days. A UUID."""
     reason: _builtins.str
     """Why, for the history of the reservation; may be empty. Never a phone number."""
     guest_id: _builtins.str
@@ -1947,7 +1947,7 @@ class ModifyReservationRequest(_message.Message):
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
-    """Names this request for ever. A UUID."""
+    """Names this request for 8 days. A UUID."""
     reservation_id: _builtins.str
     """The reservation. Required."""
     reason: _builtins.str

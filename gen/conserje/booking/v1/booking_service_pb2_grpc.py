@@ -32,8 +32,8 @@ class BookingServiceStub:
     Errors of every method: INVALID_ARGUMENT `INVALID_REQUEST` with the fields
     named (dates reversed, no such day, negative guests), UNAVAILABLE when the
     database is away. Every write carries a `request_id`; the same id gives the
-    same answer for 8 days, and with another content
-    FAILED_PRECONDITION `REQUEST_ID_REUSED`.
+    same answer for 8 days, and with another content (all but who asks and the
+    reason) FAILED_PRECONDITION `REQUEST_ID_REUSED`.
     """
 
     def __init__(self, channel):
@@ -191,8 +191,8 @@ class BookingServiceServicer:
     Errors of every method: INVALID_ARGUMENT `INVALID_REQUEST` with the fields
     named (dates reversed, no such day, negative guests), UNAVAILABLE when the
     database is away. Every write carries a `request_id`; the same id gives the
-    same answer for 8 days, and with another content
-    FAILED_PRECONDITION `REQUEST_ID_REUSED`.
+    same answer for 8 days, and with another content (all but who asks and the
+    reason) FAILED_PRECONDITION `REQUEST_ID_REUSED`.
     """
 
     def SearchAvailability(self, request, context):
@@ -734,8 +734,8 @@ class BookingService:
     Errors of every method: INVALID_ARGUMENT `INVALID_REQUEST` with the fields
     named (dates reversed, no such day, negative guests), UNAVAILABLE when the
     database is away. Every write carries a `request_id`; the same id gives the
-    same answer for 8 days, and with another content
-    FAILED_PRECONDITION `REQUEST_ID_REUSED`.
+    same answer for 8 days, and with another content (all but who asks and the
+    reason) FAILED_PRECONDITION `REQUEST_ID_REUSED`.
     """
 
     @staticmethod

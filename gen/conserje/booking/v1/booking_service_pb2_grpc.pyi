@@ -33,8 +33,8 @@ class BookingServiceStub:
     Errors of every method: INVALID_ARGUMENT `INVALID_REQUEST` with the fields
     named (dates reversed, no such day, negative guests), UNAVAILABLE when the
     database is away. Every write carries a `request_id`; the same id gives the
-    same answer for 8 days, and with another content
-    FAILED_PRECONDITION `REQUEST_ID_REUSED`.
+    same answer for 8 days, and with another content (all but who asks and the
+    reason) FAILED_PRECONDITION `REQUEST_ID_REUSED`.
     """
 
     @_typing.overload
@@ -318,8 +318,8 @@ class BookingServiceAsyncStub(BookingServiceStub):
     Errors of every method: INVALID_ARGUMENT `INVALID_REQUEST` with the fields
     named (dates reversed, no such day, negative guests), UNAVAILABLE when the
     database is away. Every write carries a `request_id`; the same id gives the
-    same answer for 8 days, and with another content
-    FAILED_PRECONDITION `REQUEST_ID_REUSED`.
+    same answer for 8 days, and with another content (all but who asks and the
+    reason) FAILED_PRECONDITION `REQUEST_ID_REUSED`.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -599,8 +599,8 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
     Errors of every method: INVALID_ARGUMENT `INVALID_REQUEST` with the fields
     named (dates reversed, no such day, negative guests), UNAVAILABLE when the
     database is away. Every write carries a `request_id`; the same id gives the
-    same answer for 8 days, and with another content
-    FAILED_PRECONDITION `REQUEST_ID_REUSED`.
+    same answer for 8 days, and with another content (all but who asks and the
+    reason) FAILED_PRECONDITION `REQUEST_ID_REUSED`.
     """
 
     @_abc_1.abstractmethod

@@ -38,7 +38,7 @@ class ShutRoomRequest(_message.Message):
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
-    """Names this request for ever. A UUID."""
+    """Names this request for 8 days. A UUID."""
     room_id: _builtins.str
     """The room. Required."""
     reason: _builtins.str
@@ -123,7 +123,7 @@ class ReopenRoomRequest(_message.Message):
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
-    """Names this request for ever. A UUID."""
+    """Names this request for 8 days. A UUID."""
     closure_id: _builtins.str
     """What was shut. Required."""
     reason: _builtins.str
@@ -337,7 +337,7 @@ class AssignRoomsRequest(_message.Message):
     tenant_id: _builtins.str
     """The hotel. Required."""
     request_id: _builtins.str
-    """Names this request for ever. A UUID."""
+    """Names this request for 8 days. A UUID."""
     reason: _builtins.str
     """Why; may be empty. Never a phone number."""
     @_builtins.property
