@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from conserje.booking.v1 import booking_service_pb2 as pb
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceStub
@@ -72,7 +72,9 @@ def _add(
 
 def _add_code(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "confirmation_code", metavar="CODE", help="the code that the guest was told"
+        "confirmation_code",
+        metavar="CODE",
+        help="the code that the guest was told, or the id that other commands tell",
     )
 
 
@@ -231,10 +233,18 @@ def _deposit(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[
 
 
 def _find(stub: BookingServiceStub, options: argparse.Namespace) -> Reservation:
-    request = pb.GetReservationRequest(
-        tenant_id=options.tenant_id, confirmation_code=options.confirmation_code
-    )
+    told = options.confirmation_code
+    key = {"reservation_id" if _is_id(told) else "confirmation_code": told}
+    request = pb.GetReservationRequest(tenant_id=options.tenant_id, **key)
     return stub.GetReservation(request, timeout=SECONDS).reservation
+
+
+def _is_id(told: str) -> bool:
+    try:
+        UUID(told)
+    except ValueError:
+        return False
+    return True
 
 
 def _about(stub: BookingServiceStub, options: argparse.Namespace) -> dict[str, Any]:

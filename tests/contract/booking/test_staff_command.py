@@ -87,6 +87,8 @@ async def test_a_day_at_the_desk(grpc_stub: Any, call: Call, hotel: Hotel, desk:
     assert "checked out" in await desk("check-out", code, "--reason", "family matters")
     shown = await desk("show", code)
     assert "room 2     single, 1 adult, 1 child, 1, 201.00 EUR" in shown
+    by_code = "SELECT reservation_id::text FROM reservation WHERE confirmation_code = $1"
+    assert await desk("show", await hotel.sql.fetchval(by_code, code)) == shown
     assert shown.splitlines()[-1].endswith(": family matters")
     assert [line.split("  ")[-1].partition(" by ")[0] for line in shown.splitlines()[-3:]] == [
         "confirm",
