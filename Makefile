@@ -18,7 +18,7 @@ chat: ## A guest's phone in this terminal, talking to the mesh of `make run`
 
 test: ## Every test, against a real Postgres and Redis that it starts itself
 	@scripts/env.sh dev
-	@$(BIN)/pytest -m "not soak" -n 2 --dist loadfile --junitxml=build/tests.xml
+	@$(BIN)/pytest -m "not soak" -n 2 --dist loadfile --no-loadscope-reorder --junitxml=build/tests.xml
 
 load: ## A hundred guests at ten hotels, by k6: SECONDS (300), STAGES=spike or soak, ERRORS_ONLY=1
 	@scripts/env.sh dev
