@@ -72,7 +72,7 @@ def test_metas_id_of_a_number_is_no_phone_number() -> None:
 def logged() -> Iterator[list[dict[str, Any]]]:
     """The lines that are written inside, read at the end."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, before = root.handlers[:], root.level, structlog.get_config()
     lines: list[dict[str, Any]] = []
     with redirect_stdout(io.StringIO()) as written:
         logs.configure("INFO", "booking")
@@ -81,7 +81,7 @@ def logged() -> Iterator[list[dict[str, Any]]]:
         finally:
             root.handlers[:] = handlers
             root.setLevel(level)
-            structlog.reset_defaults()
+            structlog.configure(**before)
     lines += [json.loads(line) for line in written.getvalue().splitlines()]
 
 
