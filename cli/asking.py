@@ -67,6 +67,12 @@ def or_else(nothing: str) -> Callable[[Act], Act]:
     return decorated
 
 
+def refuse_missing(error: grpc.RpcError, options: argparse.Namespace) -> None:
+    """Raises `UsageError` when what was not found is the hotel itself."""
+    if error.code() is grpc.StatusCode.NOT_FOUND:
+        refuse_unknown(_hotel(options), options.target)
+
+
 def _hotel(options: argparse.Namespace) -> str:
     """The hotel that a command is about; empty when it is about all or none."""
     named: str = getattr(options, "tenant_id", "")
@@ -106,8 +112,7 @@ def _run(
             for line in act(stub(channel), options):
                 print(line)
         except grpc.RpcError as error:
-            if error.code() is grpc.StatusCode.NOT_FOUND and service != "tenant":
-                # What is not found may be the hotel itself.
-                refuse_unknown(_hotel(options), options.target)
+            if service != "tenant":
+                refuse_missing(error, options)
             return failures.tell(error, target, typed_as(verb))
     return 0

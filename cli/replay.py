@@ -9,7 +9,7 @@ from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
 )
 
 from cli import failures
-from cli.asking import add_hotel, number
+from cli.asking import add_hotel, number, refuse_missing
 from cli.channels import open_channel
 from cli.places import need_target
 from cli.times import second
@@ -45,6 +45,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             replayed = stub.ReplayConversation(request, timeout=SECONDS)
         except grpc.RpcError as error:
+            refuse_missing(error, options)
             return failures.tell(error, target)
     since = second(replayed.first_step_time)
     print(f"steps     {replayed.step_count}, the first of {since}")

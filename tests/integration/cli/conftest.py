@@ -18,6 +18,10 @@ from conserje.messaging.v1 import (
     usage_service_pb2,
     usage_service_pb2_grpc,
 )
+from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
+    MessagingOperationsServiceServicer,
+    add_MessagingOperationsServiceServicer_to_server,
+)
 from conserje.tenant.v1 import tenant_pb2, tenant_service_pb2, tenant_service_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
@@ -116,6 +120,13 @@ class Files(media_service_pb2_grpc.MediaServiceServicer):
     ListAudioCacheEntries = PurgeAudioCache = _not_here
 
 
+class Operations(MessagingOperationsServiceServicer):
+    """Has no conversation."""
+
+    async def ReplayConversation(self, request: Any, context: Any) -> Any:
+        raise await _refuse(context, NotFound("CONVERSATION_UNKNOWN"))
+
+
 class Usage(usage_service_pb2_grpc.UsageServiceServicer):
     """Nothing was sent; takes every cap."""
 
@@ -150,6 +161,7 @@ async def server(usage: Usage) -> AsyncIterator[str]:
     tenant_service_pb2_grpc.add_TenantServiceServicer_to_server(Tenants(), server)
     messaging_service_pb2_grpc.add_MessagingServiceServicer_to_server(Messages(), server)
     media_service_pb2_grpc.add_MediaServiceServicer_to_server(Files(), server)
+    add_MessagingOperationsServiceServicer_to_server(Operations(), server)  # type: ignore[abstract]
     usage_service_pb2_grpc.add_UsageServiceServicer_to_server(usage, server)
     audit_service_pb2_grpc.add_AuditServiceServicer_to_server(Changes(), server)
     names = (

@@ -9,6 +9,7 @@ from tests.integration.cli.conftest import Conserje, Usage
 CAP = ("10", "--time-zone", "Europe/Madrid")
 ASKED = (
     ("media list", ()),
+    ("replay", ("2",)),
     ("usage show", ()),
     ("usage cap", CAP),
     ("guest erase", ("--conversation", "2")),
