@@ -121,7 +121,7 @@ async def test_one_free_each_night_is_not_a_room_for_both_nights(
     refused = await lock(store, small, 10, 2)
     assert isinstance(refused, MeshError)
     assert refused.reason == "SOLD_OUT"
-    with pytest.raises(FailedPrecondition, match="no room left"):
+    with pytest.raises(FailedPrecondition, match="that many rooms left"):
         await book(store, small, 10, 2)
     for first in (10, 11):
         held = await lock(store, small, first, 1)
@@ -216,7 +216,7 @@ async def test_opened_again_the_room_goes_to_who_has_none(
     assert {one.room_number for one in again} == {"1", "2"}
     await assert_consistent(sql)
     assert await small.counters("double", small.stay(10, 2)) == [(0, 2), (0, 2)]
-    with pytest.raises(FailedPrecondition, match="no room left"):
+    with pytest.raises(FailedPrecondition, match="that many rooms left"):
         await book(store, small, 10, 2)
 
 
