@@ -64,11 +64,12 @@ FROM outbox o CROSS JOIN unnest(o.answers) WITH ORDINALITY AS named (inbox_id, p
 JOIN inbox i USING (inbox_id) WHERE NOT i.late
 ORDER BY o.mailbox_id, o.outbox_number, named.place
 """
-# What turned up after its successor was answered is answered at once; nothing else is late.
+# Nothing is answered after its successor that was there, or was being stored (2 s at most), while
+# one waited for more after that (3 s).
 TOO_LATE = """
 SELECT count(*) FROM inbox i WHERE i.late AND NOT EXISTS (
   SELECT FROM inbox n WHERE n.mailbox_id = i.mailbox_id AND n.order_time > i.order_time
-    AND n.done_time < i.arrive_time
+    AND n.arrive_time + interval '3 seconds' < i.arrive_time + interval '2 seconds'
 )
 """
 OPEN = """
