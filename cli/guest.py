@@ -41,14 +41,20 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
 def name_guest(verb: argparse.ArgumentParser) -> None:
     """Adds the ways in which a guest is named."""
     guest = verb.add_mutually_exclusive_group(required=True)
+    name_by_id(guest)
+    name_by_number(verb, guest)
+
+
+def name_by_id(guest: Any, *, required: bool = False) -> None:
+    """Adds the conversation's id to a command, or to the group of ways of which one is given."""
     guest.add_argument(
         "--conversation",
         dest="conversation_id",
         type=number,
         metavar="ID",
+        required=required,
         help="the conversation's id",
     )
-    name_by_number(verb, guest)
 
 
 def name_by_number(verb: argparse.ArgumentParser, guest: Any) -> None:

@@ -15,6 +15,7 @@ from conserje.messaging.v1.media_service_pb2_grpc import MediaServiceStub
 from cli.asking import SECONDS, add_hotel, asks, number, or_else, pages
 from cli.counts import counted
 from cli.files import unreadable
+from cli.guest import name_by_id
 from cli.places import UsageError
 from cli.times import second
 
@@ -55,14 +56,7 @@ def _add_send(verbs: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     add_hotel(send)
     send.add_argument("phone_number_id", metavar="NUMBER", help="Meta's id of the hotel's number")
     send.add_argument("content", metavar="FILE", type=Path, help="the file; up to 7 MiB")
-    send.add_argument(
-        "--conversation",
-        dest="conversation_id",
-        type=number,
-        metavar="ID",
-        required=True,
-        help="the conversation's id",
-    )
+    name_by_id(send, required=True)
     send.add_argument(
         "--type",
         dest="media_type",

@@ -9,8 +9,9 @@ from conserje.messaging.v1 import template_service_pb2 as pb
 from conserje.messaging.v1.template_pb2 import Template
 from conserje.messaging.v1.template_service_pb2_grpc import TemplateServiceStub
 
-from cli.asking import SECONDS, add_hotel, asks, number, or_else, pages
+from cli.asking import SECONDS, add_hotel, asks, or_else, pages
 from cli.counts import counted
+from cli.guest import name_by_id
 
 SYNC_SECONDS = 120
 """An account with thousands of templates comes in many pages."""
@@ -36,13 +37,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         )
     send.add_argument("template_name", metavar="NAME", help="the template's name")
     guest = send.add_mutually_exclusive_group(required=True)
-    guest.add_argument(
-        "--conversation",
-        dest="conversation_id",
-        type=number,
-        metavar="ID",
-        help="the conversation's id",
-    )
+    name_by_id(guest)
     guest.add_argument(
         "--guest", dest="whatsapp_id", metavar="DIGITS", help="the guest's number with its country"
     )
