@@ -24,6 +24,7 @@ from redis.asyncio import Redis
 from meshkit.migrate import migrate
 from sandbox.databases import DatabaseUrls, create_service_database, drop_database
 from sandbox.embedded import EmbeddedPostgres, EmbeddedRedis
+from sandbox.servers import Given
 
 # How long an example takes says more about the machine than about what is tested.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -195,6 +196,12 @@ async def redis_url(redis_server: RedisServer) -> str:
     async with Redis.from_url(redis_server.admin_url) as admin:
         await admin.flushall()
     return redis_server.url
+
+
+@pytest.fixture(scope="session")
+def run_servers(postgres_server: PostgresServer, redis_server: RedisServer) -> Given:
+    """The servers of this run, for a mesh whose test stops neither."""
+    return Given(postgres_url=postgres_server.admin_url(), redis_url=redis_server.url)
 
 
 @pytest.fixture(scope="session")

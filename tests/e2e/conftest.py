@@ -8,14 +8,7 @@ import pytest
 
 from sandbox.mesh import Mesh
 from sandbox.servers import Given
-from tests.conftest import PostgresServer, RedisServer
 from tests.e2e.folders import NO_PAUSE, SOON_LOOKED_AT, mesh_folder
-
-
-@pytest.fixture(scope="session")
-def run_servers(postgres_server: PostgresServer, redis_server: RedisServer) -> Given:
-    """The servers of this run, for a mesh whose test stops neither."""
-    return Given(postgres_url=postgres_server.admin_url(), redis_url=redis_server.url)
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,6 @@ from sandbox.mesh import Mesh
 from sandbox.processes import SandboxError
 from sandbox.servers import Given
 from sandbox.wiring import Process
-from tests.conftest import PostgresServer, RedisServer
 
 MIRADOR = "100000000000001"
 
@@ -21,15 +20,10 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")
-def given(postgres_server: PostgresServer, redis_server: RedisServer) -> Given:
-    return Given(postgres_url=postgres_server.admin_url(), redis_url=redis_server.url)
-
-
-@pytest.fixture(scope="module")
-async def mesh(given: Given, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mesh]:
+async def mesh(run_servers: Given, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Mesh]:
     folder = tmp_path_factory.mktemp("mesh")
     processes = ("graph", "tenant", "booking", "messaging-1", "messaging-2", "gateway")
-    async with Mesh(folder, given=given, processes=processes) as mesh:
+    async with Mesh(folder, given=run_servers, processes=processes) as mesh:
         yield mesh
 
 
@@ -99,13 +93,13 @@ async def test_a_process_that_ends_by_itself_is_told(mesh: Mesh) -> None:
 
 
 async def test_a_folder_has_one_mesh_and_a_second_one_has_databases_of_its_own(
-    mesh: Mesh, given: Given, tmp_path: Path
+    mesh: Mesh, run_servers: Given, tmp_path: Path
 ) -> None:
     with pytest.raises(SandboxError, match="The mesh is running already"):
-        async with Mesh(mesh.folder.path, given=given):
+        async with Mesh(mesh.folder.path, given=run_servers):
             pass
     assert mesh.running("gateway")
-    async with Mesh(tmp_path, given=given, processes=("graph", "tenant")) as other:
+    async with Mesh(tmp_path, given=run_servers, processes=("graph", "tenant")) as other:
         assert other.databases["tenant"].app_url != mesh.databases["tenant"].app_url
         assert not set(all_addresses(other)) & set(all_addresses(mesh))
         gone = other.databases["tenant"].owner_url
@@ -114,10 +108,10 @@ async def test_a_folder_has_one_mesh_and_a_second_one_has_databases_of_its_own(
 
 
 async def test_a_process_that_cannot_start_says_why_and_nothing_is_left(
-    given: Given, tmp_path: Path
+    run_servers: Given, tmp_path: Path
 ) -> None:
     mistaken = Process("tenant", env={"CONSERJE_TENANT_POLL_SECONDS": "soon"})
-    mesh = Mesh(tmp_path, given=given, processes=("graph", mistaken))
+    mesh = Mesh(tmp_path, given=run_servers, processes=("graph", mistaken))
     with pytest.raises(SandboxError, match=r"tenant ended with 2[^$]*POLL_SECONDS"):
         await mesh.__aenter__()
     assert not mesh.running("graph")
