@@ -196,7 +196,7 @@ def outcome_of(method: str, *, ok: bool, answer: bytes) -> Outcome:
     if method == HOTEL_DECIDED:
         return _decided(Reservation.FromString(answer))
     if method == HOTEL_CANCELLED:
-        return outcomes.HotelCancelled(Reservation.FromString(answer).reservation_id)
+        return _hotel_cancelled(Reservation.FromString(answer))
     name = method.rpartition("/")[2]
     if not ok:
         return _refusal(name, from_status(Status.FromString(answer)))
@@ -311,6 +311,11 @@ def _decided(reservation: Reservation) -> Outcome:
     if reservation.state == RESERVATION_STATE_REFUSED:
         return outcomes.HotelRefused(reservation.reservation_id)
     return outcomes.HotelAgreed(reservation.reservation_id, _deposit(reservation))
+
+
+def _hotel_cancelled(reservation: Reservation) -> outcomes.HotelCancelled:
+    owed = money.from_proto(reservation.penalty) if reservation.HasField("penalty") else None
+    return outcomes.HotelCancelled(reservation.reservation_id, owed)
 
 
 def _deposit(reservation: Reservation) -> Deposit | None:

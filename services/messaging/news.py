@@ -1,8 +1,9 @@
 """Follows the reservations of all hotels, so that a guest hears what a hotel has decided.
 
-A hotel with a system of its own agrees or refuses when it can. By then the answer
-to the guest's confirmation has been "asked"; what came of it is kept for the
-conversation like the answer of a command, and the conversation goes on by itself.
+A hotel with a system of its own agrees or refuses when it can; by then the answer
+to the guest's confirmation has been "asked". Any hotel may cancel what it has
+agreed to. What came of it is kept for the conversation like the answer of a
+command, and the conversation goes on by itself.
 """
 
 from __future__ import annotations
@@ -90,7 +91,7 @@ async def _messages(call: Any) -> AsyncGenerator[Any, None]:
 
 
 def _for_guests(events: Iterable[ReservationEvent]) -> Iterable[News]:
-    """What hotels have decided about reservations made in a chat that were pending."""
+    """What hotels have decided about reservations made in a chat: pending ones, and to cancel."""
     for event in events:
         reservation = event.reservation
         mailbox_id = mailbox_of(reservation.guest_id)
@@ -98,7 +99,7 @@ def _for_guests(events: Iterable[ReservationEvent]) -> Iterable[News]:
         cancelled = event.action == RESERVATION_ACTION_CANCEL
         # A guest who cancels hears it as the answer of the command.
         told = cancelled and event.actor_kind == ACTOR_KIND_GUEST
-        if decided and not told and mailbox_id is not None:
+        if (decided or cancelled) and not told and mailbox_id is not None:
             yield News(
                 reservation.tenant_id,
                 uuid5(NAMESPACE, f"{reservation.reservation_id}/{reservation.etag}"),

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, date, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 import asyncpg
@@ -16,9 +17,11 @@ import pytest
 from conserje.booking.v1 import booking_service_pb2 as wire
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceStub
 from conserje.booking.v1.reservation_pb2 import (
+    ACTOR_KIND_STAFF,
     RESERVATION_STATE_AWAITING_DEPOSIT,
     RESERVATION_STATE_CANCELLED,
     RESERVATION_STATE_CONFIRMED,
+    Actor,
     Reservation,
 )
 from google.type.date_pb2 import Date
@@ -126,6 +129,32 @@ async def test_a_cancellation_that_costs_something_is_quoted_and_then_done(
     cancelled = await _reservation(booking, "hotel-mirador", code)
     assert cancelled.state == RESERVATION_STATE_CANCELLED
     assert cancelled.penalty == first
+
+
+async def test_a_guest_hears_that_the_hotel_has_cancelled_what_it_costs_and_nothing_more(
+    mesh: Mesh, booking: BookingServiceAsyncStub
+) -> None:
+    guest = Guest(mesh)
+    penalty = {"kind": "NIGHTS", "value": "1"}
+    terms = {"cancellation": [{"hours_before": 10_000, "penalty": penalty}]}
+    async with _terms(mesh, terms):
+        booked = await _double(guest, 76, 78)
+    code = _code(booked.text)
+    reservation = await _reservation(booking, "hotel-mirador", code)
+    (first, _) = reservation.quote.nightly_prices
+    await booking.CancelReservation(
+        wire.CancelReservationRequest(
+            tenant_id="hotel-mirador",
+            request_id=str(uuid4()),
+            reservation_id=reservation.reservation_id,
+            actor=Actor(kind=ACTOR_KIND_STAFF, actor_id="eva"),
+            accepted_penalty=first,
+        )
+    )
+    told = (await guest.hears()).text
+    assert told.startswith(f"El hotel ha cancelado tu reserva *{code}*.")
+    assert f"cuesta *{first.units},{first.nanos // 10_000_000:02} €*" in told
+    assert "De nada" in (await guest.say("gracias")).text
 
 
 async def test_a_hotel_that_asks_for_a_deposit_does_not_say_confirmed(

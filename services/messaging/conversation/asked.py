@@ -1,11 +1,12 @@
-"""Reservations that the hotel's own system had still to agree to, once it has decided."""
+"""What the hotel decides about a reservation by itself: whether it agrees, and to cancel."""
 
 from dataclasses import replace
 
+from meshkit.money import Money
 from services.messaging.conversation import reserved, search
 from services.messaging.conversation.decision import Decision
 from services.messaging.conversation.outcomes import HotelAgreed, HotelCancelled, HotelRefused
-from services.messaging.conversation.state import Draft, Reservation
+from services.messaging.conversation.state import Asking, Draft, Reservation
 from services.messaging.conversation.turn import Steps, Turn
 from services.messaging.replies import bookings, texts
 from services.messaging.replies.model import Text
@@ -13,14 +14,16 @@ from services.messaging.replies.phrase import Phrase
 
 
 def decided(turn: Turn, outcome: HotelAgreed | HotelRefused | HotelCancelled) -> Steps:
-    """Tells the guest, unless the answer to the confirmation has done so already."""
+    """Tells the guest, unless the answer to a command has done so already."""
     known = reserved.find(turn, outcome.reservation_id)
-    if known is None or not known.pending:
+    if known is None:
+        return Decision(turn.state)
+    if isinstance(outcome, HotelCancelled):
+        return _cancelled(turn, known, outcome.penalty)
+    if not known.pending:
         return Decision(turn.state)
     if isinstance(outcome, HotelAgreed):
         return _agreed(turn, known, outcome)
-    if isinstance(outcome, HotelCancelled):
-        return _over(turn, known, texts.HOTEL_CANCELLED)
     return (yield from _refused(turn, known))
 
 
@@ -28,6 +31,15 @@ def _agreed(turn: Turn, known: Reservation, outcome: HotelAgreed) -> Decision:
     booked = replace(known, pending=False, deposit=outcome.deposit)
     kept = tuple(booked if one is known else one for one in turn.state.reservations)
     return turn.but(reservations=kept).reply(bookings.confirmed(turn.voice, booked))
+
+
+def _cancelled(turn: Turn, known: Reservation, penalty: Money | None) -> Decision:
+    """There is no reservation any more, so neither is a question whether to cancel it."""
+    if turn.state.cancelling == known.reservation_id:
+        turn = turn.but(asking=Asking.NOTHING, cancelling="")
+    if known.pending:
+        return _over(turn, known, texts.HOTEL_CANCELLED)
+    return _without(turn, known).reply(bookings.hotel_cancelled(turn.voice, known, penalty))
 
 
 def _refused(turn: Turn, known: Reservation) -> Steps:

@@ -83,9 +83,13 @@ class HotelRefused:
 
 @dataclass(frozen=True)
 class HotelCancelled:
-    """The people of the hotel have cancelled the reservation while it was pending."""
+    """The hotel has cancelled the reservation, by a person or by its own system.
+
+    `penalty` is what the guest owes for it, which may be nothing; None when it was not told.
+    """
 
     reservation_id: str
+    penalty: Money | None = None
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,18 @@ def confirmed(voice: Voice, reservation: Reservation) -> Text:
     return Text(voice.say(texts.CONFIRMED, hotel=voice.hotel_name, **values), holds_code=True)
 
 
+def hotel_cancelled(voice: Voice, reservation: Reservation, penalty: Money | None) -> Text:
+    """That the hotel has cancelled it, and what that costs the guest where that is known."""
+    lines = [voice.say(texts.HOTEL_CANCELLED_BOOKING, **_values(voice, reservation))]
+    if penalty is not None:
+        cost = texts.CANCELLED_AT_A_COST if penalty.amount else texts.CANCELLED_FREE
+        lines.append(voice.say(cost, penalty=voice.money(penalty)))
+    if reservation.deposit is not None:
+        lines.append(voice.say(texts.DEPOSIT_OF_CANCELLED))
+    lines.append(voice.say(texts.ASK_WHY_AT_RECEPTION))
+    return Text("\n\n".join(lines))
+
+
 def already(voice: Voice, reservation: Reservation) -> tuple[str, ...]:
     """That the room needs no confirming any more; certain it is only without a deposit."""
     if reservation.pending:

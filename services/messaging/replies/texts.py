@@ -283,6 +283,25 @@ HOTEL_CANCELLED = Phrase(
     es="El hotel ha cancelado tu solicitud de *{name}*. {stay}. No hay reserva.",
     en="The hotel has cancelled your request for *{name}*. {stay}. There is no booking.",
 )
+HOTEL_CANCELLED_BOOKING = Phrase(
+    es="El hotel ha cancelado tu reserva *{code}*.\n\n*{name}*\n{stay}\n{guests}",
+    en="The hotel has cancelled your booking *{code}*.\n\n*{name}*\n{stay}\n{guests}",
+)
+CANCELLED_FREE = Phrase(
+    es="La cancelación no te cuesta nada.", en="The cancellation costs you nothing."
+)
+CANCELLED_AT_A_COST = Phrase(
+    es="Según las condiciones de la reserva, la cancelación cuesta *{penalty}*.",
+    en="By the terms of the booking, the cancellation costs *{penalty}*.",
+)
+DEPOSIT_OF_CANCELLED = Phrase(
+    es="Si ya pagaste el depósito, recepción te dice qué pasa con él.",
+    en="If you have paid the deposit, the reception tells you what becomes of it.",
+)
+ASK_WHY_AT_RECEPTION = Phrase(
+    es="Si no lo esperabas, pregunta en recepción, por favor.",
+    en="If you did not expect this, please ask the reception.",
+)
 DEPOSIT_AWAITED = Phrase(
     es="El hotel pide un depósito de *{amount}* antes de las {until}; si no llega, la habitación "
     "queda libre. Recepción te dice cómo pagarlo.",

@@ -23,6 +23,7 @@ from conserje.booking.v1.booking_service_pb2_grpc import (
     BookingServiceServicer,
     add_BookingServiceServicer_to_server,
 )
+from conserje.booking.v1.reservation_pb2 import ReservationEvent
 from conserje.messaging.v1.event_pb2 import DeliveryState, InboundEvent
 from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
     MessagingOperationsServiceStub,
@@ -109,6 +110,18 @@ class Bookings(BookingServiceServicer):
         self.open.set()
         self.waiting = asyncio.Event()
         self.searched = 0
+        self.events: list[ReservationEvent] = []
+
+    async def WatchReservations(self, request: Any, context: Any) -> AsyncIterator[Any]:
+        """The changes one by one, and those that a test adds as they come."""
+        version = request.after_version
+        while True:
+            for event in self.events[version:]:
+                yield booking_pb.WatchReservationsResponse(
+                    version=version + 1, after_version=version, events=[event]
+                )
+                version += 1
+            await asyncio.sleep(0.02)
 
     async def SearchAvailability(self, request: Any, context: Any) -> Any:
         self.searched += 1

@@ -7,7 +7,11 @@ from datetime import date
 
 import pytest
 
-from services.messaging.conversation.commands import Command, ConfirmReservation
+from services.messaging.conversation.commands import (
+    CancelReservation,
+    Command,
+    ConfirmReservation,
+)
 from services.messaging.conversation.events import EffectAnswer, GuestTap
 from services.messaging.conversation.outcomes import (
     ConfirmRefused,
@@ -90,6 +94,65 @@ def test_a_hotel_that_cancels_before_it_has_agreed_is_told_once() -> None:
     assert not chat.state.reservations
     again = think(chat.state, EffectAnswer(0, HotelCancelled("res-1")), chat.hotel, chat.ask)
     assert again.replies == ()
+
+
+def booked(stay: str = "del 10 al 12 de diciembre para 2", room: str = "doble") -> Chat:
+    """A guest whose reservation the hotel has agreed to, once a deposit has come."""
+    chat = Chat()
+    chat.desk.deposit = 30
+    chat.writes(stay)
+    chat.writes(room)
+    chat.taps("Con")
+    assert not chat.state.reservations[0].pending
+    return chat
+
+
+@pytest.mark.parametrize(
+    ("penalty", "cost"),
+    [
+        (0, "\n\nLa cancelación no te cuesta nada."),
+        (120, "\n\nSegún las condiciones de la reserva, la cancelación cuesta *120,00 €*."),
+        (None, ""),
+    ],
+)
+def test_a_hotel_that_cancels_what_it_had_agreed_to_is_told_once(
+    penalty: int | None, cost: str
+) -> None:
+    chat = booked()
+    cancelled = HotelCancelled("res-1", None if penalty is None else euros(penalty))
+    assert news(chat, cancelled) == (
+        "El hotel ha cancelado tu reserva *KQXM1001*.\n\n*Habitación doble*\n"
+        "Del jueves 10 de diciembre al sábado 12 de diciembre (2 noches)\n2 adultos"
+        f"{cost}\n\nSi ya pagaste el depósito, recepción te dice qué pasa con él."
+        "\n\nSi no lo esperabas, pregunta en recepción, por favor."
+    )
+    assert not chat.state.reservations
+    again = think(chat.state, EffectAnswer(0, cancelled), chat.hotel, chat.ask)
+    assert again.replies == ()
+
+
+def test_a_guest_hears_in_their_language_that_the_hotel_has_cancelled() -> None:
+    chat = booked("from Dec 10 to 12 for two, please", "double room")
+    told = news(chat, HotelCancelled("res-1", euros(120)))
+    assert told.startswith("The hotel has cancelled your booking *KQXM1001*.")
+    assert "the cancellation costs *€120.00*" in told
+
+
+def test_who_cancelled_in_the_chat_hears_nothing_more_of_it() -> None:
+    chat = booked()
+    chat.writes("cancelar mi reserva")
+    chat.writes("sí")
+    later = think(chat.state, EffectAnswer(0, HotelCancelled("res-1")), chat.hotel, chat.ask)
+    assert (later.state, later.replies) == (chat.state, ())
+
+
+def test_a_hotel_that_cancels_answers_the_question_whether_to_cancel() -> None:
+    chat = booked()
+    chat.writes("cancelar mi reserva")
+    news(chat, HotelCancelled("res-1", euros(0)))
+    assert not chat.state.cancelling
+    chat.writes("sí")
+    assert not any(isinstance(one, CancelReservation) for one in chat.desk.commands)
 
 
 def test_a_guest_who_is_at_something_else_is_told_without_being_interrupted() -> None:

@@ -1,0 +1,104 @@
+"""What becomes of a reservation without its guest's doing is told once, whatever the hour."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from conserje.booking.v1.booking_service_pb2 import ConfirmReservationRequest
+from conserje.booking.v1.reservation_pb2 import (
+    ACTOR_KIND_GUEST,
+    ACTOR_KIND_STAFF,
+    ACTOR_KIND_SYSTEM,
+    RESERVATION_ACTION_CANCEL,
+    RESERVATION_STATE_CANCELLED,
+    RESERVATION_STATE_CONFIRMED,
+    ActorKind,
+    ReservationEvent,
+)
+
+from services.messaging.clients import GUEST_ID
+from tests.integration.messaging.mesh import TENANT, Mesh, ids_in, tap, text
+from tests.integration.messaging.test_effects import offered
+from tests.integration.messaging.test_window import choose, held, words
+
+SHUT = """
+UPDATE mailbox SET inbound_time = inbound_time - interval '25 hours',
+    last_order_time = last_order_time - interval '25 hours'
+"""
+HEARD = "SELECT version FROM reservation_news"
+CANCELLED = "El hotel ha cancelado tu reserva *K7M2QX9P*."
+
+
+async def booked(mesh: Mesh, stub: Any) -> None:
+    """A guest has booked, and was told the code."""
+    await mesh.say(stub, tap(await offered(mesh, stub)))
+    kept = (await mesh.accepted(2))[1]
+    await mesh.say(stub, tap(ids_in(kept)[0]))
+    assert "K7M2QX9P" in (await mesh.accepted(3))[2]["text"]["body"]
+    await mesh.until_quiet()
+
+
+async def cancel(mesh: Mesh, actor: ActorKind.ValueType) -> None:
+    """Booking tells that somebody has cancelled it, for nothing."""
+    mailbox: Any = await mesh.admin.fetchval("SELECT mailbox_id FROM mailbox")
+    event = ReservationEvent(
+        action=RESERVATION_ACTION_CANCEL,
+        previous_state=RESERVATION_STATE_CONFIRMED,
+        actor_kind=actor,
+    )
+    agreed = mesh.bookings.answer(ConfirmReservationRequest(lock_id="lock-1")).reservation
+    event.reservation.CopyFrom(agreed)
+    event.reservation.tenant_id, event.reservation.guest_id = TENANT, GUEST_ID.format(mailbox)
+    event.reservation.state = RESERVATION_STATE_CANCELLED
+    event.reservation.penalty.currency_code = "EUR"
+    event.reservation.etag = str(len(mesh.bookings.events))
+    mesh.bookings.events.append(event)
+    await mesh.until(HEARD, value=len(mesh.bookings.events))
+    await mesh.until_quiet()
+
+
+@pytest.mark.parametrize("actor", [ACTOR_KIND_STAFF, ACTOR_KIND_SYSTEM])
+async def test_a_hotel_that_cancels_is_told_once_by_whichever_replica(
+    own_mesh: Mesh, actor: ActorKind.ValueType
+) -> None:
+    stub = await own_mesh.start()
+    await own_mesh.start("steps")
+    await booked(own_mesh, stub)
+    await cancel(own_mesh, actor)
+    told = (await own_mesh.accepted(4))[3]["text"]["body"]
+    assert told.startswith(CANCELLED)
+    assert "La cancelación no te cuesta nada." in told
+    assert "depósito" not in told
+    await cancel(own_mesh, actor)
+    assert len(own_mesh.graph.accepted) == 4
+
+
+async def test_a_guest_who_cancels_is_told_by_nobody_else(own_mesh: Mesh) -> None:
+    stub = await own_mesh.start()
+    await booked(own_mesh, stub)
+    await cancel(own_mesh, ACTOR_KIND_GUEST)
+    assert len(own_mesh.graph.accepted) == 3
+
+
+async def test_after_the_window_it_is_held_and_told_first_when_the_guest_writes(
+    own_mesh: Mesh,
+) -> None:
+    stub = await own_mesh.start()
+    await booked(own_mesh, stub)
+    await own_mesh.admin.execute(SHUT)
+    await cancel(own_mesh, ACTOR_KIND_STAFF)
+    (waiting,) = await held(own_mesh)
+    assert waiting.reason == "NO_TEMPLATE"
+    await own_mesh.say(stub, text("hola"))
+    sent = await own_mesh.accepted(5)
+    assert sent[3]["text"]["body"].startswith(CANCELLED)
+
+
+async def test_a_hotel_with_a_template_tells_by_it_what_it_has_cancelled(own_mesh: Mesh) -> None:
+    stub = await own_mesh.start()
+    await choose(own_mesh)
+    await booked(own_mesh, stub)
+    await own_mesh.admin.execute(SHUT)
+    await cancel(own_mesh, ACTOR_KIND_STAFF)
+    assert CANCELLED in words((await own_mesh.accepted(4))[3])
