@@ -39,6 +39,7 @@ def _cancelled(turn: Turn, known: Reservation, penalty: Money | None) -> Decisio
         turn = turn.but(asking=Asking.NOTHING, cancelling="")
     if known.pending:
         return _over(turn, known, texts.HOTEL_CANCELLED)
+    turn = turn.but(cancelled=known)
     return _without(turn, known).reply(bookings.hotel_cancelled(turn.voice, known, penalty))
 
 

@@ -19,6 +19,7 @@ def merged(older: State, newer: State) -> State:
         offer=newer.offer or older.offer,
         lock=newer.lock or older.lock,
         reservations=tuple(known.values()),
+        cancelled=newer.cancelled or older.cancelled,
         command_count=max(older.command_count, newer.command_count),
         offer_count=older.offer_count + newer.offer_count,
     )

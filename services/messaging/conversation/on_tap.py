@@ -143,7 +143,7 @@ def _other_lock(turn: Turn, tap: ActionTap) -> Steps:
 def _about_reservation(turn: Turn, tap: ActionTap) -> Decision:
     known = reserved.find(turn, tap.about)
     if known is None:
-        return reserved.show(turn)
+        return reserved.not_there(turn, tap.about)
     if tap.action == taps.KEEP:
         return reserved.keep(turn, known)
     if tap.action == taps.CANCEL_SURE:
@@ -154,7 +154,9 @@ def _about_reservation(turn: Turn, tap: ActionTap) -> Decision:
 def _about_penalty(turn: Turn, tap: ActionTap) -> Decision:
     """A penalty that is not the one told last was not agreed to: shows what can be cancelled."""
     known = reserved.find_paying(turn, tap.about)
-    return reserved.cancel(turn, known, known.penalty) if known else reserved.show(turn)
+    if known is None:
+        return reserved.not_there(turn, tap.about)
+    return reserved.cancel(turn, known, known.penalty)
 
 
 def _old(turn: Turn, phrase: Phrase) -> Steps:

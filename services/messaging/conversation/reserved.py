@@ -25,7 +25,7 @@ def show(turn: Turn) -> Decision:
 def find(turn: Turn, reservation_id: str) -> Reservation | None:
     """A reservation by its id or by what a button calls it."""
     for known in turn.state.reservations:
-        if reservation_id in (known.reservation_id, taps.refer(known.reservation_id)):
+        if reservation_id in _ids(known):
             return known
     return None
 
@@ -33,16 +33,16 @@ def find(turn: Turn, reservation_id: str) -> Reservation | None:
 def find_paying(turn: Turn, about: str) -> Reservation | None:
     """The reservation whose penalty a button accepts, if that is the one told last."""
     for known in turn.state.reservations:
-        if known.penalty is not None:
-            paying = taps.paying(known.reservation_id, known.penalty)
-            if taps.refer(paying) == about:
-                return known
+        if known.penalty is not None and about == _paying(known, known.penalty):
+            return known
     return None
 
 
 def ask_cancel(turn: Turn) -> Decision:
     """Asks for the confirmation; with several reservations, first for which one."""
     coming = turn.coming
+    if not coming and turn.cancelled is not None:
+        return turn.say(texts.ALREADY_CANCELLED, code=turn.cancelled.code)
     if turn.live_lock is not None and coming:
         return _ask_what(turn, coming)
     if len(coming) != 1:
@@ -88,10 +88,19 @@ def keep(turn: Turn, reservation: Reservation) -> Decision:
 
 
 def cancelled(turn: Turn, reservation_id: str) -> Decision:
-    """It is cancelled and forgotten."""
+    """It is cancelled, and remembered as that; the hotel may have been faster."""
     gone = find(turn, reservation_id)
-    code = gone.code if gone else ""
-    return _without(turn, reservation_id).say(texts.CANCELLED, code=code)
+    if gone is None:
+        return not_there(turn, reservation_id)
+    return _without(turn, reservation_id).but(cancelled=gone).say(texts.CANCELLED, code=gone.code)
+
+
+def not_there(turn: Turn, about: str) -> Decision:
+    """What was meant is no reservation: says so of the one that was cancelled, else shows all."""
+    gone = turn.cancelled
+    if gone is not None and about in _names(gone):
+        return turn.say(texts.ALREADY_CANCELLED, code=gone.code)
+    return show(turn)
 
 
 def not_found(turn: Turn, reservation_id: str) -> Decision:
@@ -119,6 +128,20 @@ def _ask_what(turn: Turn, coming: tuple[Reservation, ...]) -> Decision:
         Button(booked, voice.say(texts.BUTTON_RESERVATION)),
     )
     return turn.reply(Buttons(voice.say(texts.WHAT_TO_CANCEL), buttons))
+
+
+def _ids(known: Reservation) -> tuple[str, ...]:
+    return (known.reservation_id, taps.refer(known.reservation_id))
+
+
+def _paying(known: Reservation, penalty: Money) -> str:
+    return taps.refer(taps.paying(known.reservation_id, penalty))
+
+
+def _names(known: Reservation) -> tuple[str, ...]:
+    """All that a button may call it."""
+    paying = (_paying(known, known.penalty),) if known.penalty is not None else ()
+    return (*_ids(known), *paying)
 
 
 def _asked(turn: Turn) -> Turn:

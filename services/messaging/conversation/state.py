@@ -183,7 +183,8 @@ class State:
 
     `language` is empty until the guest shows one; `cancelling` is the id of the
     reservation whose cancellation was asked to be confirmed, with its penalty
-    while `asking` is `PAYING`.
+    while `asking` is `PAYING`. `cancelled` is the reservation that was cancelled
+    last, by whomever.
     """
 
     language: str = ""
@@ -194,5 +195,6 @@ class State:
     lock: Lock | None = None
     open: OpenCommand | None = None
     reservations: tuple[Reservation, ...] = ()
+    cancelled: Reservation | None = None
     command_count: int = 0
     offer_count: int = 0

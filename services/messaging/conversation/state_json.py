@@ -53,6 +53,7 @@ def to_json(state: State) -> str:
         "lock": _from_lock(state.lock) if state.lock else None,
         "open": _from_open(state.open) if state.open else None,
         "reservations": [_from_reservation(known) for known in state.reservations],
+        "cancelled": _from_reservation(state.cancelled) if state.cancelled else None,
         "command_count": state.command_count,
         "offer_count": state.offer_count,
     }
@@ -76,6 +77,7 @@ def from_json(text: str | bytes) -> State:
         lock=_part(whole, "lock", _lock, None),
         open=_part(whole, "open", _open, None),
         reservations=_reservations(whole.get("reservations")),
+        cancelled=_part(whole, "cancelled", _reservation, None),
         command_count=_part(whole, "command_count", _count, 0),
         offer_count=_part(whole, "offer_count", _count, 0),
     )

@@ -42,6 +42,12 @@ class Turn:
             known for known in self.state.reservations if known.room.stay.check_out >= today
         )
 
+    @property
+    def cancelled(self) -> Reservation | None:
+        """The reservation that was cancelled last, while its stay would not be over."""
+        gone = self.state.cancelled
+        return gone if gone is not None and gone.room.stay.check_out >= self.hotel.today else None
+
     def but(self, **changes: Any) -> "Turn":
         """The same turn with fields of the state changed."""
         return replace(self, state=replace(self.state, **changes))

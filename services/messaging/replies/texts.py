@@ -348,6 +348,10 @@ BUTTON_KEEP = Phrase(es="No, mantener", en="No, keep it")
 CANCELLED = Phrase(
     es="Tu reserva *{code}* está cancelada.", en="Your booking *{code}* is cancelled."
 )
+ALREADY_CANCELLED = Phrase(
+    es="Tu reserva *{code}* ya está cancelada. Cuando quieras, dime otras fechas.",
+    en="Your booking *{code}* is already cancelled. Tell me other dates whenever you like.",
+)
 STILL_RESERVED = Phrase(
     es="De acuerdo, tu reserva *{code}* sigue en pie.",
     en="All right, your booking *{code}* stands.",

@@ -12,8 +12,9 @@ from services.messaging.conversation.commands import (
     Command,
     ConfirmReservation,
 )
-from services.messaging.conversation.events import EffectAnswer, GuestTap
+from services.messaging.conversation.events import EffectAnswer, GuestTap, GuestText
 from services.messaging.conversation.outcomes import (
+    Cancelled,
     ConfirmRefused,
     HotelAgreed,
     HotelCancelled,
@@ -153,6 +154,19 @@ def test_a_hotel_that_cancels_answers_the_question_whether_to_cancel() -> None:
     assert not chat.state.cancelling
     chat.writes("sí")
     assert not any(isinstance(one, CancelReservation) for one in chat.desk.commands)
+    assert "*KQXM1001* ya está cancelada" in chat.writes("cancelar mi reserva").body
+
+
+def test_a_guest_whose_yes_comes_after_the_hotels_own_cancellation_hears_the_code() -> None:
+    chat = booked()
+    chat.writes("cancelar mi reserva")
+    sent = think(chat.state, GuestText("sí"), chat.hotel, chat.ask)
+    (command,) = sent.commands
+    faster = think(sent.state, EffectAnswer(0, HotelCancelled("res-1")), chat.hotel, chat.ask)
+    answer = EffectAnswer(command.number, Cancelled("res-1"))
+    told = think(faster.state, answer, chat.hotel, chat.ask)
+    assert [str(one) for one in told.replies if "*KQXM1001* ya está cancelada" in str(one)]
+    assert told.state.open is None
 
 
 def test_a_guest_who_is_at_something_else_is_told_without_being_interrupted() -> None:

@@ -11,6 +11,7 @@ from services.messaging.conversation.commands import (
     ReleaseLock,
 )
 from services.messaging.conversation.events import GuestText
+from services.messaging.conversation.merging import merged
 from services.messaging.conversation.queries import SearchAvailability
 from services.messaging.conversation.state import State
 from services.messaging.replies.model import Buttons, ListMenu, Text
@@ -306,6 +307,32 @@ def test_cancelling_a_reservation_is_asked_first() -> None:
     assert chat.desk.rooms["rt-3"].sold[DECEMBER[0]] == 0
     assert sent(chat)[-1] is CancelReservation
     assert "ninguna reserva" in chat.writes("mis reservas").body
+
+
+def test_what_is_cancelled_already_is_not_denied() -> None:
+    chat = Chat()
+    chat.writes("from Dec 10 to 12 for two, please")
+    chat.writes("the suite")
+    chat.writes("yes")
+    chat.writes("cancel my booking")
+    chat.writes("yes")
+    told = chat.writes("cancel my booking").body
+    assert told.startswith("Your booking *KQXM1001* is already cancelled.")
+    assert merged(chat.state, State()).cancelled == chat.state.cancelled
+    chat.later(days=30)
+    assert "I see no booking" in chat.writes("cancel my booking").body
+
+
+def test_a_reservation_that_stands_is_meant_rather_than_the_cancelled_one() -> None:
+    chat = Chat()
+    for _ in range(2):
+        chat.writes("del 10 al 12 de diciembre para 2")
+        chat.writes("doble")
+        chat.writes("sí")
+    chat.writes("cancelar mi reserva")
+    chat.taps("KQXM1001")
+    chat.writes("sí")
+    assert "Código *KQXM1002*" in chat.writes("cancelar mi reserva").body
 
 
 def test_a_yes_means_the_cancellation_only_right_after_the_question() -> None:

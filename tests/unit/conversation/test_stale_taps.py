@@ -176,7 +176,7 @@ def test_the_buttons_of_a_cancelled_reservation() -> None:
     asked = chat.writes("cancelar mi reserva")
     chat.taps("Sí, cancelar")
     for title in ("Sí, cancelar", "No, mantener"):
-        assert "ninguna reserva" in chat.taps(title, of=asked).body
+        assert "*KQXM1001* ya está cancelada" in chat.taps(title, of=asked).body
     assert len(chat.desk.commands) == 3
 
 

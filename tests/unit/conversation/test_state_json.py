@@ -76,6 +76,7 @@ STATES = st.builds(
         ),
         max_size=2,
     ).map(tuple),
+    cancelled=st.none() | st.builds(Reservation, TEXTS, TEXTS, TEXTS, ROOMS),
     command_count=COUNTS,
     offer_count=COUNTS,
 )
