@@ -25,6 +25,7 @@ from meshkit.migrate import migrate
 from sandbox.databases import DatabaseUrls, create_service_database, drop_database
 from sandbox.embedded import EmbeddedPostgres, EmbeddedRedis
 from sandbox.servers import Given
+from tests.folders import new_folder
 
 # How long an example takes says more about the machine than about what is tested.
 settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -38,10 +39,6 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback),
     ]
 )
-
-
-MEMORY = Path("/dev/shm")
-ENOUGH_BYTES = 4 * 1024**3
 
 
 class PostgresServer(Protocol):
@@ -126,14 +123,8 @@ class ServiceDatabases:
 
 @pytest.fixture(scope="session")
 def server_folder() -> Iterator[Path]:
-    """A folder that the unprivileged account of an embedded Postgres can reach.
-
-    In memory where there is enough: each test has a database of its own, and files made and removed
-    by the hundred cost four times as much on a disk.
-    """
-    roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= ENOUGH_BYTES
-    folder = Path(tempfile.mkdtemp(prefix="conserje-tests-", dir=MEMORY if roomy else None))
-    folder.chmod(0o711)
+    """Where the servers of this run keep their files."""
+    folder = new_folder("tests")
     yield folder
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.e2e.logs import private
+from tests.folders import new_folder
 
 NO_PAUSE = {"CONSERJE_MESSAGING_BURST_PAUSE_SECONDS": "0"}
 """Each text is answered by itself: most tests type and wait in turns."""
@@ -18,13 +18,12 @@ SOON_LOOKED_AT = {"CONSERJE_MESSAGING_SUSPENDED_SECONDS": "0.5"}
 
 
 @contextmanager
-def mesh_folder() -> Iterator[Path]:
-    """One that the unprivileged account of an embedded Postgres can reach.
+def mesh_folder(*, on_disk: bool = False) -> Iterator[Path]:
+    """A `new_folder`.
 
     Whatever is done with a mesh, its processes have logged no secret and no phone number.
     """
-    folder = Path(tempfile.mkdtemp(prefix="conserje-mesh-"))
-    folder.chmod(0o711)
+    folder = new_folder("mesh", on_disk=on_disk)
     yield folder
     found = private(folder)
     shutil.rmtree(folder, ignore_errors=True)

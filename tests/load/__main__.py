@@ -44,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 async def _run(k6: str, told: dict[str, Any]) -> int:
-    with mesh_folder() as folder:
+    with mesh_folder(on_disk=True) as folder:
         async with Mesh(folder, env=NO_PAUSE) as mesh:
             plan = {**await _plan(mesh), **told, "results": str(RESULTS)}
             arguments = command(k6, "run", plan, folder)

@@ -9,13 +9,14 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
 
 import psutil
 import pytest
+
+from tests.folders import new_folder
 
 ROOT = Path(__file__).parents[3]
 PATIENCE = 120.0
@@ -98,10 +99,7 @@ def clean_environment() -> dict[str, str]:
 
 @pytest.fixture
 async def up() -> AsyncIterator[Up]:
-    # Postgres runs as an unprivileged account when root runs the tests: a folder of pytest's
-    # would be out of its reach.
-    folder = Path(tempfile.mkdtemp(prefix="conserje-up-"))
-    folder.chmod(0o755)
+    folder = new_folder("up")
     up = Up(folder / "data")
     yield up
     up.kill()
