@@ -9,13 +9,18 @@ from conserje.booking.v1.booking_service_pb2 import (
     ListLockEventsRequest,
     ListLocksRequest,
     ReleaseLockRequest,
+    RevokeLockRequest,
 )
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceStub
 from conserje.booking.v1.lock_pb2 import Lock, LockEvent, LockEventKind, LockState
 from google.type.date_pb2 import Date
 
+from cli import meant
 from cli.asking import SECONDS, Act, add_hotel, asks, or_else, pages
+from cli.hotel_check import refuse_unknown
+from cli.places import UsageError
 from cli.times import second
+from cli.user import staff
 
 
 def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -32,12 +37,22 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     )
 
     showing = _add(verbs, "show", "one lock, as its owner", _show)
-    releasing = _add(verbs, "release", "give a lock back, as its owner", _release)
-    for owned in (showing, releasing):
-        owned.add_argument("lock_id", metavar="LOCK")
-        owned.add_argument(
-            "--owner-token", required=True, metavar="TOKEN", help="what its owner was given"
-        )
+    releasing = _add(verbs, "release", "free what is kept for a guest", _release)
+    for verb in (showing, releasing):
+        verb.add_argument("lock_id", metavar="LOCK", help="its id, as `list` shows it")
+    showing.add_argument(
+        "--owner-token", required=True, metavar="TOKEN", help="what its owner was given"
+    )
+    releasing.add_argument(
+        "--owner-token",
+        default="",
+        metavar="TOKEN",
+        help="give it back as its owner, with what that was given; without it the hotel takes it",
+    )
+    releasing.add_argument(
+        "--reason", default="", metavar="TEXT", help="why the hotel takes it, for the history"
+    )
+    meant.add_yes(releasing)
 
     events = _add(verbs, "events", "what was decided about locks, oldest first", _events)
     events.add_argument(
@@ -58,10 +73,13 @@ def describe(lock: Lock) -> str:
 
 def describe_event(event: LockEvent) -> str:
     """A decision on one line."""
+    why = event.reason
+    if event.HasField("actor_id"):
+        why = ": ".join(filter(None, (f"by {event.actor_id or 'the hotel'}", why)))
     kind = LockEventKind.Name(event.kind).removeprefix("LOCK_EVENT_KIND_")
     return (
         f"{second(event.event_time)}  {kind:<9}  {event.lock_id or '-':<36}  {event.room_type_id}  "
-        f"{_nights(event)}  guest {event.guest_id}  {event.reason}"
+        f"{_nights(event)}  guest {event.guest_id}  {why}"
     ).rstrip()
 
 
@@ -91,6 +109,11 @@ def _show(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str
 
 
 def _release(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    if not options.owner_token:
+        yield from _revoke(stub, options)
+        return
+    if options.reason:
+        raise UsageError("--reason is why the hotel takes a lock: it goes without --owner-token")
     request = ReleaseLockRequest(
         tenant_id=options.tenant_id,
         request_id=str(uuid.uuid4()),
@@ -98,6 +121,27 @@ def _release(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[
         owner_token=options.owner_token,
     )
     yield describe(stub.ReleaseLock(request, timeout=SECONDS).lock)
+
+
+def _revoke(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str]:
+    refuse_unknown(options.tenant_id, options.target)
+    warning = f"{_at_stake(stub, options)}Its guest loses it, and hears of it when he goes on."
+    meant.ask(options, options.lock_id, done="released", warning=warning)
+    request = RevokeLockRequest(
+        tenant_id=options.tenant_id,
+        request_id=str(uuid.uuid4()),
+        lock_id=options.lock_id,
+        actor=staff(),
+        reason=options.reason,
+    )
+    yield describe(stub.RevokeLock(request, timeout=SECONDS).lock)
+
+
+def _at_stake(stub: BookingServiceStub, options: argparse.Namespace) -> str:
+    """The lock on a line of its own while it is live; without its token only the list has it."""
+    pages_of_locks = pages(stub.ListLocks, ListLocksRequest(tenant_id=options.tenant_id))
+    locks = (one for page in pages_of_locks for one in page.locks)
+    return next((f"{describe(one)}\n" for one in locks if one.lock_id == options.lock_id), "")
 
 
 @or_else("nothing was decided about locks")

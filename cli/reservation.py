@@ -10,9 +10,7 @@ from uuid import UUID, uuid4
 from conserje.booking.v1 import booking_service_pb2 as pb
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceStub
 from conserje.booking.v1.reservation_pb2 import (
-    ACTOR_KIND_STAFF,
     RESERVATION_STATE_CANCELLED,
-    Actor,
     Reservation,
     ReservationAction,
     ReservationState,
@@ -24,7 +22,7 @@ from cli.asking import SECONDS, Act, add_hotel, asks, or_else, pages
 from cli.counts import counted
 from cli.places import UsageError
 from cli.times import second
-from cli.user import user
+from cli.user import staff
 from meshkit.dates import from_date
 from meshkit.money import Money, from_proto, minor_digits, to_proto
 
@@ -249,12 +247,11 @@ def _is_id(told: str) -> bool:
 
 def _about(stub: BookingServiceStub, options: argparse.Namespace) -> dict[str, Any]:
     """What every change names: the reservation, and who types."""
-    actor = Actor(kind=ACTOR_KIND_STAFF, actor_id=user())
     return {
         "tenant_id": options.tenant_id,
         "request_id": str(uuid4()),
         "reservation_id": _find(stub, options).reservation_id,
-        "actor": actor,
+        "actor": staff(),
     }
 
 

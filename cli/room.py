@@ -5,7 +5,6 @@ import datetime as dt
 import uuid
 from collections.abc import Iterator
 
-from conserje.booking.v1.reservation_pb2 import ACTOR_KIND_STAFF, Actor
 from conserje.booking.v1.room_pb2 import Debt, RoomClosure
 from conserje.booking.v1.room_service_pb2 import (
     AssignRoomsRequest,
@@ -19,7 +18,7 @@ from google.type.date_pb2 import Date
 
 from cli.asking import Act, add_hotel, asks, or_else, pages
 from cli.places import UsageError
-from cli.user import user
+from cli.user import staff
 from meshkit.dates import from_date
 
 TIMEOUT_SECONDS = 30
@@ -79,7 +78,7 @@ def _shut(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]:
         tenant_id=options.tenant_id,
         request_id=str(uuid.uuid4()),
         room_id=options.room_id,
-        actor=_staff(),
+        actor=staff(),
         reason=options.reason,
         first_night_date=_to_day(options.first_night_date),
         last_night_date=_to_day(options.last_night_date),
@@ -96,7 +95,7 @@ def _open(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]:
         tenant_id=options.tenant_id,
         request_id=str(uuid.uuid4()),
         closure_id=options.closure_id,
-        actor=_staff(),
+        actor=staff(),
         reason=options.reason,
     )
     yield _describe(stub.ReopenRoom(request, timeout=TIMEOUT_SECONDS).closure)
@@ -114,7 +113,7 @@ def _list(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]:
 @or_else("everybody has a room")
 def _assign(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]:
     request = AssignRoomsRequest(
-        tenant_id=options.tenant_id, request_id=str(uuid.uuid4()), actor=_staff()
+        tenant_id=options.tenant_id, request_id=str(uuid.uuid4()), actor=staff()
     )
     for wish in options.wishes:
         reservation_id, given, room_id = wish.partition("=")
@@ -150,10 +149,6 @@ def _describe_debt(debt: Debt) -> str:
     return (
         f"{_day(debt.night)}  {debt.room_type_id}  {debt.room_count} too many  without: {without}"
     )
-
-
-def _staff() -> Actor:
-    return Actor(kind=ACTOR_KIND_STAFF, actor_id=user())
 
 
 def _to_day(text: str) -> Date:

@@ -14,6 +14,7 @@ ACCESS: Access = {
         "AcquireLock": (MESSAGING, OPERATOR),
         "BatchAcquireLocks": (MESSAGING, OPERATOR),
         "ReleaseLock": (MESSAGING, OPERATOR),
+        "RevokeLock": (OPERATOR,),
         "ExtendLock": (MESSAGING, OPERATOR),
         "GetLock": (MESSAGING, OPERATOR, READER),
         "ListLocks": (OPERATOR, READER),

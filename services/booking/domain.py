@@ -331,7 +331,7 @@ _REFUSALS: dict[str, tuple[type[MeshError], str]] = {
     "SOLD_OUT": (FailedPrecondition, "A night of the stay does not have that many rooms left."),
     "TOO_MANY_GUESTS": (FailedPrecondition, "The room is too small for the guests."),
     "TOO_MANY_LOCKS": (FailedPrecondition, "The guest holds as many locks as one may."),
-    "LOCK_RELEASED": (FailedPrecondition, "The lock was given back."),
+    "LOCK_RELEASED": (FailedPrecondition, "The lock was given back, or taken back by the hotel."),
     "LOCK_CONVERTED": (FailedPrecondition, "The lock has become a reservation."),
     "LOCK_EXPIRED": (FailedPrecondition, "The lock has run out."),
     "PRICE_CHANGED": (FailedPrecondition, "The stay does not cost what it did."),

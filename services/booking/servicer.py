@@ -15,6 +15,8 @@ from conserje.booking.v1.booking_service_pb2 import (
     BatchAcquireLocksResponse,
     ReleaseLockRequest,
     ReleaseLockResponse,
+    RevokeLockRequest,
+    RevokeLockResponse,
 )
 
 from meshkit import deadlines, operators
@@ -29,8 +31,10 @@ from services.booking.locks.servicer import LockServicer
 from services.booking.metrics import BookingMetrics
 from services.booking.pms.overlay import PmsOverlay
 from services.booking.pms.worker import PmsWorker
+from services.booking.reservations.domain import by_staff
 from services.booking.reservations.servicer import ReservationServicer
 from services.booking.reservations.stream import ReservationStream
+from services.booking.reservations.wire import to_order
 from services.booking.search.servicer import SearchServicer
 from services.booking.store import BookingStore
 
@@ -101,6 +105,15 @@ class BookingServicer(SearchServicer, LockServicer, ReservationServicer):
         )
         await self._cache.outdate([request.tenant_id])
         return ReleaseLockResponse(lock=wire.from_lock(lock))
+
+    async def RevokeLock(self, request: RevokeLockRequest, context: Context) -> RevokeLockResponse:
+        """Take a lock from its owner."""
+        lock_id = wire.to_id(request.lock_id, "LOCK_UNKNOWN")
+        order = to_order(request, lock_id)
+        by_staff(order.actor)
+        lock = await self._store.revoke(order, lock_id)
+        await self._cache.outdate([request.tenant_id])
+        return RevokeLockResponse(lock=wire.from_lock(lock))
 
     async def _acquire(self, requests: Sequence[AcquireLockRequest]) -> list[bytes | MeshError]:
         """An answer for each request, in order; bad ones never reach the database."""

@@ -32,6 +32,7 @@ from services.booking.locks.settled import (
 )
 from services.booking.locks.store import LockStore
 from services.booking.reservations.deciding import ATTEMPTS
+from services.booking.reservations.domain import Order
 from services.booking.reservations.store import INVENTORY_MOVED
 from services.booking.reservations.taking import TakingStore
 
@@ -119,6 +120,17 @@ SELECT reason, metadata, subject_id FROM release_lock($1, $2, $3, $4, $5)
             (tenant_id, request_id, digest, lock_id, owner_token),
         )
         return await self.lock(tenant_id, lock_id)
+
+    REVOKE_LOCK = """
+SELECT reason, metadata, subject_id FROM revoke_lock($1, $2, $3, $4, $5, $6)
+"""
+
+    async def revoke(self, order: Order, lock_id: UUID) -> Lock:
+        """Take a live lock from its owner; the lock as it is now."""
+        asked = (order.tenant_id, order.request_id, order.fingerprint, lock_id)
+        why = (order.actor.actor_id, order.reason)
+        await self._decide_one("RevokeLock", self.REVOKE_LOCK, (*asked, *why))
+        return await self.lock(order.tenant_id, lock_id)
 
     SWEEP_LOCKS = "SELECT finder.sweep_lapsed_locks($1)"
     SWEEP_BATCH = 500

@@ -44,6 +44,8 @@ class LockEvent:
     stay: Stay
     guest_id: str
     event_time: dt.datetime
+    actor_id: str | None
+    """Who of the hotel did it; None for what owners, guests and the clock did."""
 
 
 FIRST_PLACE = LockPlace("", dt.datetime(1970, 1, 1, tzinfo=dt.UTC), UUID(int=0))
@@ -53,7 +55,8 @@ FIRST_PLACE = LockPlace("", dt.datetime(1970, 1, 1, tzinfo=dt.UTC), UUID(int=0))
 SELECT_LOCK_EVENTS = """
 SELECT a.audit_number, a.event, a.reason, coalesce(l.part_of, a.lock_id) AS lock_id,
     a.room_type_id, a.check_in, a.check_out,
-    coalesce(nullif(a.guest_id, ''), whole.guest_id) AS guest_id, a.event_time
+    coalesce(nullif(a.guest_id, ''), whole.guest_id) AS guest_id, a.event_time,
+    a.actor_id
 FROM lock_audit a
 LEFT JOIN room_lock l ON l.tenant_id = a.tenant_id AND l.lock_id = a.lock_id
 LEFT JOIN room_lock whole ON whole.tenant_id = l.tenant_id AND whole.lock_id = l.part_of
@@ -162,4 +165,5 @@ def _event(row: asyncpg.Record) -> LockEvent:
         stay=Stay(row["check_in"], row["check_out"]),
         guest_id=row["guest_id"],
         event_time=row["event_time"],
+        actor_id=row["actor_id"],
     )

@@ -43,6 +43,7 @@ def from_lock_event(event: LockEvent) -> LockEventMessage:
         lock_id=str(event.lock_id or ""),
         room_type_id=event.room_type_id,
         guest_id=event.guest_id,
+        actor_id=event.actor_id,
     )
     from_date(event.stay.check_in, message.check_in_date)
     from_date(event.stay.check_out, message.check_out_date)

@@ -15,13 +15,18 @@ from conserje.booking.v1.booking_service_pb2 import (
     ListLockEventsRequest,
     ListLocksRequest,
     LockRoomRequest,
+    RevokeLockRequest,
+    SearchAvailabilityRequest,
 )
 from conserje.booking.v1.lock_pb2 import (
     LOCK_EVENT_KIND_EXTENDED,
     LOCK_EVENT_KIND_GRANTED,
+    LOCK_EVENT_KIND_RELEASED,
     LOCK_STATE_LIVE,
+    LOCK_STATE_RELEASED,
     Lock,
 )
+from conserje.booking.v1.reservation_pb2 import ACTOR_KIND_STAFF, Actor
 
 from meshkit.errors import InvalidArgument
 from tests.contract.booking.test_booking_contract import (
@@ -95,6 +100,45 @@ async def test_a_granted_lock_is_its_owners(grpc_stub: Any, call: Call, hotel: H
     assert (code, error.reason) == (grpc.StatusCode.ABORTED, "STALE_FENCE")
 
 
+async def test_staff_take_a_lock_from_its_owner(grpc_stub: Any, call: Call, hotel: Hotel) -> None:
+    lock = (await call(grpc_stub.AcquireLock, lock_request(hotel, guest_id="ana"))).lock
+    fields = {"tenant_id": lock.tenant_id, "lock_id": lock.lock_id, "reason": "a wedding"}
+    request = RevokeLockRequest(
+        request_id=str(uuid4()), actor=Actor(kind=ACTOR_KIND_STAFF, actor_id="bea"), **fields
+    )
+    nobody = RevokeLockRequest(request_id=str(uuid4()), **fields)
+    code, error = await refused(call, grpc_stub.RevokeLock, nobody)
+    assert (code, error.reason) == (grpc.StatusCode.PERMISSION_DENIED, "STAFF_ONLY")
+
+    search = SearchAvailabilityRequest(
+        tenant_id=hotel.tenant_id,
+        check_in_date=lock.check_in_date,
+        check_out_date=lock.check_out_date,
+        adult_count=2,
+    )
+    before = await call(grpc_stub.SearchAvailability, search)
+    revoked = (await call(grpc_stub.RevokeLock, request)).lock
+    assert (revoked.state, revoked.owner_token) == (LOCK_STATE_RELEASED, "")
+    assert (await call(grpc_stub.RevokeLock, request)).lock == revoked
+    # Nobody waits for the owner: the last suite is shown and kept for another guest.
+    after = await call(grpc_stub.SearchAvailability, search)
+    counts = [[one.free_count for one in said.room_types] for said in (before, after)]
+    assert [sum(one) for one in counts] == [8, 9]
+    await call(grpc_stub.AcquireLock, lock_request(hotel, guest_id="luis"))
+    for method, late in (
+        (grpc_stub.ConfirmReservation, confirm_request(lock)),
+        (grpc_stub.ExtendLock, extend_request(lock)),
+    ):
+        code, error = await refused(call, method, late)
+        assert (code, error.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "LOCK_RELEASED")
+
+    asked = ListLockEventsRequest(tenant_id=lock.tenant_id, lock_id=lock.lock_id)
+    granted, taken = (await call(grpc_stub.ListLockEvents, asked)).events
+    assert not granted.HasField("actor_id")
+    assert (taken.kind, taken.actor_id) == (LOCK_EVENT_KIND_RELEASED, "bea")
+    assert taken.reason == "a wedding"
+
+
 def conflicts_request(hotel: Hotel, **changes: Any) -> CheckConflictsRequest:
     """What stands in the way of five nights."""
     fields: dict[str, Any] = {
@@ -148,6 +192,7 @@ async def test_bad_input_about_locks_names_its_field(
     lock = Lock(tenant_id=tenant, lock_id=str(uuid4()), owner_token="t", fencing_number=1)
     cases = (
         ("request_id", grpc_stub.ExtendLock, extend_request(lock, request_id="one")),
+        ("reason", grpc_stub.RevokeLock, RevokeLockRequest(reason="x" * 201)),
         ("fencing_number", grpc_stub.ExtendLock, extend_request(lock, fencing_number=0)),
         ("owner_token", grpc_stub.ExtendLock, extend_request(lock, owner_token="\0")),
         ("owner_token", grpc_stub.GetLock, GetLockRequest(tenant_id=tenant, lock_id="a")),

@@ -46,6 +46,9 @@ class Bookings(Protocol):
     ) -> Lock:
         """Give a lock back."""
 
+    async def revoke(self, order: Order, lock_id: UUID) -> Lock:
+        """Take a live lock from its owner."""
+
     async def confirm(
         self,
         tenant_id: str,

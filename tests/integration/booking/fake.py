@@ -175,9 +175,7 @@ class FakeDesk:
         lock = kept.lock
 
         def longer() -> Lock:
-            if not kept.live:
-                ended = lock.state is not LockState.LIVE
-                raise refusal(f"LOCK_{lock.state.value}" if ended else "LOCK_EXPIRED")
+            self._refuse_ended(kept)
             again = _now() + dt.timedelta(seconds=self._sold.lock_seconds)
             until = max(lock.expire_time, min(again, lock.create_time + LONGEST_LOCK))
             kept.lock = replace(lock, expire_time=until)
@@ -199,9 +197,27 @@ class FakeDesk:
 
         return self._once(Order(tenant_id, request_id, digest), back)
 
+    async def revoke(self, order: Order, lock_id: UUID) -> Lock:
+        """Take a live lock from its owner."""
+        kept = self._locks.get(lock_id)
+        if kept is None:
+            raise refusal("LOCK_UNKNOWN")
+
+        def back() -> Lock:
+            self._refuse_ended(kept)
+            kept.lock = replace(kept.lock, state=LockState.RELEASED)
+            return kept.lock
+
+        return self._once(order, back)
+
     async def sweep_locks(self) -> int:
         """There is nothing to clear away."""
         return 0
+
+    def _refuse_ended(self, kept: KeptLock) -> None:
+        if not kept.live:
+            ended = kept.lock.state is not LockState.LIVE
+            raise refusal(f"LOCK_{kept.lock.state.value}" if ended else "LOCK_EXPIRED")
 
     def _kept(self, lock_id: UUID, owner_token: str, fencing_number: int | None = None) -> KeptLock:
         kept = self._locks.get(lock_id)

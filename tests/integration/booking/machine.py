@@ -178,6 +178,16 @@ class BookingMachine(RuleBasedStateMachine):
             one.live, one.ended = False, "RELEASED"
 
     @rule(one=locks)
+    def revoke(self, one: ModelLock) -> None:
+        """The hotel takes a live lock from its owner; what is over stays as it is."""
+        said = self.answer(self.bookings.revoke(self.order(), one.lock.lock_id))
+        if one.live:
+            assert _reason(said) == "done"
+            one.live, one.ended = False, "RELEASED"
+        else:
+            assert _reason(said) == f"LOCK_{one.ended or 'EXPIRED'}"
+
+    @rule(one=locks)
     def extend(self, one: ModelLock) -> None:
         """More time for a lock that is live; what is over stays over."""
         lock = one.lock

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from meshkit.errors import FailedPrecondition, MeshError
 from services.booking.domain import Lock, Reservation
 from services.booking.metrics import BookingMetrics
+from services.booking.reservations.domain import Actor, ActorKind, Order
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import Hotel, Sql, assert_consistent
 
@@ -84,7 +85,9 @@ async def test_confirm_release_and_lapse_race_for_one_lock(
         (lock,) = await store.acquire([hotel.request("suite", hotel.stay(first))])
         assert isinstance(lock, Lock)
         held = (hotel.tenant_id, uuid4(), b"", lock.lock_id, lock.owner_token)
-        release = store.release(*held)
+        order = Order(hotel.tenant_id, uuid4(), b"", Actor(ActorKind.STAFF))
+        by_owner = first % 4 == 1
+        release = store.release(*held) if by_owner else store.revoke(order, lock.lock_id)
         confirm = store.confirm(
             hotel.tenant_id, uuid4(), b"", lock.lock_id, lock.owner_token, lock.fencing_number
         )

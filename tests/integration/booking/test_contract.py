@@ -180,6 +180,35 @@ async def test_a_lock_is_its_owners(desk: Desk) -> None:
     assert await refused(confirm(desk, one)) == "LOCK_RELEASED"
 
 
+async def test_the_hotel_takes_a_lock_from_its_owner(desk: Desk) -> None:
+    request = replace(desk.hotel.request(), other_rooms=(RoomWish("double", TWO),))
+    one, asked = await acquire(desk, request), order(desk, digest=b"it")
+    assert (await desk.bookings.revoke(asked, one.lock_id)).state is LockState.RELEASED
+    assert (await free(desk, "suite"), await free(desk, "double")) == (1, 3)
+    assert await refused(confirm(desk, one)) == await refused(extend(desk, one)) == "LOCK_RELEASED"
+    assert (await desk.bookings.revoke(asked, one.lock_id)).state is LockState.RELEASED
+    again = order(desk, asked.request_id, b"else")
+    assert await refused(desk.bookings.revoke(again, one.lock_id)) == "REQUEST_ID_REUSED"
+
+
+async def test_the_hotel_takes_what_is_live_alone(desk: Desk) -> None:
+    released, late, sold = [
+        await acquire(desk, desk.hotel.request(kind)) for kind in ("suite", "single", "double")
+    ]
+    await release(desk, released)
+    await desk.lapse(late.lock_id)
+    await confirm(desk, sold)
+    for lock_id, reason in (
+        (released.lock_id, "LOCK_RELEASED"),
+        (late.lock_id, "LOCK_EXPIRED"),
+        (sold.lock_id, "LOCK_CONVERTED"),
+        (uuid4(), "LOCK_UNKNOWN"),
+    ):
+        assert await refused(desk.bookings.revoke(order(desk), lock_id)) == reason
+    # What ran out is still its owner's to have again.
+    assert (await confirm(desk, late)).quote == late.quote
+
+
 async def test_a_lock_that_ran_out_is_had_again_while_it_can(desk: Desk) -> None:
     one = await acquire(desk, desk.hotel.request())
     assert (await extend(desk, one)).expire_time > one.expire_time

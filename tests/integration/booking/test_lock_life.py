@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
 
 from meshkit.errors import Aborted, FailedPrecondition, MeshError, NotFound, PermissionDenied
-from services.booking.domain import Lock, LockState
+from services.booking.domain import Guests, Lock, LockState, RoomWish
 from services.booking.locks.store import FIRST_PLACE, LockFilter, LockPlace
+from services.booking.reservations.domain import Actor, ActorKind, Order
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import Hotel, Sql, assert_consistent
 
@@ -143,6 +145,48 @@ async def test_an_extended_lock_keeps_its_room(store: BookingStore, hotel: Hotel
     assert isinstance(other, MeshError)
     assert other.reason == "SOLD_OUT"
     await assert_consistent(sql)
+
+
+async def test_a_lock_that_the_hotel_takes_is_free_at_once_and_the_history_says_who(
+    store: BookingStore, hotel: Hotel, sql: Sql
+) -> None:
+    wanted = replace(hotel.request("suite"), other_rooms=(RoomWish("double", Guests(1, 0)),))
+    (lock,) = await store.acquire([wanted])
+    assert isinstance(lock, Lock)
+    order = Order(hotel.tenant_id, uuid4(), b"", Actor(ActorKind.STAFF, "bea"), "a wedding")
+    copies = await asyncio.gather(*(store.revoke(order, lock.lock_id) for _ in range(8)))
+    assert {one.state for one in copies} == {LockState.RELEASED}
+    other = await acquire(store, hotel)
+    held = (lock.lock_id, lock.owner_token, lock.fencing_number)
+    with pytest.raises(FailedPrecondition, match="taken back by the hotel") as caught:
+        await store.confirm(hotel.tenant_id, uuid4(), b"", *held)
+    assert caught.value.reason == "LOCK_RELEASED"
+    history = await store.lock_events(hotel.tenant_id, lock.lock_id, 0, 50)
+    told = [(one.event, one.room_type_id, one.actor_id, one.reason) for one in history]
+    assert sorted(told[:2]) == [("GRANTED", "double", None, ""), ("GRANTED", "suite", None, "")]
+    assert sorted(told[2:]) == [
+        ("RELEASED", "double", "bea", "a wedding"),
+        ("RELEASED", "suite", "bea", "a wedding"),
+    ]
+    # One that its owner gives back has nobody of the hotel in its history.
+    await store.release(hotel.tenant_id, uuid4(), b"", other.lock_id, other.owner_token)
+    history = await store.lock_events(hotel.tenant_id, other.lock_id, 0, 50)
+    assert [one.actor_id for one in history] == [None, None]
+    await assert_consistent(sql)
+
+
+async def test_what_the_hotel_may_not_take_leaves_nothing(
+    store: BookingStore, hotel: Hotel, sql: Sql
+) -> None:
+    over, converted = [await acquire(store, hotel, "double") for _ in range(2)]
+    held = (converted.lock_id, converted.owner_token, converted.fencing_number)
+    await store.confirm(hotel.tenant_id, uuid4(), b"", *held)
+    await hotel.lapse(over.lock_id)
+    written = await sql.fetchval(COUNT_WRITTEN)
+    for lock_id in (over.lock_id, converted.lock_id, uuid4()):
+        with pytest.raises((FailedPrecondition, NotFound)):
+            await store.revoke(Order(hotel.tenant_id, uuid4(), b""), lock_id)
+    assert await sql.fetchval(COUNT_WRITTEN) == written
 
 
 async def test_live_locks_are_listed_page_by_page(store: BookingStore, hotel: Hotel) -> None:

@@ -13,6 +13,7 @@ from cli import hotel_file
 from cli.command import main
 from cli.user import user
 from tests.integration.tenant.conftest import Conserje
+from tests.terminal import Terminal
 
 HOTEL = """\
 tenant_id: casa-azul
@@ -87,13 +88,6 @@ async def test_hotels_and_numbers_go_and_come_back(conserje: Conserje) -> None:
     assert "luna" not in err
     _, out, _ = await conserje("number", "remove", "posada-luna", "31")
     assert "31" not in out.split()
-
-
-class Terminal(io.StringIO):
-    """What somebody types."""
-
-    def isatty(self) -> bool:
-        return True
 
 
 async def test_a_hotel_is_deleted_by_who_types_its_id(

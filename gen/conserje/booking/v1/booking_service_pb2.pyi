@@ -499,6 +499,70 @@ class ReleaseLockResponse(_message.Message):
 Global___ReleaseLockResponse: _TypeAlias = ReleaseLockResponse  # noqa: Y015
 
 @_typing.final
+class RevokeLockRequest(_message.Message):
+    """The request of `RevokeLock`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    LOCK_ID_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    """The hotel. Required."""
+    request_id: _builtins.str
+    """Names this request for 8 days. A UUID."""
+    lock_id: _builtins.str
+    """The lock. Required."""
+    reason: _builtins.str
+    """Why, for the history of the lock; may be empty. Never a phone number."""
+    @_builtins.property
+    def actor(self) -> _reservation_pb2.Actor:
+        """Who asks for it: a person of the hotel. Required."""
+
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        lock_id: _builtins.str = ...,
+        actor: _reservation_pb2.Actor | None = ...,
+        reason: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "lock_id", b"lock_id", "reason", b"reason", "request_id", b"request_id", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeLockRequest: _TypeAlias = RevokeLockRequest  # noqa: Y015
+
+@_typing.final
+class RevokeLockResponse(_message.Message):
+    """The answer of `RevokeLock`."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    LOCK_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def lock(self) -> _lock_pb2.Lock:
+        """The lock as it is now, without its owner token."""
+
+    def __init__(
+        self,
+        *,
+        lock: _lock_pb2.Lock | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["lock", b"lock"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["lock", b"lock"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___RevokeLockResponse: _TypeAlias = RevokeLockResponse  # noqa: Y015
+
+@_typing.final
 class ExtendLockRequest(_message.Message):
     """The request of `ExtendLock`."""
 

@@ -67,6 +67,11 @@ class BookingServiceStub:
                 request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ReleaseLockRequest.SerializeToString,
                 response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ReleaseLockResponse.FromString,
                 _registered_method=True)
+        self.RevokeLock = channel.unary_unary(
+                '/conserje.booking.v1.BookingService/RevokeLock',
+                request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.RevokeLockRequest.SerializeToString,
+                response_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.RevokeLockResponse.FromString,
+                _registered_method=True)
         self.ExtendLock = channel.unary_unary(
                 '/conserje.booking.v1.BookingService/ExtendLock',
                 request_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ExtendLockRequest.SerializeToString,
@@ -262,6 +267,22 @@ class BookingServiceServicer:
         - NOT_FOUND `LOCK_UNKNOWN`: the hotel has no such lock.
         - PERMISSION_DENIED `NOT_LOCK_OWNER`: the owner token is not the lock's.
         - FAILED_PRECONDITION `LOCK_CONVERTED`: it has become a reservation.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RevokeLock(self, request, context):
+        """Takes a live lock from its owner, which only a person of the hotel may. Its
+        nights are free at once; whoever confirms or extends it afterwards hears
+        `LOCK_RELEASED`.
+
+        Errors:
+        - NOT_FOUND `LOCK_UNKNOWN`: the hotel has no such lock.
+        - PERMISSION_DENIED `STAFF_ONLY`: the actor is none of the hotel.
+        - FAILED_PRECONDITION `LOCK_EXPIRED`: its time has run out, and its nights
+        are free already.
+        - FAILED_PRECONDITION `LOCK_RELEASED`, `LOCK_CONVERTED`: it has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -604,6 +625,11 @@ def add_BookingServiceServicer_to_server(servicer, server):
                     request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ReleaseLockRequest.FromString,
                     response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ReleaseLockResponse.SerializeToString,
             ),
+            'RevokeLock': grpc.unary_unary_rpc_method_handler(
+                    servicer.RevokeLock,
+                    request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.RevokeLockRequest.FromString,
+                    response_serializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.RevokeLockResponse.SerializeToString,
+            ),
             'ExtendLock': grpc.unary_unary_rpc_method_handler(
                     servicer.ExtendLock,
                     request_deserializer=conserje_dot_booking_dot_v1_dot_booking__service__pb2.ExtendLockRequest.FromString,
@@ -863,6 +889,33 @@ class BookingService:
             '/conserje.booking.v1.BookingService/ReleaseLock',
             conserje_dot_booking_dot_v1_dot_booking__service__pb2.ReleaseLockRequest.SerializeToString,
             conserje_dot_booking_dot_v1_dot_booking__service__pb2.ReleaseLockResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RevokeLock(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/conserje.booking.v1.BookingService/RevokeLock',
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.RevokeLockRequest.SerializeToString,
+            conserje_dot_booking_dot_v1_dot_booking__service__pb2.RevokeLockResponse.FromString,
             options,
             channel_credentials,
             insecure,

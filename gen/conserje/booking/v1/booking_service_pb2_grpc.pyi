@@ -93,6 +93,18 @@ class BookingServiceStub:
     - PERMISSION_DENIED `NOT_LOCK_OWNER`: the owner token is not the lock's.
     - FAILED_PRECONDITION `LOCK_CONVERTED`: it has become a reservation.
     """
+    RevokeLock: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.RevokeLockRequest, _booking_service_pb2.RevokeLockResponse]
+    """Takes a live lock from its owner, which only a person of the hotel may. Its
+    nights are free at once; whoever confirms or extends it afterwards hears
+    `LOCK_RELEASED`.
+
+    Errors:
+    - NOT_FOUND `LOCK_UNKNOWN`: the hotel has no such lock.
+    - PERMISSION_DENIED `STAFF_ONLY`: the actor is none of the hotel.
+    - FAILED_PRECONDITION `LOCK_EXPIRED`: its time has run out, and its nights
+      are free already.
+    - FAILED_PRECONDITION `LOCK_RELEASED`, `LOCK_CONVERTED`: it has ended.
+    """
     ExtendLock: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.ExtendLockRequest, _booking_service_pb2.ExtendLockResponse]
     """Gives a guest more time: the hotel's term begins again, up to 2 hours after
     the lock was granted. Never shortens it.
@@ -374,6 +386,18 @@ class BookingServiceAsyncStub(BookingServiceStub):
     - NOT_FOUND `LOCK_UNKNOWN`: the hotel has no such lock.
     - PERMISSION_DENIED `NOT_LOCK_OWNER`: the owner token is not the lock's.
     - FAILED_PRECONDITION `LOCK_CONVERTED`: it has become a reservation.
+    """
+    RevokeLock: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.RevokeLockRequest, _booking_service_pb2.RevokeLockResponse]  # type: ignore[assignment]
+    """Takes a live lock from its owner, which only a person of the hotel may. Its
+    nights are free at once; whoever confirms or extends it afterwards hears
+    `LOCK_RELEASED`.
+
+    Errors:
+    - NOT_FOUND `LOCK_UNKNOWN`: the hotel has no such lock.
+    - PERMISSION_DENIED `STAFF_ONLY`: the actor is none of the hotel.
+    - FAILED_PRECONDITION `LOCK_EXPIRED`: its time has run out, and its nights
+      are free already.
+    - FAILED_PRECONDITION `LOCK_RELEASED`, `LOCK_CONVERTED`: it has ended.
     """
     ExtendLock: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.ExtendLockRequest, _booking_service_pb2.ExtendLockResponse]  # type: ignore[assignment]
     """Gives a guest more time: the hotel's term begins again, up to 2 hours after
@@ -683,6 +707,24 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         - NOT_FOUND `LOCK_UNKNOWN`: the hotel has no such lock.
         - PERMISSION_DENIED `NOT_LOCK_OWNER`: the owner token is not the lock's.
         - FAILED_PRECONDITION `LOCK_CONVERTED`: it has become a reservation.
+        """
+
+    @_abc_1.abstractmethod
+    def RevokeLock(
+        self,
+        request: _booking_service_pb2.RevokeLockRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_booking_service_pb2.RevokeLockResponse, _abc.Awaitable[_booking_service_pb2.RevokeLockResponse]]:
+        """Takes a live lock from its owner, which only a person of the hotel may. Its
+        nights are free at once; whoever confirms or extends it afterwards hears
+        `LOCK_RELEASED`.
+
+        Errors:
+        - NOT_FOUND `LOCK_UNKNOWN`: the hotel has no such lock.
+        - PERMISSION_DENIED `STAFF_ONLY`: the actor is none of the hotel.
+        - FAILED_PRECONDITION `LOCK_EXPIRED`: its time has run out, and its nights
+          are free already.
+        - FAILED_PRECONDITION `LOCK_RELEASED`, `LOCK_CONVERTED`: it has ended.
         """
 
     @_abc_1.abstractmethod

@@ -33,7 +33,7 @@ class _LockStateEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LockState.V
     LOCK_STATE_LIVE: _LockState.ValueType  # 1
     """It keeps a room until `expire_time`."""
     LOCK_STATE_RELEASED: _LockState.ValueType  # 2
-    """It was given back by its owner."""
+    """It was given back by its owner, or taken back by the hotel."""
     LOCK_STATE_EXPIRED: _LockState.ValueType  # 3
     """Its time ran out."""
     LOCK_STATE_CONVERTED: _LockState.ValueType  # 4
@@ -47,7 +47,7 @@ LOCK_STATE_UNSPECIFIED: LockState.ValueType  # 0
 LOCK_STATE_LIVE: LockState.ValueType  # 1
 """It keeps a room until `expire_time`."""
 LOCK_STATE_RELEASED: LockState.ValueType  # 2
-"""It was given back by its owner."""
+"""It was given back by its owner, or taken back by the hotel."""
 LOCK_STATE_EXPIRED: LockState.ValueType  # 3
 """Its time ran out."""
 LOCK_STATE_CONVERTED: LockState.ValueType  # 4
@@ -69,7 +69,7 @@ class _LockEventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LockEve
     LOCK_EVENT_KIND_EXTENDED: _LockEventKind.ValueType  # 3
     """Its owner was given more time."""
     LOCK_EVENT_KIND_RELEASED: _LockEventKind.ValueType  # 4
-    """Its owner gave it back."""
+    """Its owner gave it back, or the hotel took it back: `actor_id` says who."""
     LOCK_EVENT_KIND_EXPIRED: _LockEventKind.ValueType  # 5
     """Its time had run out when somebody looked."""
     LOCK_EVENT_KIND_CONVERTED: _LockEventKind.ValueType  # 6
@@ -87,7 +87,7 @@ LOCK_EVENT_KIND_REFUSED: LockEventKind.ValueType  # 2
 LOCK_EVENT_KIND_EXTENDED: LockEventKind.ValueType  # 3
 """Its owner was given more time."""
 LOCK_EVENT_KIND_RELEASED: LockEventKind.ValueType  # 4
-"""Its owner gave it back."""
+"""Its owner gave it back, or the hotel took it back: `actor_id` says who."""
 LOCK_EVENT_KIND_EXPIRED: LockEventKind.ValueType  # 5
 """Its time had run out when somebody looked."""
 LOCK_EVENT_KIND_CONVERTED: LockEventKind.ValueType  # 6
@@ -349,13 +349,14 @@ class LockEvent(_message.Message):
     CHECK_OUT_DATE_FIELD_NUMBER: _builtins.int
     GUEST_ID_FIELD_NUMBER: _builtins.int
     EVENT_TIME_FIELD_NUMBER: _builtins.int
+    ACTOR_ID_FIELD_NUMBER: _builtins.int
     event_number: _builtins.int
     """Grows with the decisions of an installation."""
     kind: Global___LockEventKind.ValueType
     """What was decided."""
     reason: _builtins.str
-    """Why a request was refused: the reason of its error. Otherwise it may be
-    empty.
+    """Why a request was refused: the reason of its error. Why the hotel took the
+    lock back, in the words of who did it. Otherwise it may be empty.
     """
     lock_id: _builtins.str
     """The lock. Empty when none was granted."""
@@ -363,6 +364,10 @@ class LockEvent(_message.Message):
     """The room type."""
     guest_id: _builtins.str
     """Who it is or was to be for: the opaque id that the caller gave."""
+    actor_id: _builtins.str
+    """The opaque id of who of the hotel took the lock back; may be empty. Absent
+    for all that nobody of the hotel did.
+    """
     @_builtins.property
     def check_in_date(self) -> _date_pb2.Date:
         """The day of arrival, the property's date."""
@@ -387,12 +392,15 @@ class LockEvent(_message.Message):
         check_out_date: _date_pb2.Date | None = ...,
         guest_id: _builtins.str = ...,
         event_time: _timestamp_pb2.Timestamp | None = ...,
+        actor_id: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "event_time", b"event_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_actor_id", b"_actor_id", "actor_id", b"actor_id", "check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "event_time", b"event_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "event_number", b"event_number", "event_time", b"event_time", "guest_id", b"guest_id", "kind", b"kind", "lock_id", b"lock_id", "reason", b"reason", "room_type_id", b"room_type_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_actor_id", b"_actor_id", "actor_id", b"actor_id", "check_in_date", b"check_in_date", "check_out_date", b"check_out_date", "event_number", b"event_number", "event_time", b"event_time", "guest_id", b"guest_id", "kind", b"kind", "lock_id", b"lock_id", "reason", b"reason", "room_type_id", b"room_type_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__actor_id: _TypeAlias = _typing.Literal["actor_id"]  # noqa: Y015
+    _WhichOneofArgType__actor_id: _TypeAlias = _typing.Literal["_actor_id", b"_actor_id"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__actor_id) -> _WhichOneofReturnType__actor_id | None: ...
 
 Global___LockEvent: _TypeAlias = LockEvent  # noqa: Y015
 
