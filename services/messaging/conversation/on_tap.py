@@ -30,7 +30,11 @@ def on_tap(turn: Turn, reply_id: str) -> Steps:
             return (yield from _more(turn, tap))
         case DatesTap() as tap:
             draft = replace(
-                turn.state.draft, check_in=tap.check_in, check_out=tap.check_out, nights=None
+                turn.state.draft,
+                check_in=tap.check_in,
+                check_out=tap.check_out,
+                nights=None,
+                month=None,
             )
             return (yield from _stay(turn, draft))
         case GuestsTap(adults) if 1 <= adults <= MAX_GUESTS:

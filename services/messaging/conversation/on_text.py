@@ -103,6 +103,7 @@ def context(turn: Turn) -> Context:
         turn.hotel.today,
         draft.check_in,
         draft.check_out,
+        draft.month,
         asking_nights=asking is Asking.NIGHTS,
         asking_guests=asking is Asking.GUESTS,
     )
@@ -166,6 +167,10 @@ def _with_dates(turn: Turn, meaning: Meaning) -> Turn:
     dates = _numbered(turn, meaning)
     if not dates or dates.problem is not None:
         return turn
+    if dates.month is not None:
+        nights = dates.nights or draft.nights
+        other = replace(draft, check_in=None, check_out=None, nights=nights, month=dates.month)
+        return turn.but(draft=other)
     check_in = dates.check_in or draft.check_in
     check_out, nights = dates.check_out, dates.nights or draft.nights
     if check_in is None and check_out is not None and nights is not None:
@@ -175,8 +180,10 @@ def _with_dates(turn: Turn, meaning: Meaning) -> Turn:
     if check_out is None and draft.check_out is not None:
         later = check_in is None or draft.check_out > check_in
         check_out = draft.check_out if later else None
-    nights = nights if check_in is None else None
-    return turn.but(draft=replace(draft, check_in=check_in, check_out=check_out, nights=nights))
+    nights, month = (nights, draft.month) if check_in is None else (None, None)
+    return turn.but(
+        draft=replace(draft, check_in=check_in, check_out=check_out, nights=nights, month=month)
+    )
 
 
 def _numbered(turn: Turn, meaning: Meaning) -> Dates:

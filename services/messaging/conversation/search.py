@@ -81,7 +81,7 @@ def refuses_dates(reason: str) -> bool:
 
 
 def _without_dates(turn: Turn) -> Turn:
-    draft = replace(turn.state.draft, check_in=None, check_out=None, nights=None)
+    draft = replace(turn.state.draft, check_in=None, check_out=None, nights=None, month=None)
     return turn.but(draft=draft, asking=Asking.DATES)
 
 
@@ -93,6 +93,10 @@ def _fault(stay: Stay) -> DateProblem | None:
 
 def _ask(turn: Turn, draft: Draft, intro: Sequence[str]) -> Decision:
     voice = turn.voice
+    if draft.check_in is None and draft.month is not None:
+        question = texts.ASK_DAYS_OF_MONTH if draft.nights is None else texts.ASK_ARRIVAL_IN_MONTH
+        told = voice.say(question, month=voice.month(draft.month))
+        return turn.but(asking=Asking.DATES).reply(Text("\n".join((*intro, told))))
     if draft.check_in is None:
         known = draft.check_out is not None or draft.nights is not None
         question = texts.ASK_ARRIVAL if known else texts.ASK_DATES

@@ -31,7 +31,8 @@ class Stay:
 class Draft:
     """What the guest has said so far about the stay; `wish` are words that may name a room.
 
-    `nights` is set only while the arrival is not known yet.
+    `nights` is set only while the arrival is not known yet, as is `month`: the first
+    day of the month in which it will be.
     """
 
     check_in: date | None = None
@@ -40,6 +41,7 @@ class Draft:
     adults: int | None = None
     children: int = 0
     wish: tuple[str, ...] = ()
+    month: date | None = None
 
     @property
     def stay(self) -> Stay | None:

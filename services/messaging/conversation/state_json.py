@@ -150,6 +150,7 @@ def _from_draft(draft: Draft) -> dict[str, Any]:
         "adults": draft.adults,
         "children": draft.children,
         "wish": list(draft.wish),
+        "month": _from_day(draft.month),
     }
 
 
@@ -161,6 +162,7 @@ def _draft(value: Any) -> Draft:
         _count_or_none(value.get("adults")),
         _count(value.get("children", 0)),
         tuple(_text(word) for word in value.get("wish", ())),
+        _day(value.get("month")),
     )
 
 

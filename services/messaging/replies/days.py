@@ -33,6 +33,12 @@ def short_day(value: date, language: str) -> str:
     return f"{weekday[:3]}, {month[:3]} {value.day}"
 
 
+def month(value: date, language: str) -> str:
+    """`enero de 2027`, `January 2027`."""
+    _, name = _names(value, language)
+    return f"{name} de {value.year}" if language == "es" else f"{name} {value.year}"
+
+
 def weekday(number: int, language: str) -> str:
     """`lunes`, `Monday` for 0."""
     return _WEEKDAYS[language].split()[number]

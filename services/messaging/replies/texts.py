@@ -68,6 +68,13 @@ ASK_DATES = Phrase(
     en="When do you arrive and when do you leave? For example: “{example}”.",
 )
 ASK_ARRIVAL = Phrase(es="¿Qué día llegas?", en="On which day do you arrive?")
+ASK_DAYS_OF_MONTH = Phrase(
+    es="¿Qué día de {month} llegas y qué día te vas?",
+    en="On which day of {month} do you arrive, and when do you leave?",
+)
+ASK_ARRIVAL_IN_MONTH = Phrase(
+    es="¿Qué día de {month} llegas?", en="On which day of {month} do you arrive?"
+)
 ASK_NIGHTS = Phrase(
     es="Llegada el {check_in}. ¿Cuántas noches te quedas, o qué día te vas?",
     en="Arriving on {check_in}. How many nights do you stay, or when do you leave?",

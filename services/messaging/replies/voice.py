@@ -63,6 +63,10 @@ class Voice:
         """A date with its weekday."""
         return days.day(value, self.language, self.hotel.today)
 
+    def month(self, value: date) -> str:
+        """The month of a date, and its year."""
+        return days.month(value, self.language)
+
     def short_day(self, value: date) -> str:
         """A date where there is little room."""
         return days.short_day(value, self.language)

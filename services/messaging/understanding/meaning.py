@@ -66,12 +66,16 @@ class DateProblem(Enum):
 
 @dataclass(frozen=True)
 class Dates:
-    """The days that were named. With a problem nothing else is set."""
+    """The days that were named. With a problem nothing else is set.
+
+    `month` is the first day of a month that was named without the day of arrival.
+    """
 
     check_in: date | None = None
     check_out: date | None = None
     nights: int | None = None
     problem: DateProblem | None = None
+    month: date | None = None
 
     def __bool__(self) -> bool:
         return self != Dates()
@@ -96,6 +100,7 @@ class Context:
     today: date
     check_in: date | None = None
     check_out: date | None = None
+    month: date | None = None
     asking_nights: bool = False
     asking_guests: bool = False
 

@@ -17,6 +17,7 @@ from services.messaging.understanding.vocabulary import (
     DAY2,
     LONG_WEEKDAY,
     MONTH,
+    MONTH_OF_YEAR,
     MONTHS,
     NO_UNIT,
     OF,
@@ -33,7 +34,8 @@ from services.messaging.understanding.words import MASK, OTHER_MASK
 class Mention:
     """One day as it was named; what was not said is None.
 
-    Either `fixed`, or `weekday`, or `day` with what was said of month and year.
+    Either `fixed`, or `weekday`, or `day` with what was said of month and year. A
+    month of a year without its day is `whole_month`.
     """
 
     start: int
@@ -44,15 +46,20 @@ class Mention:
     includes_today: bool = False
     fixed: date | None = None
     leaving: bool = False
+    whole_month: bool = False
 
 
 @dataclass(frozen=True)
 class Found:
-    """The days in the order they were named, the nights, and the text without them."""
+    """The days in the order they were named, the nights, and the text without them.
+
+    `month` is the first month of a year that was named without a day.
+    """
 
     mentions: tuple[Mention, ...]
     nights: int | None
     rest: str
+    month: Mention | None = None
 
 
 _Match = re.Match[str]
@@ -70,7 +77,9 @@ def find(plain: str, today: date) -> Found:
     if nights is None and len(mentions) == 1 and _TONIGHT.search(plain):
         nights = 1
     ordered = sorted(mentions, key=lambda mention: mention.start)
-    return Found(tuple(_with_role(mention, plain) for mention in ordered), nights, rest)
+    months = [mention for mention in ordered if mention.whole_month]
+    days = tuple(_with_role(one, plain) for one in ordered if not one.whole_month)
+    return Found(days, nights, rest, months[0] if months else None)
 
 
 def _mask(pattern: re.Pattern[str], text: str) -> str:
@@ -138,6 +147,11 @@ def _day_of_month(found: _Match, _today: date) -> Iterator[Mention]:
 def _named(found: _Match, name: str) -> Mention:
     year = int(found["y"]) if found["y"] else None
     return Mention(found.start(name), day=int(found[name]), month=MONTHS[found["m"]], year=year)
+
+
+def _month_of_year(found: _Match, _today: date) -> Iterator[Mention]:
+    month, year = MONTHS[found["m"]], int(found["y"])
+    yield Mention(found.start(), month=month, year=year, whole_month=True)
 
 
 def _in_some_time(found: _Match, today: date) -> Iterator[Mention]:
@@ -235,6 +249,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], _Read], ...] = tuple(
         ),
         (rf"(?<!\d){DAY}{OF}{MONTH}{YEAR}", _day_of_month),
         (rf"\b{MONTH}\s*(?:the\s+)?{DAY}{NO_UNIT}{YEAR}", _day_of_month),
+        (MONTH_OF_YEAR, _month_of_year),
         (_IN_SOME_TIME.pattern, _in_some_time),
         (r"\bpasado manana\b|\b(?:the )?day after tomorrow\b", _after(2)),
         (r"\b(?:manana|tomorrow|tomorow|tmrw)\b", _after(1)),

@@ -49,7 +49,13 @@ def _from_to(found: mentions.Found) -> bool:
 
 
 def _days(plain: str, context: Context) -> mentions.Found:
-    """The days that are named; `2 y 1` are guests, not days, when these were asked for."""
+    """The days that are named; `2 y 1` are guests, not days, when these were asked for.
+
+    `10` is a day when that of a month was asked for.
+    """
     if context.asking_guests and guests.is_bare(plain):
         return mentions.Found((), None, plain)
+    number = _NUMBER.match(plain)
+    if context.month is not None and number:
+        return mentions.Found((mentions.Mention(number.start("n"), int(number["n"])),), None, "")
     return mentions.find(plain, context.today)

@@ -1,6 +1,7 @@
 """From the days that were named to a stay: years, months and order that were left open."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date, timedelta
 
 from services.messaging.understanding.meaning import MAX_NIGHTS, Context, DateProblem, Dates
@@ -29,6 +30,13 @@ def read(found: Found, context: Context) -> Dates:
 
 def _dates(found: Found, context: Context) -> Dates:
     mentions = found.mentions
+    if found.month is not None:
+        context = replace(context, month=_bookable(found.month, context.today))
+        # A weekday of a month that may be far is not the next one.
+        mentions = tuple(mention for mention in mentions if mention.day)
+        if not mentions:
+            return _month_alone(found.nights, context)
+    mentions = tuple(_of_year(mention, context.month) for mention in mentions)
     if not mentions:
         return _from_nights(found.nights, context)
     if len(mentions) == 1:
@@ -36,6 +44,33 @@ def _dates(found: Found, context: Context) -> Dates:
     arrival, departure = mentions[0], mentions[1]
     check_in = _check_in(arrival, context, departure)
     return Dates(check_in, _check_out(departure, check_in, arrival))
+
+
+def _bookable(mention: Mention, today: date) -> date:
+    """The first day of a month, of which there have to be days that can be asked for."""
+    first = _day(mention.year or today.year, mention.month or 1, 1)
+    if (first.year, first.month) < (today.year, today.month):
+        raise _NoStayError(DateProblem.PAST)
+    if first.year > today.year + _YEARS_AHEAD:
+        raise _NoStayError(DateProblem.TOO_FAR)
+    return first
+
+
+def _of_year(mention: Mention, month: date | None) -> Mention:
+    """`10 January`, beside or after `January 2028`, is of that year."""
+    if month is None or mention.year is not None or mention.month != month.month:
+        return mention
+    return replace(mention, year=month.year)
+
+
+def _month_alone(nights: int | None, context: Context) -> Dates:
+    """A month without a day; that of the arrival that is known says nothing new."""
+    month, known = context.month, context.check_in
+    if month is None or (known is not None and known.replace(day=1) == month):
+        return _from_nights(nights, context)
+    if nights is not None:
+        _later(month, nights)
+    return Dates(nights=nights, month=month)
 
 
 def _from_nights(nights: int | None, context: Context) -> Dates:
@@ -105,6 +140,8 @@ def _first_from(earliest: date, mention: Mention) -> date:
 
 def _day_without_month(number: int, context: Context) -> date:
     """`the 11th`: of the month that we are talking about, else the next one there is."""
+    if context.month is not None:
+        return _day(context.month.year, context.month.month, number)
     if context.check_in is not None:
         same = _day_or_none(context.check_in.year, context.check_in.month, number)
         if same is not None and same >= context.today:

@@ -78,7 +78,9 @@ DAY2 = rf"(?P<d2>\d{{1,2}}){_ORDINAL}"
 OF = r"(?:\s+(?:de|del|of)(?:\s+mes\s+de)?)?\s*"
 # Any year is read, also one that nobody can book in: dropped, the next one would be offered.
 _ANY_YEAR = rf"20\d\d\b|(?<=\b(?:de|of|en|in) )\d{{4,6}}\b|\d{{4,6}}\b{NO_UNIT}"
-YEAR = rf"(?:,?\s*(?:(?:del?|of|en|in)\s+)?(?:(?:ano|year)\s+)?(?P<y>{_ANY_YEAR}))?"
+_OF_YEAR = rf",?\s*(?:(?:del?|of|en|in)\s+)?(?:(?:ano|year)\s+)?(?P<y>{_ANY_YEAR})"
+YEAR = rf"(?:{_OF_YEAR})?"
+MONTH_OF_YEAR = rf"\b{MONTH}{_OF_YEAR}"
 TO = (
     r"\s*(?:-|\b(?:al?|hasta|to|until|till|til|through|thru|y|and)\b)"
     r"\s*(?:el\s+|the\s+)?(?:dia\s+)?"

@@ -309,6 +309,45 @@ def test_cancelling_a_reservation_is_asked_first() -> None:
     assert "ninguna reserva" in chat.writes("mis reservas").body
 
 
+@pytest.mark.parametrize("hello", ["", "hello, "])
+def test_the_days_of_a_month_are_asked_for_and_read_as_its_days(hello: str) -> None:
+    chat = Chat()
+    asked = chat.writes(f"{hello}do you have anything in jan 2028 for two?")
+    assert asked.body == "On which day of January 2028 do you arrive, and when do you leave?"
+    chat.writes("del 10 al 12")
+    assert chat.desk.queries == [SearchAvailability(date(2028, 1, 10), date(2028, 1, 12), 2, 0)]
+
+
+def test_a_month_with_a_length_asks_for_the_day_of_arrival_alone() -> None:
+    chat = Chat()
+    asked = chat.writes("3 noches en enero de 2027 para 2")
+    assert asked.body == "¿Qué día de enero de 2027 llegas?"
+    chat.writes("el 10")
+    assert chat.desk.queries == [SearchAvailability(date(2027, 1, 10), date(2027, 1, 13), 2, 0)]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("en enero de 2035", "la última noche que puedo vender es la del martes 16 de mayo"),
+        ("in January 2035", "the last night I can sell is Tuesday, May 16, 2028"),
+        ("en enero de 2026", "Esa fecha ya pasó"),
+        ("in January 2026", "That date is over"),
+    ],
+)
+def test_a_month_that_cannot_be_booked_is_answered_as_such(text: str, told: str) -> None:
+    assert told in Chat().writes(text).body
+
+
+def test_a_month_that_was_named_is_over_with_other_dates() -> None:
+    chat = Chat()
+    chat.writes("en enero de 2028 para 2")
+    chat.writes("mañana, una noche")
+    assert chat.state.draft.month is None
+    chat.writes("del 10 al 12")
+    assert chat.desk.queries[-1].check_in == date(2026, 12, 10)
+
+
 def test_what_is_cancelled_already_is_not_denied() -> None:
     chat = Chat()
     chat.writes("from Dec 10 to 12 for two, please")

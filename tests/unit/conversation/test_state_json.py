@@ -50,6 +50,7 @@ STATES = st.builds(
     draft=st.builds(
         *(Draft, st.none() | DAYS, st.none() | DAYS, NO_OR_COUNT, NO_OR_COUNT, COUNTS),
         st.lists(TEXTS, max_size=3).map(tuple),
+        st.none() | DAYS,
     ),
     offer=st.none()
     | st.builds(

@@ -132,6 +132,14 @@ def test_the_year_follows_from_today(text: str, check_in: str, check_out: str) -
         ("January 5 to 7, 9999", DateProblem.TOO_FAR),
         ("del 5 al 7 de enero del año 12345", DateProblem.TOO_FAR),
         ("5-7 January 2031, double room", DateProblem.TOO_FAR),
+        ("en enero de 2035", DateProblem.TOO_FAR),
+        ("in January 2035", DateProblem.TOO_FAR),
+        ("do you have anything in mar. 2035?", DateProblem.TOO_FAR),
+        ("un fin de semana de enero del año 12345", DateProblem.TOO_FAR),
+        ("enero de 2035, del 10 al 12", DateProblem.TOO_FAR),
+        ("3 noches en octubre de 2026", DateProblem.PAST),
+        ("in October 2026", DateProblem.PAST),
+        ("100 noches en enero de 2027", DateProblem.TOO_LONG),
         ("0001-01-01", DateProblem.PAST),
         ("del 5 al 7 de enero de 1999", DateProblem.PAST),
         ("from 5 to 7 January 1999", DateProblem.PAST),
@@ -141,6 +149,52 @@ def test_the_year_follows_from_today(text: str, check_in: str, check_out: str) -
 )
 def test_dates_that_are_no_stay(text: str, problem: DateProblem) -> None:
     assert read(text) == Dates(problem=problem)
+
+
+JANUARY = date(2028, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("en enero de 2028", Dates(month=JANUARY)),
+        ("Jan 2028, double room", Dates(month=JANUARY)),
+        ("3 noches en enero de 2028", Dates(nights=3, month=JANUARY)),
+        ("a weekend in January, 2028", Dates(month=JANUARY)),
+        ("el viernes 14, enero 2028", Dates(date(2028, 1, 14))),
+        ("enero 2028 del 10 al 12", Dates(date(2028, 1, 10), date(2028, 1, 12))),
+        ("January 2028: 10 January to 12 January", Dates(date(2028, 1, 10), date(2028, 1, 12))),
+        ("noviembre de 2026", Dates(month=date(2026, 11, 1))),
+    ],
+)
+def test_a_month_of_a_year_without_its_day(text: str, expected: Dates) -> None:
+    assert read(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("del 10 al 12", Dates(date(2028, 1, 10), date(2028, 1, 12))),
+        ("10 to 12 January", Dates(date(2028, 1, 10), date(2028, 1, 12))),
+        ("el 30", Dates(date(2028, 1, 30))),
+        ("10", Dates(date(2028, 1, 10))),
+        ("del 30 de enero al 2 de febrero", Dates(date(2028, 1, 30), date(2028, 2, 2))),
+        ("10 de diciembre", Dates(date(2026, 12, 10))),
+    ],
+)
+def test_days_are_of_the_month_that_was_named_before(text: str, expected: Dates) -> None:
+    assert read(text, month=JANUARY) == expected
+
+
+@pytest.mark.parametrize("text", ["el 31", "31", "0"])
+def test_a_day_that_the_month_named_before_does_not_have(text: str) -> None:
+    assert read(text, month=date(2027, 2, 1)) == Dates(problem=DateProblem.NO_SUCH_DAY)
+
+
+def test_the_month_of_the_arrival_that_is_known_says_nothing_new() -> None:
+    known = {"check_in": date(2028, 1, 10), "check_out": date(2028, 1, 12)}
+    assert read("enero de 2028", **known) == Dates()
+    assert read("febrero de 2028", **known) == Dates(month=date(2028, 2, 1))
 
 
 def test_ninety_nights_are_a_stay() -> None:
