@@ -71,7 +71,7 @@ from services.messaging.conversation.queries import (
     RoomOffer,
     SearchAvailability,
 )
-from services.messaging.conversation.state import Deposit, Tax
+from services.messaging.conversation.state import Deposit, Stay, Tax
 from services.messaging.store.steps import Read
 
 if TYPE_CHECKING:
@@ -83,6 +83,7 @@ DOMAIN = "booking.conserje"
 GUEST_ID = "mailbox-{}"
 HOTEL_DECIDED = f"{BOOKING}/WatchReservations"
 HOTEL_CANCELLED = f"{HOTEL_DECIDED}/cancelled"
+HOTEL_MODIFIED = f"{HOTEL_DECIDED}/modified"
 """What the news of a reservation are kept under, among the answers of commands."""
 # The booking service looked and said no. Everything else, bad input included,
 # is a fault of ours that the guest cannot help.
@@ -197,6 +198,8 @@ def outcome_of(method: str, *, ok: bool, answer: bytes) -> Outcome:
         return _decided(Reservation.FromString(answer))
     if method == HOTEL_CANCELLED:
         return _hotel_cancelled(Reservation.FromString(answer))
+    if method == HOTEL_MODIFIED:
+        return _hotel_modified(Reservation.FromString(answer))
     name = method.rpartition("/")[2]
     if not ok:
         return _refusal(name, from_status(Status.FromString(answer)))
@@ -316,6 +319,17 @@ def _decided(reservation: Reservation) -> Outcome:
 def _hotel_cancelled(reservation: Reservation) -> outcomes.HotelCancelled:
     owed = money.from_proto(reservation.penalty) if reservation.HasField("penalty") else None
     return outcomes.HotelCancelled(reservation.reservation_id, owed)
+
+
+def _hotel_modified(reservation: Reservation) -> outcomes.HotelModified:
+    stay = Stay(
+        dates.to_date(reservation.check_in_date, "check_in_date"),
+        dates.to_date(reservation.check_out_date, "check_out_date"),
+        sum(room.adult_count for room in reservation.rooms),
+        sum(room.child_count for room in reservation.rooms),
+    )
+    total = money.from_proto(reservation.total_price)
+    return outcomes.HotelModified(reservation.reservation_id, reservation.room_type_id, stay, total)
 
 
 def _deposit(reservation: Reservation) -> Deposit | None:

@@ -1,8 +1,8 @@
 """Follows the reservations of all hotels, so that a guest hears what a hotel has decided.
 
 A hotel with a system of its own agrees or refuses when it can; by then the answer
-to the guest's confirmation has been "asked". Any hotel may cancel what it has
-agreed to. What came of it is kept for the conversation like the answer of a
+to the guest's confirmation has been "asked". Any hotel may change or cancel what
+it has agreed to. What came of it is kept for the conversation like the answer of a
 command, and the conversation goes on by itself.
 """
 
@@ -19,6 +19,7 @@ from conserje.booking.v1.booking_service_pb2 import WatchReservationsRequest
 from conserje.booking.v1.reservation_pb2 import (
     ACTOR_KIND_GUEST,
     RESERVATION_ACTION_CANCEL,
+    RESERVATION_ACTION_MODIFY,
     RESERVATION_STATE_PENDING_PMS,
     ReservationEvent,
 )
@@ -26,7 +27,12 @@ from conserje.booking.v1.reservation_pb2 import (
 from meshkit.errors import MeshError
 from meshkit.waiting import set_within
 from meshkit.watch import SILENCE_SECONDS
-from services.messaging.clients import HOTEL_CANCELLED, HOTEL_DECIDED, mailbox_of
+from services.messaging.clients import (
+    HOTEL_CANCELLED,
+    HOTEL_DECIDED,
+    HOTEL_MODIFIED,
+    mailbox_of,
+)
 from services.messaging.store.news import News, NewsStore
 from services.messaging.wake import Wake
 
@@ -35,6 +41,10 @@ if TYPE_CHECKING:
 
 NAMESPACE = UUID("c7b6a1de-58a1-4a3c-8a39-9f0f7f1f63d4")
 PAUSE_SECONDS = 1.0
+BY_HOTEL = {
+    RESERVATION_ACTION_CANCEL: HOTEL_CANCELLED,
+    RESERVATION_ACTION_MODIFY: HOTEL_MODIFIED,
+}
 
 log = structlog.get_logger()
 
@@ -91,19 +101,23 @@ async def _messages(call: Any) -> AsyncGenerator[Any, None]:
 
 
 def _for_guests(events: Iterable[ReservationEvent]) -> Iterable[News]:
-    """What hotels have decided about reservations made in a chat: pending ones, and to cancel."""
+    """What hotels have decided about reservations made in a chat."""
     for event in events:
-        reservation = event.reservation
+        reservation, method = event.reservation, _method(event)
         mailbox_id = mailbox_of(reservation.guest_id)
-        decided = event.previous_state == RESERVATION_STATE_PENDING_PMS
-        cancelled = event.action == RESERVATION_ACTION_CANCEL
-        # A guest who cancels hears it as the answer of the command.
-        told = cancelled and event.actor_kind == ACTOR_KIND_GUEST
-        if (decided or cancelled) and not told and mailbox_id is not None:
+        if method is not None and mailbox_id is not None:
             yield News(
                 reservation.tenant_id,
                 uuid5(NAMESPACE, f"{reservation.reservation_id}/{reservation.etag}"),
                 mailbox_id,
-                HOTEL_CANCELLED if cancelled else HOTEL_DECIDED,
+                method,
                 reservation.SerializeToString(deterministic=True),
             )
+
+
+def _method(event: ReservationEvent) -> str | None:
+    """What a change is kept under for the conversation; None when its guest need not hear it."""
+    if event.action in BY_HOTEL:
+        # Guests hear what they do themselves as the answer of a command.
+        return None if event.actor_kind == ACTOR_KIND_GUEST else BY_HOTEL[event.action]
+    return HOTEL_DECIDED if event.previous_state == RESERVATION_STATE_PENDING_PMS else None

@@ -25,6 +25,7 @@ from conserje.booking.v1.reservation_pb2 import (
     Reservation,
 )
 from google.type.date_pb2 import Date
+from google.type.money_pb2 import Money
 
 from sandbox.mesh import Mesh
 from tests.e2e.guests import LUNA, Guest, Reply
@@ -129,6 +130,28 @@ async def test_a_cancellation_that_costs_something_is_quoted_and_then_done(
     cancelled = await _reservation(booking, "hotel-mirador", code)
     assert cancelled.state == RESERVATION_STATE_CANCELLED
     assert cancelled.penalty == first
+
+
+async def test_a_guest_hears_that_the_hotel_has_changed_a_reservation(
+    mesh: Mesh, booking: BookingServiceAsyncStub
+) -> None:
+    guest = Guest(mesh)
+    code = _code((await _double(guest, 80, 82)).text)
+    reservation = await _reservation(booking, "hotel-mirador", code)
+    request = wire.ModifyReservationRequest(
+        tenant_id="hotel-mirador",
+        request_id=str(uuid4()),
+        reservation_id=reservation.reservation_id,
+        actor=Actor(kind=ACTOR_KIND_STAFF, actor_id="eva"),
+        rooms=[wire.RoomRequest(room_type_id="suite", adult_count=2, child_count=1)],
+        accepted_total_price=Money(currency_code="EUR", units=5000),
+    )
+    total = (await booking.ModifyReservation(request)).reservation.total_price
+    told = (await guest.hears()).text
+    assert told.startswith(f"El hotel ha cambiado tu reserva *{code}*.")
+    assert "*Suite con vistas*" in told
+    assert "2 adultos y 1 niño" in told
+    assert f"*{total.units},{total.nanos // 10_000_000:02} €* en total" in told
 
 
 async def test_a_guest_hears_that_the_hotel_has_cancelled_what_it_costs_and_nothing_more(

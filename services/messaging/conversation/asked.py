@@ -1,25 +1,36 @@
-"""What the hotel decides about a reservation by itself: whether it agrees, and to cancel."""
+"""What the hotel decides about a reservation: to agree or refuse, to change it, to cancel."""
 
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 
 from meshkit.money import Money
 from services.messaging.conversation import reserved, search
 from services.messaging.conversation.decision import Decision
-from services.messaging.conversation.outcomes import HotelAgreed, HotelCancelled, HotelRefused
-from services.messaging.conversation.state import Asking, Draft, Reservation
+from services.messaging.conversation.outcomes import (
+    HotelAgreed,
+    HotelCancelled,
+    HotelModified,
+    HotelRefused,
+)
+from services.messaging.conversation.queries import Answer, Availability, Query, SearchAvailability
+from services.messaging.conversation.state import Asking, Draft, Reservation, Room, Stay
 from services.messaging.conversation.turn import Steps, Turn
 from services.messaging.replies import bookings, texts
 from services.messaging.replies.model import Text
 from services.messaging.replies.phrase import Phrase
 
 
-def decided(turn: Turn, outcome: HotelAgreed | HotelRefused | HotelCancelled) -> Steps:
+def decided(
+    turn: Turn, outcome: HotelAgreed | HotelRefused | HotelCancelled | HotelModified
+) -> Steps:
     """Tells the guest, unless the answer to a command has done so already."""
     known = reserved.find(turn, outcome.reservation_id)
     if known is None:
         return Decision(turn.state)
     if isinstance(outcome, HotelCancelled):
         return _cancelled(turn, known, outcome.penalty)
+    if isinstance(outcome, HotelModified):
+        return (yield from _modified(turn, known, outcome))
     if not known.pending:
         return Decision(turn.state)
     if isinstance(outcome, HotelAgreed):
@@ -29,8 +40,27 @@ def decided(turn: Turn, outcome: HotelAgreed | HotelRefused | HotelCancelled) ->
 
 def _agreed(turn: Turn, known: Reservation, outcome: HotelAgreed) -> Decision:
     booked = replace(known, pending=False, deposit=outcome.deposit)
-    kept = tuple(booked if one is known else one for one in turn.state.reservations)
-    return turn.but(reservations=kept).reply(bookings.confirmed(turn.voice, booked))
+    return _with(turn, known, booked).reply(bookings.confirmed(turn.voice, booked))
+
+
+def _modified(turn: Turn, known: Reservation, outcome: HotelModified) -> Steps:
+    """Tells what it is now, unless nothing of it has changed that a guest would see."""
+    names = known.room.names
+    if outcome.room_type_id != known.room.room_type_id:
+        names = yield from _names(outcome.room_type_id, outcome.stay)
+    room = Room(outcome.room_type_id, names, outcome.stay, outcome.total)
+    if room == known.room:
+        return Decision(turn.state)
+    changed = replace(known, room=room)
+    return _with(turn, known, changed).reply(bookings.hotel_modified(turn.voice, changed))
+
+
+def _names(room_type_id: str, stay: Stay) -> Generator[Query, Answer, Mapping[str, str]]:
+    """What a room type is called: booking says so with what is free, also of what is not."""
+    answer = yield SearchAvailability(stay.check_in, stay.check_out, stay.adults, stay.children)
+    offers = answer.room_types if isinstance(answer, Availability) else ()
+    found = (search.clean(one.names) for one in offers if one.room_type_id == room_type_id)
+    return next(found, {})
 
 
 def _cancelled(turn: Turn, known: Reservation, penalty: Money | None) -> Decision:
@@ -56,6 +86,11 @@ def _refused(turn: Turn, known: Reservation) -> Steps:
 
 def _over(turn: Turn, known: Reservation, phrase: Phrase) -> Decision:
     return _without(turn, known).reply(Text(_told(turn, known, phrase)))
+
+
+def _with(turn: Turn, known: Reservation, changed: Reservation) -> Turn:
+    kept = tuple(changed if one is known else one for one in turn.state.reservations)
+    return turn.but(reservations=kept)
 
 
 def _without(turn: Turn, known: Reservation) -> Turn:

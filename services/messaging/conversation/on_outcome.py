@@ -8,6 +8,7 @@ from services.messaging.conversation.outcomes import (
     ConfirmRefused,
     HotelAgreed,
     HotelCancelled,
+    HotelModified,
     HotelRefused,
     LockGranted,
     LockRefused,
@@ -27,7 +28,7 @@ def on_outcome(turn: Turn, number: int, outcome: Outcome) -> Steps:
     The answer of a command that is not the open one changes nothing: nobody
     waits for it any more.
     """
-    if isinstance(outcome, HotelAgreed | HotelRefused | HotelCancelled):
+    if isinstance(outcome, HotelAgreed | HotelRefused | HotelCancelled | HotelModified):
         return (yield from asked.decided(turn, outcome))
     opened = turn.state.open
     if opened is None or opened.number != number:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from meshkit.money import Money
-from services.messaging.conversation.state import Deposit, Tax
+from services.messaging.conversation.state import Deposit, Stay, Tax
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,16 @@ class HotelCancelled:
 
 
 @dataclass(frozen=True)
+class HotelModified:
+    """The hotel has changed the reservation: what it is now."""
+
+    reservation_id: str
+    room_type_id: str
+    stay: Stay
+    total: Money
+
+
+@dataclass(frozen=True)
 class ConfirmRefused:
     """`LOCK_EXPIRED`, `PRICE_CHANGED`, `LOCK_RELEASED`, `LOCK_CONVERTED`, `LOCK_UNKNOWN`...
 
@@ -136,6 +146,7 @@ Outcome = (
     | HotelAgreed
     | HotelRefused
     | HotelCancelled
+    | HotelModified
     | ConfirmRefused
     | Cancelled
     | CancelRefused

@@ -59,6 +59,12 @@ def hotel_cancelled(voice: Voice, reservation: Reservation, penalty: Money | Non
     return Text("\n\n".join(lines))
 
 
+def hotel_modified(voice: Voice, reservation: Reservation) -> Text:
+    """That the hotel has changed it, and what it is now."""
+    told = voice.say(texts.HOTEL_CHANGED_BOOKING, **_values(voice, reservation))
+    return Text("\n\n".join((told, voice.say(texts.ASK_WHY_AT_RECEPTION))))
+
+
 def already(voice: Voice, reservation: Reservation) -> tuple[str, ...]:
     """That the room needs no confirming any more; certain it is only without a deposit."""
     if reservation.pending:

@@ -294,6 +294,12 @@ HOTEL_CANCELLED_BOOKING = Phrase(
     es="El hotel ha cancelado tu reserva *{code}*.\n\n*{name}*\n{stay}\n{guests}",
     en="The hotel has cancelled your booking *{code}*.\n\n*{name}*\n{stay}\n{guests}",
 )
+HOTEL_CHANGED_BOOKING = Phrase(
+    es="El hotel ha cambiado tu reserva *{code}*. Ahora es:\n\n*{name}*\n{stay}\n{guests}\n"
+    "Precio: *{total}* en total",
+    en="The hotel has changed your booking *{code}*. It is now:\n\n*{name}*\n{stay}\n{guests}\n"
+    "Price: *{total}* in total",
+)
 CANCELLED_FREE = Phrase(
     es="La cancelación no te cuesta nada.", en="The cancellation costs you nothing."
 )

@@ -11,9 +11,11 @@ from conserje.booking.v1.reservation_pb2 import (
     ACTOR_KIND_STAFF,
     ACTOR_KIND_SYSTEM,
     RESERVATION_ACTION_CANCEL,
+    RESERVATION_ACTION_MODIFY,
     RESERVATION_STATE_CANCELLED,
     RESERVATION_STATE_CONFIRMED,
     ActorKind,
+    ReservationAction,
     ReservationEvent,
 )
 
@@ -41,18 +43,30 @@ async def booked(mesh: Mesh, stub: Any) -> None:
 
 async def cancel(mesh: Mesh, actor: ActorKind.ValueType) -> None:
     """Booking tells that somebody has cancelled it, for nothing."""
-    mailbox: Any = await mesh.admin.fetchval("SELECT mailbox_id FROM mailbox")
-    event = ReservationEvent(
-        action=RESERVATION_ACTION_CANCEL,
-        previous_state=RESERVATION_STATE_CONFIRMED,
-        actor_kind=actor,
-    )
-    agreed = mesh.bookings.answer(ConfirmReservationRequest(lock_id="lock-1")).reservation
-    event.reservation.CopyFrom(agreed)
-    event.reservation.tenant_id, event.reservation.guest_id = TENANT, GUEST_ID.format(mailbox)
+    event = await changed(mesh, RESERVATION_ACTION_CANCEL, actor)
     event.reservation.state = RESERVATION_STATE_CANCELLED
     event.reservation.penalty.currency_code = "EUR"
-    event.reservation.etag = str(len(mesh.bookings.events))
+    await tell(mesh, event)
+
+
+async def changed(
+    mesh: Mesh, action: ReservationAction.ValueType, actor: ActorKind.ValueType
+) -> ReservationEvent:
+    """A change of what the guest has booked."""
+    mailbox: Any = await mesh.admin.fetchval("SELECT mailbox_id FROM mailbox")
+    agreed = mesh.bookings.answer(ConfirmReservationRequest(lock_id="lock-1")).reservation
+    agreed.tenant_id, agreed.guest_id = TENANT, GUEST_ID.format(mailbox)
+    agreed.etag = str(len(mesh.bookings.events))
+    return ReservationEvent(
+        action=action,
+        previous_state=RESERVATION_STATE_CONFIRMED,
+        actor_kind=actor,
+        reservation=agreed,
+    )
+
+
+async def tell(mesh: Mesh, event: ReservationEvent) -> None:
+    """Booking tells it, and all that follows has happened."""
     mesh.bookings.events.append(event)
     await mesh.until(HEARD, value=len(mesh.bookings.events))
     await mesh.until_quiet()
@@ -72,6 +86,29 @@ async def test_a_hotel_that_cancels_is_told_once_by_whichever_replica(
     assert "depósito" not in told
     await cancel(own_mesh, actor)
     assert len(own_mesh.graph.accepted) == 4
+
+
+@pytest.mark.parametrize("actor", [ACTOR_KIND_STAFF, ACTOR_KIND_GUEST])
+async def test_a_change_is_told_when_the_hotel_has_made_it(
+    own_mesh: Mesh, actor: ActorKind.ValueType
+) -> None:
+    stub = await own_mesh.start()
+    await booked(own_mesh, stub)
+    event = await changed(own_mesh, RESERVATION_ACTION_MODIFY, actor)
+    event.reservation.check_out_date.day += 1
+    event.reservation.rooms.add(adult_count=1)
+    event.reservation.rooms.add(child_count=1)
+    event.reservation.total_price.currency_code = "EUR"
+    event.reservation.total_price.units = 300
+    await tell(own_mesh, event)
+    told = [one["text"]["body"] for one in own_mesh.graph.accepted[3:]]
+    if actor == ACTOR_KIND_GUEST:
+        assert told == []
+        return
+    (body,) = told
+    assert body.startswith("El hotel ha cambiado tu reserva *K7M2QX9P*.")
+    assert "al miércoles 13 de enero de 2027 (3 noches)\n1 adulto y 1 niño\n" in body
+    assert "*300,00 €*" in body
 
 
 async def test_a_guest_who_cancels_is_told_by_nobody_else(own_mesh: Mesh) -> None:

@@ -18,12 +18,13 @@ from services.messaging.conversation.outcomes import (
     ConfirmRefused,
     HotelAgreed,
     HotelCancelled,
+    HotelModified,
     HotelRefused,
     Outcome,
     ReservationConfirmed,
 )
-from services.messaging.conversation.queries import Answer, Availability, Query
-from services.messaging.conversation.state import Deposit
+from services.messaging.conversation.queries import Answer, Availability, Failed, Query
+from services.messaging.conversation.state import Deposit, Stay
 from services.messaging.replies.model import ListMenu, Text
 from tests.unit.conversation.world import Chat, euros, nights_of, reply_id, think
 
@@ -155,6 +156,38 @@ def test_a_hotel_that_cancels_answers_the_question_whether_to_cancel() -> None:
     chat.writes("sí")
     assert not any(isinstance(one, CancelReservation) for one in chat.desk.commands)
     assert "*KQXM1001* ya está cancelada" in chat.writes("cancelar mi reserva").body
+
+
+MOVED = Stay(date(2026, 12, 11), date(2026, 12, 14), 2, 0)
+
+
+def test_a_hotel_that_changes_a_reservation_tells_what_it_is_now() -> None:
+    chat = booked()
+    told = news(chat, HotelModified("res-1", "rt-3", MOVED, euros(750)))
+    assert told == (
+        "El hotel ha cambiado tu reserva *KQXM1001*. Ahora es:\n\n*Suite*\n"
+        "Del viernes 11 de diciembre al lunes 14 de diciembre (3 noches)\n2 adultos\n"
+        "Precio: *750,00 €* en total\n\nSi no lo esperabas, pregunta en recepción, por favor."
+    )
+    assert "*Suite*\nDel viernes 11 de diciembre" in chat.writes("mi reserva").body
+
+
+def test_the_name_of_a_changed_room_is_told_only_where_it_is_known() -> None:
+    chat = booked("from Dec 10 to 12 for two, please", "double room")
+    chat.ask = lambda _: Failed("UNAVAILABLE")
+    told = news(chat, HotelModified("res-1", "rt-3", MOVED, euros(750)))
+    assert "It is now:\n\n*Room*\nFrom Friday, December 11" in told
+    told = news(chat, HotelModified("res-1", "rt-3", replace(MOVED, adults=1), euros(750)))
+    assert "1 adult\n" in told
+
+
+def test_a_change_that_no_guest_would_see_is_not_told() -> None:
+    chat = booked()
+    (known,) = chat.state.reservations
+    same = HotelModified("res-1", known.room.room_type_id, known.room.stay, known.room.total)
+    for outcome in (same, replace(same, reservation_id="unknown", total=euros(1))):
+        told = think(chat.state, EffectAnswer(0, outcome), chat.hotel, chat.ask)
+        assert (told.state, told.replies) == (chat.state, ())
 
 
 def test_a_guest_whose_yes_comes_after_the_hotels_own_cancellation_hears_the_code() -> None:
