@@ -11,6 +11,9 @@ from google.type.date_pb2 import Date
 
 from meshkit.errors import InvalidArgument
 
+_ENDLESS = (dt.date.min, dt.date.max)
+"""To asyncpg these are Postgres's infinities, from which no nights can be counted."""
+
 
 def to_date(message: Date, field: str) -> dt.date:
     """The day that `message` means; `field` is named when there is no such day.
@@ -18,10 +21,13 @@ def to_date(message: Date, field: str) -> dt.date:
     `google.type.Date` can also say "some day of 2026" (zeros); that is no day here.
     """
     try:
-        return dt.date(message.year, message.month, message.day)
+        day = dt.date(message.year, message.month, message.day)
     except ValueError:
         written = f"{message.year:04d}-{message.month:02d}-{message.day:02d}"
         raise InvalidArgument.field(field, f"{written} is not a day") from None
+    if day in _ENDLESS:
+        raise InvalidArgument.field(field, f"{day} stands for no end; name a day nearer to today")
+    return day
 
 
 def from_date(day: dt.date, into: Date | None = None) -> Date:

@@ -214,6 +214,7 @@ async def test_a_converted_lock_is_over(grpc_stub: Any, call: Call, hotel: Hotel
         ({"check_out_date": Date(year=2020, month=1, day=1)}, "check_out_date"),
         ({"check_in_date": Date(year=2027, month=2, day=31)}, "check_in_date"),
         ({"check_in_date": Date(year=2027)}, "check_in_date"),
+        ({"check_out_date": Date(year=9999, month=12, day=31)}, "check_out_date"),
         ({"adult_count": -1}, "adult_count"),
         ({"adult_count": 0}, "adult_count"),
         ({"child_count": -1}, "child_count"),
