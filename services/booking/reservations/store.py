@@ -35,6 +35,9 @@ if TYPE_CHECKING:
 INVENTORY_MOVED = "INVENTORY_MOVED"
 """What is answered instead of deciding by prices that are others now; nobody is told."""
 
+CONFLICTS = ("LOCK_EXPIRED", "PRICE_CHANGED")
+"""Why a lock that has run out cannot be had any more: others came first, or the hotel did."""
+
 LAPSE_NAMESPACE = UUID("0d4c7a3e-2f57-4a55-9f0b-54b3f1f2a9a6")
 """The sweeper's request ids are derived under it: the same lapse on every replica."""
 
@@ -91,20 +94,50 @@ WHERE p.tenant_id = $1
                 raise
         # It had run out, and near rooms that are shut nobody can make room for it.
         return await self._carry_out(
-            "ConfirmReservation", order, lambda connection: self._refuse_expired(connection, order)
+            "ConfirmReservation",
+            order,
+            lambda connection: self._refuse_expired(connection, order, lock_id),
         )
 
     async def _refuse_expired(
-        self, connection: Connection, order: Order
+        self, connection: Connection, order: Order, lock_id: UUID
     ) -> Reservation | MeshError:
         known = await self._known(connection, order)
         if known is not None:
             return known
         expired = refusal("LOCK_EXPIRED")
         await self._store_answer(connection, order, expired, None)
+        await self._note_conflict(connection, order, lock_id, expired)
         return expired
 
     async def _confirm(
+        self, connection: Connection, order: Order, lock: tuple[UUID, str, int]
+    ) -> Reservation | MeshError:
+        answer = await self._confirmed(connection, order, lock)
+        if isinstance(answer, MeshError) and answer.reason in CONFLICTS:
+            await self._note_conflict(connection, order, lock[0], answer)
+        return answer
+
+    # Once, however often it is asked.
+    NOTE_CONFLICT = """
+INSERT INTO lock_audit
+    (tenant_id, event, reason, lock_id, request_id, room_type_id, check_in, check_out, guest_id,
+    event_time)
+SELECT l.tenant_id, 'REFUSED', $4, l.lock_id, $2, l.room_type_id, l.check_in, l.check_out,
+    l.guest_id, clock_timestamp()
+FROM room_lock l
+WHERE l.tenant_id = $1 AND l.lock_id = $3 AND NOT EXISTS (
+    SELECT FROM lock_audit a WHERE a.tenant_id = $1 AND a.lock_id = $3 AND a.request_id = $2
+)
+"""
+
+    async def _note_conflict(
+        self, connection: Connection, order: Order, lock_id: UUID, refused: MeshError
+    ) -> None:
+        request = (order.tenant_id, order.request_id)
+        await connection.execute(self.NOTE_CONFLICT, *request, lock_id, refused.reason)
+
+    async def _confirmed(
         self, connection: Connection, order: Order, lock: tuple[UUID, str, int]
     ) -> Reservation | MeshError:
         refused = await quote_again(connection, self._book, order, lock)

@@ -59,7 +59,7 @@ SELECT_UNEXPLAINED = """
 SELECT l.lock_id, l.state, array_agg(a.event ORDER BY a.audit_number) AS events
 FROM room_lock l
 LEFT JOIN lock_audit a ON a.tenant_id = l.tenant_id AND a.lock_id = l.lock_id
-    AND a.event <> 'EXTENDED'  -- Any number of times, in between.
+    AND a.event NOT IN ('EXTENDED', 'REFUSED')  -- Any number of times, in between.
 GROUP BY l.tenant_id, l.lock_id, l.state
 HAVING array_agg(a.event ORDER BY a.audit_number) NOT IN (
     CASE l.state WHEN 'LIVE' THEN ARRAY['GRANTED'] ELSE ARRAY['GRANTED', l.state] END,

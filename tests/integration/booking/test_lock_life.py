@@ -209,6 +209,28 @@ async def test_live_locks_are_listed_page_by_page(store: BookingStore, hotel: Ho
         assert set(await store.live_locks(wanted, FIRST_PLACE, 50)) == expected
 
 
+async def test_a_lock_that_others_took_is_noted_as_refused_once_for_each_request(
+    store: BookingStore, hotel: Hotel, sql: Sql
+) -> None:
+    lock = await acquire(store, hotel)
+    await hotel.lapse(lock.lock_id)
+    await acquire(store, hotel)
+    held = (lock.lock_id, lock.owner_token, lock.fencing_number)
+    again = uuid4()
+    for request_id in (again, again, uuid4()):
+        with pytest.raises(FailedPrecondition, match="LOCK_EXPIRED"):
+            await store.confirm(hotel.tenant_id, request_id, b"", *held)
+    history = await store.lock_events(hotel.tenant_id, lock.lock_id, 0, 50)
+    assert [(one.event, one.reason) for one in history] == [
+        ("GRANTED", ""),
+        ("EXPIRED", ""),
+        ("REFUSED", "LOCK_EXPIRED"),
+        ("REFUSED", "LOCK_EXPIRED"),
+    ]
+    assert {one.stay for one in history} == {lock.stay}
+    await assert_consistent(sql)
+
+
 async def test_every_decision_is_in_the_history(
     store: BookingStore, hotel: Hotel, sql: Sql
 ) -> None:
