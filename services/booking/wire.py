@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from decimal import Decimal
 from functools import lru_cache
 from uuid import UUID
@@ -103,10 +104,15 @@ def _to_other_rooms(request: AcquireLockRequest) -> tuple[RoomWish, ...]:
         rooms += _repeated(wish, one.quantity, f"{path}.quantity")
     if len(rooms) > MOST_ROOMS:
         raise InvalidArgument.field("other_rooms", f"at most {MOST_ROOMS} rooms in one lock")
-    named = [one.room_id for one in rooms if one.room_id]
-    if len(named) > len(set(named)):
-        raise InvalidArgument.field("other_rooms", "name a room twice")
+    each_room_once((one.room_id for one in rooms), "other_rooms")
     return tuple(rooms[1:])
+
+
+def each_room_once(room_ids: Iterable[str], field: str) -> None:
+    """Refuses to take the same particular room twice; without an id it is any room."""
+    named = [one for one in room_ids if one]
+    if len(named) > len(set(named)):
+        raise InvalidArgument.field(field, "name a room twice")
 
 
 def _repeated(wish: RoomWish, quantity: int, field: str) -> list[RoomWish]:

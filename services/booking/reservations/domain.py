@@ -205,7 +205,7 @@ def record_no_show(reservation: Reservation, facts: Facts) -> Change:
     rule = rule_for(Action.RECORD_NO_SHOW, reservation.state)
     arrival = _arrival(reservation, reservation.terms, facts)
     if facts.now < arrival:
-        raise refusal("TOO_EARLY", {"check_in_date": reservation.stay.check_in})
+        raise refusal("TOO_EARLY", {"arrival_time": arrival.isoformat()})
     penalty = _charge(reservation.terms.no_show, reservation)
     return Change(Action.RECORD_NO_SHOW, replace(reservation, state=rule.to_state, penalty=penalty))
 
@@ -217,7 +217,8 @@ def late_checkout_quote(reservation: Reservation, facts: Facts, until: dt.time) 
     charge = terms.late_fee(until)
     if until <= terms.check_out or charge is None:
         latest = max((step.until for step in terms.late_checkout), default=terms.check_out)
-        raise refusal("LATE_CHECKOUT_NOT_OFFERED", {"latest": f"{latest:%H:%M}"})
+        hours = {"check_out": f"{terms.check_out:%H:%M}", "latest": f"{latest:%H:%M}"}
+        raise refusal("LATE_CHECKOUT_NOT_OFFERED", hours)
     departure = reservation.stay.check_out
     empty = local(departure, until, facts.time_zone)
     if facts.next_arrival:

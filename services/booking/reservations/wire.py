@@ -46,7 +46,7 @@ from services.booking.reservations.rows import ReservationEvent
 from services.booking.reservations.taking import Wish, Wishes
 from services.booking.reservations.terms_wire import from_terms
 from services.booking.reservations.transitions import Origin
-from services.booking.wire import to_accepted, write_quote
+from services.booking.wire import each_room_once, to_accepted, write_quote
 
 T = TypeVar("T")
 
@@ -120,10 +120,12 @@ def to_filter(request: ListReservationsRequest) -> Filter:
 
 def to_rooms(messages: Iterable[RoomRequest]) -> tuple[Wish, ...]:
     """The rooms that are wanted."""
-    return tuple(
+    wanted = tuple(
         Wish(one.room_type_id, Guests(one.adult_count, one.child_count), one.room_id)
         for one in messages
     )
+    each_room_once((one.room_id for one in wanted), "rooms")
+    return wanted
 
 
 def to_wishes(request: ModifyReservationRequest) -> Wishes:

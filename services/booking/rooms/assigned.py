@@ -108,11 +108,12 @@ SELECT room_type_id, room_key FROM room WHERE tenant_id = $1 AND room_id = $2
     ) -> None:
         room = await connection.fetchrow(self.SELECT_WISHED, tenant_id, wish.room_id)
         if room is None:
-            raise refusal("ROOM_UNKNOWN")
+            raise refusal("ROOM_UNKNOWN", {"room_id": wish.room_id})
         plan = next(one for one in plans if one.room_type_id == room["room_type_id"])
         key = claim_key(STAY, wish.reservation_id, wish.stay_number)
         if key not in plan.claims:
-            raise refusal("RESERVATION_UNKNOWN")
+            named = asdict(wish) | {"room_type_id": plan.room_type_id}
+            raise refusal("RESERVATION_UNKNOWN", named)
         if plan.claims[key].fixed and plan.claims[key].room != room["room_key"]:
             raise refusal("NO_ASSIGNMENT")
         plan.bind(key, room["room_key"])

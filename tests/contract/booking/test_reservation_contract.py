@@ -177,7 +177,10 @@ async def test_guests_come_and_leave(grpc_stub: Any, call: Call, hotel: Hotel) -
     assert accepted.reservation.late_checkout == offer
     ask = QuoteLateCheckoutRequest(**late, until_time="18:30")
     told = await wrong(call, grpc_stub.QuoteLateCheckout, ask, "LATE_CHECKOUT_NOT_OFFERED")
-    assert told == {"latest": "18:00"}
+    assert told == {"check_out": "11:00", "latest": "18:00"}
+    ask = QuoteLateCheckoutRequest(**late, until_time="11:00")
+    told = await wrong(call, grpc_stub.QuoteLateCheckout, ask, "LATE_CHECKOUT_NOT_OFFERED")
+    assert told == {"check_out": "11:00", "latest": "18:00"}
 
     check_out = CheckOutReservationRequest(**about(booked))
     gone = (await call(grpc_stub.CheckOutReservation, check_out)).reservation
@@ -515,6 +518,10 @@ async def test_several_rooms_are_booked_and_changed(
             "rooms[0].child_count",
         ),
         ({"rooms": [RoomRequest(room_type_id="a\0", adult_count=1)]}, "rooms[0].room_type_id"),
+        (
+            {"rooms": 2 * [RoomRequest(room_type_id="double", room_id="double-1", adult_count=1)]},
+            "rooms",
+        ),
         ({"guest_id": ""}, "guest_id"),
     ],
 )

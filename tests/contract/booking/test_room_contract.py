@@ -141,12 +141,15 @@ async def test_refusals_name_what_to_do(rooms: Any, call: Call, hotel: Hotel) ->
     foreign = reopen_request(hotel, closure.closure_id)
     foreign.tenant_id = "another"
     assert await reason(call, rooms.ReopenRoom, foreign) == ("NOT_FOUND", "CLOSURE_UNKNOWN")
-    wishes = [RoomAssignment(reservation_id=str(uuid4()), room_id="double-1")]
+    nobody = str(uuid4())
+    wishes = [RoomAssignment(reservation_id=nobody, room_id="double-1")]
     assign = AssignRoomsRequest(
         tenant_id=hotel.tenant_id, request_id=str(uuid4()), wishes=wishes, actor=foreign.actor
     )
-    unknown = await reason(call, rooms.AssignRooms, assign)
-    assert unknown == ("NOT_FOUND", "RESERVATION_UNKNOWN")
+    code, unknown = await refused(call, rooms.AssignRooms, assign)
+    assert (code, unknown.reason) == (grpc.StatusCode.NOT_FOUND, "RESERVATION_UNKNOWN")
+    named = {"reservation_id": nobody, "stay_number": "1"}
+    assert unknown.metadata == named | {"room_id": "double-1", "room_type_id": "double"}
     listing = ListRoomClosuresRequest(tenant_id="another")
     assert not (await call(rooms.ListRoomClosures, listing)).closures
 

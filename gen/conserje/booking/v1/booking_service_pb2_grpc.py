@@ -508,7 +508,8 @@ class BookingServiceServicer:
 
         Errors:
         - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
-        - FAILED_PRECONDITION `TOO_EARLY`: guests may still arrive in time.
+        - FAILED_PRECONDITION `TOO_EARLY`: guests may still arrive in time; metadata
+        `arrival_time`, from when on nobody is expected any more.
         - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed; metadata `state`.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -521,8 +522,8 @@ class BookingServiceServicer:
 
         Errors:
         - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
-        - FAILED_PRECONDITION `LATE_CHECKOUT_NOT_OFFERED`: not that late; metadata
-        `latest`, `HH:MM`.
+        - FAILED_PRECONDITION `LATE_CHECKOUT_NOT_OFFERED`: not after the usual hour,
+        or not that late; metadata `check_out` and `latest`, `HH:MM`.
         - FAILED_PRECONDITION `NEXT_ARRIVAL`: the next guest of the room arrives;
         metadata `empty_by`, RFC 3339.
         - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed and they are not

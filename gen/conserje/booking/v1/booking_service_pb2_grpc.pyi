@@ -260,7 +260,8 @@ class BookingServiceStub:
 
     Errors:
     - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
-    - FAILED_PRECONDITION `TOO_EARLY`: guests may still arrive in time.
+    - FAILED_PRECONDITION `TOO_EARLY`: guests may still arrive in time; metadata
+      `arrival_time`, from when on nobody is expected any more.
     - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed; metadata `state`.
     """
     QuoteLateCheckout: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.QuoteLateCheckoutRequest, _booking_service_pb2.QuoteLateCheckoutResponse]
@@ -269,8 +270,8 @@ class BookingServiceStub:
 
     Errors:
     - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
-    - FAILED_PRECONDITION `LATE_CHECKOUT_NOT_OFFERED`: not that late; metadata
-      `latest`, `HH:MM`.
+    - FAILED_PRECONDITION `LATE_CHECKOUT_NOT_OFFERED`: not after the usual hour,
+      or not that late; metadata `check_out` and `latest`, `HH:MM`.
     - FAILED_PRECONDITION `NEXT_ARRIVAL`: the next guest of the room arrives;
       metadata `empty_by`, RFC 3339.
     - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed and they are not
@@ -554,7 +555,8 @@ class BookingServiceAsyncStub(BookingServiceStub):
 
     Errors:
     - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
-    - FAILED_PRECONDITION `TOO_EARLY`: guests may still arrive in time.
+    - FAILED_PRECONDITION `TOO_EARLY`: guests may still arrive in time; metadata
+      `arrival_time`, from when on nobody is expected any more.
     - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed; metadata `state`.
     """
     QuoteLateCheckout: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.QuoteLateCheckoutRequest, _booking_service_pb2.QuoteLateCheckoutResponse]  # type: ignore[assignment]
@@ -563,8 +565,8 @@ class BookingServiceAsyncStub(BookingServiceStub):
 
     Errors:
     - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
-    - FAILED_PRECONDITION `LATE_CHECKOUT_NOT_OFFERED`: not that late; metadata
-      `latest`, `HH:MM`.
+    - FAILED_PRECONDITION `LATE_CHECKOUT_NOT_OFFERED`: not after the usual hour,
+      or not that late; metadata `check_out` and `latest`, `HH:MM`.
     - FAILED_PRECONDITION `NEXT_ARRIVAL`: the next guest of the room arrives;
       metadata `empty_by`, RFC 3339.
     - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed and they are not
@@ -983,7 +985,8 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
-        - FAILED_PRECONDITION `TOO_EARLY`: guests may still arrive in time.
+        - FAILED_PRECONDITION `TOO_EARLY`: guests may still arrive in time; metadata
+          `arrival_time`, from when on nobody is expected any more.
         - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed; metadata `state`.
         """
 
@@ -998,8 +1001,8 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
 
         Errors:
         - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
-        - FAILED_PRECONDITION `LATE_CHECKOUT_NOT_OFFERED`: not that late; metadata
-          `latest`, `HH:MM`.
+        - FAILED_PRECONDITION `LATE_CHECKOUT_NOT_OFFERED`: not after the usual hour,
+          or not that late; metadata `check_out` and `latest`, `HH:MM`.
         - FAILED_PRECONDITION `NEXT_ARRIVAL`: the next guest of the room arrives;
           metadata `empty_by`, RFC 3339.
         - FAILED_PRECONDITION `WRONG_STATE`: it is not confirmed and they are not

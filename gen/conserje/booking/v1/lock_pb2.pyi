@@ -65,7 +65,9 @@ class _LockEventKindEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_LockEve
     LOCK_EVENT_KIND_GRANTED: _LockEventKind.ValueType  # 1
     """It was granted."""
     LOCK_EVENT_KIND_REFUSED: _LockEventKind.ValueType  # 2
-    """It was not granted; `reason` says why."""
+    """It was not granted, or had run out and could not be confirmed any more;
+    `reason` says why.
+    """
     LOCK_EVENT_KIND_EXTENDED: _LockEventKind.ValueType  # 3
     """Its owner was given more time."""
     LOCK_EVENT_KIND_RELEASED: _LockEventKind.ValueType  # 4
@@ -83,7 +85,9 @@ LOCK_EVENT_KIND_UNSPECIFIED: LockEventKind.ValueType  # 0
 LOCK_EVENT_KIND_GRANTED: LockEventKind.ValueType  # 1
 """It was granted."""
 LOCK_EVENT_KIND_REFUSED: LockEventKind.ValueType  # 2
-"""It was not granted; `reason` says why."""
+"""It was not granted, or had run out and could not be confirmed any more;
+`reason` says why.
+"""
 LOCK_EVENT_KIND_EXTENDED: LockEventKind.ValueType  # 3
 """Its owner was given more time."""
 LOCK_EVENT_KIND_RELEASED: LockEventKind.ValueType  # 4

@@ -130,7 +130,8 @@ class RoomServiceServicer:
         Errors:
         - NOT_FOUND `PROPERTY_UNKNOWN`, `ROOM_UNKNOWN`, `RESERVATION_UNKNOWN`: the
         hotel has no inventory; a wish names what is not there, is over, or is of
-        another room type.
+        another room type. Metadata says which: `room_id`, and `reservation_id`,
+        `stay_number` and `room_type_id`, that of the room.
         - FAILED_PRECONDITION `NO_ASSIGNMENT`: the wishes cannot be had without taking
         the room from somebody.
         - FAILED_PRECONDITION `UNDECIDED`: it was not found out in time.
