@@ -204,10 +204,12 @@ async def test_the_command_lists_retries_and_drops_dead_letters(
     listed = await conserje("dead-letters", "list", TENANT, *at)
     assert "ArithmeticError  after 2 attempts" in listed.out
     again = await conserje("dead-letters", "retry", TENANT, str(letter.dead_letter_id), *at)
-    assert (again.code, again.err) == (0, "")
+    told = f"retried 1: the step of {letter.dead_letter_id} is taken again\n"
+    assert (again.code, again.out, again.err) == (0, told, "")
     await mesh.until("SELECT count(*) FROM inbox WHERE state = 'DEAD'", value=1)
     dropped = await conserje("dead-letters", "drop", TENANT, str(letter.dead_letter_id), *at)
-    assert (dropped.code, dropped.err) == (0, "")
+    told = f"dropped 1: {letter.dead_letter_id} is given up for good\n"
+    assert (dropped.code, dropped.out, dropped.err) == (0, told, "")
     unknown = await conserje("dead-letters", "drop", TENANT, str(letter.dead_letter_id), *at)
     assert unknown.code == 1
     assert unknown.err.startswith("NOT_FOUND DEAD_LETTER_UNKNOWN")

@@ -80,6 +80,22 @@ def test_what_there_is_is_told_as_it_is() -> None:
     assert list(told(None, argparse.Namespace())) == ["one", "two"]
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("dead-letters retry hotel 7", "retried 1: the step of 7 is taken again"),
+        ("dead-letters drop hotel 7", "dropped 1: 7 is given up for good"),
+        ("sends settle hotel a 1 not-received", "settled 1: a is told as not-received"),
+        ("sends drop hotel a", "dropped 1: a is given up for good"),
+    ],
+)
+def test_what_was_done_is_told(typed: str, said: str) -> None:
+    words = typed.split()
+    options = parser(words[0]).parse_args(words)
+    _, _, act = options.run.args
+    assert list(act(Empty(), options)) == [said]
+
+
 def test_each_next_step_can_be_typed() -> None:
     for sentence in failures.NEXT.values():
         for typed in re.findall("`conserje ([^`]+)`", sentence):
