@@ -18,8 +18,13 @@ PAGE_SIZE = 200
 
 MOST = 2**63 - 1
 
+
+class SaidNoError(Exception):
+    """What was asked has been told, and the answer is no: the command ends with 1."""
+
+
 Act = Callable[[Any, argparse.Namespace], Iterator[str]]
-"""Takes the stub and the options; yields what there is to tell."""
+"""Takes the stub and the options; yields what there is to tell; `SaidNoError` may come last."""
 
 
 def number(text: str) -> int:
@@ -111,6 +116,8 @@ def _run(
         try:
             for line in act(stub(channel), options):
                 print(line)
+        except SaidNoError:
+            return 1
         except grpc.RpcError as error:
             if service != "tenant":
                 refuse_missing(error, options)

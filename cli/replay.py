@@ -1,17 +1,14 @@
 """`conserje replay`: one conversation, led over what came in once more."""
 
 import argparse
+from collections.abc import Iterator
 
-import grpc
 from conserje.messaging.v1 import messaging_operations_service_pb2 as pb
 from conserje.messaging.v1.messaging_operations_service_pb2_grpc import (
     MessagingOperationsServiceStub,
 )
 
-from cli import failures
-from cli.asking import add_hotel, number, refuse_missing
-from cli.channels import open_channel
-from cli.places import need_target
+from cli.asking import SaidNoError, add_hotel, asks, number
 from cli.times import second
 
 SECONDS = 60
@@ -30,29 +27,21 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     )
     add_hotel(command)
     command.add_argument("conversation_id", type=number, metavar="ID", help="the conversation's id")
-    command.add_argument("--target", default="", metavar="HOST:PORT", help="address of messaging")
-    command.set_defaults(run=run)
+    asks(command, "messaging", MessagingOperationsServiceStub, _replay)
 
 
-def run(options: argparse.Namespace) -> int:
-    """Prints what came of it."""
-    target = need_target("messaging", options.target)
+def _replay(stub: MessagingOperationsServiceStub, options: argparse.Namespace) -> Iterator[str]:
     request = pb.ReplayConversationRequest(
         tenant_id=options.tenant_id, conversation_id=options.conversation_id
     )
-    with open_channel(target) as channel:
-        stub = MessagingOperationsServiceStub(channel)
-        try:
-            replayed = stub.ReplayConversation(request, timeout=SECONDS)
-        except grpc.RpcError as error:
-            refuse_missing(error, options)
-            return failures.tell(error, target)
+    replayed = stub.ReplayConversation(request, timeout=SECONDS)
     since = second(replayed.first_step_time)
-    print(f"steps     {replayed.step_count}, the first of {since}")
-    print(f"replayed  {replayed.replayed_hash.hex()}")
-    print(f"live      {replayed.live_hash.hex()}")
-    print(_verdict(replayed))
-    return int(replayed.HasField("difference"))
+    yield f"steps     {replayed.step_count}, the first of {since}"
+    yield f"replayed  {replayed.replayed_hash.hex()}"
+    yield f"live      {replayed.live_hash.hex()}"
+    yield _verdict(replayed)
+    if replayed.HasField("difference"):
+        raise SaidNoError
 
 
 def _verdict(replayed: pb.ReplayConversationResponse) -> str:

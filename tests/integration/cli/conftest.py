@@ -15,6 +15,7 @@ from conserje.messaging.v1 import (
     media_service_pb2_grpc,
     messaging_service_pb2,
     messaging_service_pb2_grpc,
+    number_service_pb2_grpc,
     usage_service_pb2,
     usage_service_pb2_grpc,
 )
@@ -127,6 +128,13 @@ class Operations(MessagingOperationsServiceServicer):
         raise await _refuse(context, NotFound("CONVERSATION_UNKNOWN"))
 
 
+class Numbers(number_service_pb2_grpc.NumberServiceServicer):
+    """Knows no number."""
+
+    async def VerifyNumber(self, request: Any, context: Any) -> Any:
+        raise await _refuse(context, NotFound("NUMBER_UNKNOWN"))
+
+
 class Usage(usage_service_pb2_grpc.UsageServiceServicer):
     """Nothing was sent; takes every cap."""
 
@@ -162,6 +170,7 @@ async def server(usage: Usage) -> AsyncIterator[str]:
     messaging_service_pb2_grpc.add_MessagingServiceServicer_to_server(Messages(), server)
     media_service_pb2_grpc.add_MediaServiceServicer_to_server(Files(), server)
     add_MessagingOperationsServiceServicer_to_server(Operations(), server)  # type: ignore[abstract]
+    number_service_pb2_grpc.add_NumberServiceServicer_to_server(Numbers(), server)
     usage_service_pb2_grpc.add_UsageServiceServicer_to_server(usage, server)
     audit_service_pb2_grpc.add_AuditServiceServicer_to_server(Changes(), server)
     names = (

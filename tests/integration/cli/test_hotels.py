@@ -10,6 +10,7 @@ CAP = ("10", "--time-zone", "Europe/Madrid")
 ASKED = (
     ("media list", ()),
     ("replay", ("2",)),
+    ("number verify", ("31",)),
     ("usage show", ()),
     ("usage cap", CAP),
     ("guest erase", ("--conversation", "2")),

@@ -175,6 +175,9 @@ async def test_a_state_that_was_changed_is_told_by_the_parts_that_differ(
     assert replayed.replayed_hash != replayed.live_hash
     told = await conserje("replay", TENANT, str(box), "--target", mesh.target)
     assert (told.code, "reservations" in told.out, "K7M2QX9P" in told.out) == (1, True, False)
+    wrong = await conserje("replay", "h" * 65, str(box), "--target", mesh.target)
+    assert (wrong.code, wrong.out) == (1, "")
+    assert wrong.err.splitlines()[1].startswith("  HOTEL: ")
 
 
 async def test_the_first_step_that_is_taken_otherwise_is_told(

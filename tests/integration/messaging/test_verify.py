@@ -131,3 +131,6 @@ async def test_the_command_says_what_is_wrong_and_fails(
     assert len(lines) == 6
     assert lines[0].split()[:2] == ["WRONG", "token"]
     assert "code 190" in lines[0]
+    wrong = await conserje("number", "verify", TENANT, "9" * 65, "--target", mesh.target)
+    assert (wrong.code, wrong.out) == (1, "")
+    assert wrong.err.splitlines()[1].startswith("  NUMBER: ")
