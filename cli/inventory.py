@@ -14,8 +14,9 @@ from cli.counts import counted
 from cli.files import read_text
 from cli.hotel_check import known_hotel
 from cli.inventory_file import from_yaml, to_yaml
-from cli.inventory_values import from_amount, from_day
+from cli.inventory_values import from_amount
 from cli.places import UsageError
+from cli.times import from_day
 
 TIMEOUT_SECONDS = 60
 

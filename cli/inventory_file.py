@@ -25,7 +25,6 @@ from cli.inventory_house import (
 from cli.inventory_terms import MINUTE, from_terms, to_terms
 from cli.inventory_values import (
     from_amount,
-    from_day,
     from_prices,
     to_amount,
     to_day,
@@ -36,6 +35,7 @@ from cli.inventory_values import (
     to_texts,
 )
 from cli.places import UsageError
+from cli.times import from_day
 
 FIELDS = (
     "etag",

@@ -10,6 +10,7 @@ from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money as MoneyMessage
 
 from cli.places import UsageError
+from cli.times import from_day
 from meshkit.dates import from_date
 from meshkit.money import Money, from_proto, to_proto
 
@@ -64,11 +65,6 @@ def to_day(value: object, path: str) -> Date:
         return from_date(dt.date.fromisoformat(str(value)))
     except ValueError:
         raise UsageError(f"{path}: {value!r} is no day such as 2027-03-31.") from None
-
-
-def from_day(date: Date) -> str:
-    """A day as ISO 8601 writes it."""
-    return f"{date.year:04}-{date.month:02}-{date.day:02}"
 
 
 def to_amount(value: object, path: str, currency: str) -> MoneyMessage:

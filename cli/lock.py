@@ -13,13 +13,12 @@ from conserje.booking.v1.booking_service_pb2 import (
 )
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceStub
 from conserje.booking.v1.lock_pb2 import Lock, LockEvent, LockEventKind, LockState
-from google.type.date_pb2 import Date
 
 from cli import meant
 from cli.asking import SECONDS, Act, add_hotel, asks, or_else, pages
 from cli.hotel_check import refuse_unknown
 from cli.places import UsageError
-from cli.times import second
+from cli.times import from_day, second
 from cli.user import staff
 
 
@@ -158,8 +157,4 @@ def _rooms(lock: Lock) -> str:
 
 
 def _nights(of: Lock | LockEvent) -> str:
-    return f"{_day(of.check_in_date)} to {_day(of.check_out_date)}"
-
-
-def _day(date: Date) -> str:
-    return f"{date.year:04}-{date.month:02}-{date.day:02}"
+    return f"{from_day(of.check_in_date)} to {from_day(of.check_out_date)}"

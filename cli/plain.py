@@ -13,6 +13,8 @@ from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.message import Message
 from google.type.date_pb2 import Date
 
+from cli.times import from_day
+
 
 class PlainError(ValueError):
     """Something cannot be what is written; says where and why."""
@@ -106,8 +108,7 @@ def _to_day(value: Any, path: str) -> dict[str, int]:
 
 
 def _from_day(value: Any, _path: str) -> str:
-    day = json_format.ParseDict(value, Date())
-    return f"{day.year:04}-{day.month:02}-{day.day:02}"
+    return from_day(json_format.ParseDict(value, Date()))
 
 
 _READERS: Special = {"google.type.Date": _to_day}

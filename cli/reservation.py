@@ -15,13 +15,12 @@ from conserje.booking.v1.reservation_pb2 import (
     ReservationAction,
     ReservationState,
 )
-from google.type.date_pb2 import Date
 from google.type.money_pb2 import Money as MoneyMessage
 
 from cli.asking import SECONDS, Act, add_hotel, asks, or_else, pages
 from cli.counts import counted
 from cli.places import UsageError
-from cli.times import second
+from cli.times import from_day, second
 from cli.user import staff
 from meshkit.dates import from_date
 from meshkit.money import Money, from_proto, minor_digits, to_proto
@@ -145,8 +144,8 @@ def _list(stub: BookingServiceStub, options: argparse.Namespace) -> Iterator[str
     for page in pages(stub.ListReservations, request):
         for one in page.reservations:
             yield heading + (
-                f"{one.confirmation_code:<9} {_written(one.check_in_date)} "
-                f"{_written(one.check_out_date)} {_state(one):<17} {_amount(one.total_price):>14}  "
+                f"{one.confirmation_code:<9} {from_day(one.check_in_date)} "
+                f"{from_day(one.check_out_date)} {_state(one):<17} {_amount(one.total_price):>14}  "
                 f"{_rooms(one)}"
             )
             heading = ""
@@ -257,7 +256,7 @@ def _about(stub: BookingServiceStub, options: argparse.Namespace) -> dict[str, A
 
 def _described(one: Reservation) -> Iterator[str]:
     yield f"{one.confirmation_code}  {_state(one)}"
-    yield f"  stay       {_written(one.check_in_date)} to {_written(one.check_out_date)}"
+    yield f"  stay       {from_day(one.check_in_date)} to {from_day(one.check_out_date)}"
     for room in one.rooms:
         number = room.room_number or "not assigned"
         guests = counted(room.adult_count, "adult")
@@ -286,10 +285,6 @@ def _state(one: Reservation) -> str:
 
 def _words(name: str) -> str:
     return name.replace("_", " ").lower()
-
-
-def _written(day: Date) -> str:
-    return f"{day.year:04}-{day.month:02}-{day.day:02}"
 
 
 def _plain(message: MoneyMessage) -> str:

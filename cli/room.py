@@ -18,6 +18,7 @@ from google.type.date_pb2 import Date
 
 from cli.asking import Act, add_hotel, asks, or_else, pages
 from cli.places import UsageError
+from cli.times import from_day
 from cli.user import staff
 from meshkit.dates import from_date
 
@@ -136,7 +137,7 @@ def _debt(stub: RoomServiceStub, options: argparse.Namespace) -> Iterator[str]:
 
 
 def _describe(closure: RoomClosure) -> str:
-    nights = f"{_day(closure.first_night_date)} to {_day(closure.last_night_date)}"
+    nights = f"{from_day(closure.first_night_date)} to {from_day(closure.last_night_date)}"
     state = "open again" if closure.HasField("end_time") else "shut"
     return (
         f"{closure.closure_id}  {closure.room_type_id}  room {closure.room_number}  {nights}  "
@@ -145,10 +146,8 @@ def _describe(closure: RoomClosure) -> str:
 
 
 def _describe_debt(debt: Debt) -> str:
-    without = ", ".join(debt.reservation_ids) or "nobody yet"
-    return (
-        f"{_day(debt.night)}  {debt.room_type_id}  {debt.room_count} too many  without: {without}"
-    )
+    night, without = from_day(debt.night), ", ".join(debt.reservation_ids) or "nobody yet"
+    return f"{night}  {debt.room_type_id}  {debt.room_count} too many  without: {without}"
 
 
 def _to_day(text: str) -> Date:
@@ -156,7 +155,3 @@ def _to_day(text: str) -> Date:
         return from_date(dt.date.fromisoformat(text))
     except ValueError:
         raise UsageError(f"{text!r} is no day such as 2027-03-31.") from None
-
-
-def _day(date: Date) -> str:
-    return f"{date.year:04}-{date.month:02}-{date.day:02}"
