@@ -3,6 +3,7 @@
 import argparse
 import difflib
 from collections.abc import Iterator
+from typing import cast
 
 import grpc
 from conserje.booking.v1.inventory_pb2 import Inventory
@@ -14,9 +15,12 @@ from cli.counts import counted
 from cli.files import read_text
 from cli.hotel_check import known_hotel
 from cli.inventory_file import from_yaml, to_yaml
+from cli.inventory_places import told
 from cli.inventory_values import from_amount
 from cli.places import UsageError
 from cli.times import from_day
+from meshkit.errors import InvalidArgument
+from meshkit.status import from_rpc_error
 
 TIMEOUT_SECONDS = 60
 
@@ -74,7 +78,11 @@ def _import(stub: InventoryServiceStub, options: argparse.Namespace) -> Iterator
     request = ImportInventoryRequest(
         tenant_id=options.tenant_id, inventory=wanted, validate_only=options.dry_run
     )
-    after = stub.ImportInventory(request, timeout=TIMEOUT_SECONDS).inventory
+    try:
+        after = stub.ImportInventory(request, timeout=TIMEOUT_SECONDS).inventory
+    except grpc.RpcError as error:
+        _refuse_contradictions(error, wanted)
+        raise
     old, new = (_lines(one) for one in (before, after))
     yield from difflib.unified_diff(old, new, "now", "then", lineterm="")
     if old == new:
@@ -94,6 +102,13 @@ def _compare(wanted: Inventory, options: argparse.Namespace) -> None:
                 f"{options.file} has {name} {getattr(wanted, name)}, the hotel "
                 f"{options.tenant_id} {getattr(hotel, name)}: they must be the same."
             )
+
+
+def _refuse_contradictions(error: grpc.RpcError, wanted: Inventory) -> None:
+    """Raises `UsageError` when it is the file that makes no sense, with every place in it."""
+    known = from_rpc_error(cast(grpc.aio.AioRpcError, error))
+    if isinstance(known, InvalidArgument) and known.violations:
+        raise UsageError("\n".join(told(one, wanted) for one in known.violations)) from None
 
 
 def _before(stub: InventoryServiceStub, tenant_id: str) -> Inventory:

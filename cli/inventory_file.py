@@ -27,6 +27,7 @@ from cli.inventory_values import (
     from_amount,
     from_prices,
     to_amount,
+    to_currency,
     to_day,
     to_fields,
     to_items,
@@ -90,7 +91,7 @@ def to_yaml(inventory: Inventory) -> str:
 def from_yaml(text: str, name: str = "the file") -> Inventory:
     """The inventory in a file; UsageError says where it makes no sense."""
     fields = to_fields(parse_yaml(text, name), "file", *FIELDS)
-    currency = str(fields.get("currency_code", ""))
+    currency = to_currency(fields.get("currency_code", ""))
 
     def each(name: str, read: Callable[[object, str, str], T]) -> list[T]:
         found = enumerate(to_items(fields, name, name))

@@ -67,6 +67,14 @@ def to_day(value: object, path: str) -> Date:
         raise UsageError(f"{path}: {value!r} is no day such as 2027-03-31.") from None
 
 
+def to_currency(value: object) -> str:
+    """A currency; what is none would make every amount look wrong."""
+    try:
+        return Money(Decimal(), str(value)).currency
+    except ValueError:
+        raise UsageError(f"currency_code: {value!r} is no currency such as EUR.") from None
+
+
 def to_amount(value: object, path: str, currency: str) -> MoneyMessage:
     """An amount; exact, because no scalar of the file was ever a float."""
     try:

@@ -17,6 +17,8 @@ from services.booking.reservations.terms import ChargeKind, Terms
 
 MAX_DAYS_AHEAD = 1100
 ZERO = Decimal()
+MOST = Decimal(10) ** 12
+"""Of this the longest stay of the largest party is still an amount that can be told."""
 NEGATIVE = "is negative"
 
 
@@ -128,6 +130,8 @@ def _bad_amount(
 ) -> Iterator[Violation]:
     if amount < least:
         yield Violation(path, "would make a night cost less than nothing" if least else NEGATIVE)
+    elif amount > MOST:
+        yield Violation(path, f"is more than {MOST:,}")
     elif not Money(amount, currency_code).is_payable():
         yield Violation(path, "cannot be paid in coins of its currency")
 

@@ -284,6 +284,43 @@ async def test_what_contradicts_itself_is_named_and_leaves_nothing(
         assert await hotel.sql.fetchrow(SELECT_ALL, tenant) == nothing
 
 
+async def test_what_contradicts_itself_is_told_where_the_file_has_it(
+    hotel: Hotel, conserje: Conserje, tmp_path: Path
+) -> None:
+    tenant, file = f"new-{secrets.token_hex(4)}", tmp_path / "hotel.yaml"
+    good = EVERYTHING.format(first=hotel.today, last=hotel.today + dt.timedelta(days=89))
+    for written, wrong, said in (
+        (
+            "lock_minutes: 45",
+            "lock_minutes: 2",
+            "lock_minutes: must be greater than or equal to 5",
+        ),
+        ("hours_before: 72", "hours_before: 9999", "terms.cancellation[0].hours_before: must be"),
+        ("percent: 10", "percent: 101", "taxes_and_fees[0].percent: must be a percentage"),
+        ("id: vat", 'id: ""', "taxes_and_fees[0].id: must be at least 1 character"),
+        ("[double]", "[palace]", "restrictions[0].room_types: names a room type that there"),
+        ("en: Double room", "e: Double room", "room_types[0].display_names.e: must be at"),
+        ("price: 95.00", "price: 95.001", "room_types[0].nightly_prices[0].price: cannot be paid"),
+        ("price: 95.00", f"price: {10**12 + 1}", "price: is more than 1,000,000,000,000."),
+        ("price: 80.00", "price: -1", "room_types[0].plan_prices.saver[0].price: is negative."),
+        ("1: -10.00", "1: -90", "room_types[0].adult_supplements.1: would make a night cost"),
+        ('d1: "201"', 'd1: "201", d2: "201"', "room_types[0].rooms.d2: is there twice."),
+        ("currency_code: EUR", "currency_code: eur", "currency_code: 'eur' is no currency"),
+        ("last_night: ", "last_night: 2020-01-01 #", "last_night: must be from"),
+    ):
+        assert written in good
+        file.write_text(good.replace(written, wrong, 1))
+        code, out, err = await conserje("import", tenant, str(file), "--dry-run")
+        assert (code, out) == (2, ""), wrong
+        assert said in err, err
+        assert "_date" not in err
+        assert "inventory." not in err
+    # Each place that is wrong is named.
+    file.write_text(re.sub("price: [0-9.]+", "price: -1", good))
+    code, _, err = await conserje("import", tenant, str(file))
+    assert (code, err.count("[0].price: is negative.\n")) == (2, 2)
+
+
 async def test_new_prices_and_rooms_are_searched_at_once_and_what_is_held_stays(
     grpc_stub: Any, inventories: Any, call: Call, hotel: Hotel
 ) -> None:

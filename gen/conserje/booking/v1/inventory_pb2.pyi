@@ -642,8 +642,9 @@ class NightlyPrice(_message.Message):
 
     @_builtins.property
     def price(self) -> _money_pb2.Money:
-        """The price of a night, in the currency of the hotel and in coins that exist.
-        Unset: these nights are not on sale.
+        """The price of a night, in the currency of the hotel and in coins that exist;
+        like every amount of an inventory at most 10^12. Unset: these nights are not
+        on sale.
         """
 
     def __init__(
