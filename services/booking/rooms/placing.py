@@ -146,6 +146,19 @@ class Plan:
         """This claim is for this very room."""
         self.claims[key] = replace(self.claims[key], room=room, fixed=True)
 
+    def has_room(self, nights: Nights, room: int | None) -> bool:
+        """Whether one more can sleep here on these nights, in this very room or in any.
+
+        No when nobody knows: then nobody is let in either.
+        """
+        first, end = max(nights[0], self.today.toordinal()), nights[1]
+        wanted = Claim("", first, end, room, fixed=room is not None)
+        everybody = [*self.claims.values(), wanted]
+        try:
+            return assign_most(self.rooms, self.shut, everybody, self.homeless) is not None
+        except UndecidedError:
+            return False
+
     def settle(self, optional: Collection[str]) -> tuple[dict[str, int], list[str]]:
         """Who gets which room, and who of the optional ones none.
 
@@ -175,10 +188,10 @@ def claim_key(kind: str, holder_id: UUID, number: int = 0) -> str:
 
 
 async def load(connection: Connection, tenant_id: str, room_type_id: str) -> Plan:
-    """The type as it is; the caller holds its row."""
+    """The type, which there is, as it is; whoever decides by it holds its row."""
     type_key = (tenant_id, room_type_id)
     row = await connection.fetchrow(SELECT_TODAY, *type_key)
-    assert row is not None, "the row of the type is locked"
+    assert row is not None, "there is such a type"
     plan = Plan(*type_key, today=row["today"], pinned=row["pinned"])
     for one in await connection.fetch(SELECT_PLAN, *type_key, plan.today):
         plan.add(one)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
 
 from meshkit.errors import NotFound
+from meshkit.postgres import Postgres
 from services.booking.domain import Lock, Reservation, Stay
 from services.booking.locks.conflicts import FIRST_CONFLICT, Conflict, ConflictFilter, ConflictStore
+from services.booking.metrics import BookingMetrics
+from services.booking.reservations.domain import Actor, ActorKind, Order
+from services.booking.rooms.domain import Span
+from services.booking.rooms.store import RoomStore
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import Hotel, Sql
 
@@ -20,18 +26,27 @@ SELECT r.room_id FROM stay s JOIN room r USING (room_key) WHERE s.reservation_id
 """
 
 
-async def locked(store: BookingStore, hotel: Hotel, kind: str, first: int, nights: int) -> Lock:
+@pytest.fixture
+def rooms(postgres: Postgres, metrics: BookingMetrics) -> RoomStore:
+    """What shuts rooms."""
+    return RoomStore(postgres, metrics)
+
+
+async def locked(
+    store: BookingStore, hotel: Hotel, kind: str, first: int, nights: int, room_id: str = ""
+) -> Lock:
     """A lock that is granted."""
-    (lock,) = await store.acquire([hotel.request(kind, hotel.stay(first, nights))])
+    asked = replace(hotel.request(kind, hotel.stay(first, nights)), room_id=room_id)
+    (lock,) = await store.acquire([asked])
     assert isinstance(lock, Lock)
     return lock
 
 
 async def booked(
-    store: BookingStore, hotel: Hotel, kind: str, first: int, nights: int
+    store: BookingStore, hotel: Hotel, kind: str, first: int, nights: int, room_id: str = ""
 ) -> Reservation:
     """A reservation."""
-    lock = await locked(store, hotel, kind, first, nights)
+    lock = await locked(store, hotel, kind, first, nights, room_id)
     held = (lock.lock_id, lock.owner_token, lock.fencing_number)
     return await store.confirm(hotel.tenant_id, uuid4(), b"", *held)
 
@@ -41,6 +56,14 @@ async def of_type(
 ) -> tuple[Sequence[dt.date], list[Conflict]]:
     """What is said about a type."""
     wanted = ConflictFilter(hotel.tenant_id, kind, "", stay)
+    return await store.conflicts(wanted, FIRST_CONFLICT, 50)
+
+
+async def of_room(
+    store: BookingStore, hotel: Hotel, room_id: str, stay: Stay
+) -> tuple[Sequence[dt.date], list[Conflict]]:
+    """What is said about a room."""
+    wanted = ConflictFilter(hotel.tenant_id, "", room_id, stay)
     return await store.conflicts(wanted, FIRST_CONFLICT, 50)
 
 
@@ -97,22 +120,18 @@ async def test_a_night_that_is_shut_or_not_on_sale_has_nobody(
     assert found == []
 
 
-async def test_a_room_is_in_the_hands_of_its_reservations(
+async def test_a_room_is_in_the_hands_of_whom_it_was_sold_to(
     store: BookingStore, hotel: Hotel, sql: Sql
 ) -> None:
-    mine = await booked(store, hotel, "double", 10, 3)
+    """Who merely sleeps in it makes way."""
+    mine = await booked(store, hotel, "double", 10, 3, room_id="double-1")
     beside = await booked(store, hotel, "double", 10, 3)
-    await locked(store, hotel, "double", 10, 3)
-    room_id, other_id = [
-        await sql.fetchval(SELECT_ROOM, one.reservation_id) for one in (mine, beside)
-    ]
-    assert room_id != other_id
-    wanted = ConflictFilter(hotel.tenant_id, "", room_id, hotel.stay(12, 4))
-    nights, found = await store.conflicts(wanted, FIRST_CONFLICT, 50)
+    other_id = await sql.fetchval(SELECT_ROOM, beside.reservation_id)
+    nights, found = await of_room(store, hotel, "double-1", hotel.stay(12, 4))
     assert nights == days(hotel, 12)
     assert found == [Conflict(mine.reservation_id, "double", 1, mine.stay, mine.guest_id, None)]
-    free = ConflictFilter(hotel.tenant_id, "", room_id, hotel.stay(13, 4))
-    assert await store.conflicts(free, FIRST_CONFLICT, 50) == ((), [])
+    assert await of_room(store, hotel, "double-1", hotel.stay(13, 4)) == ((), [])
+    assert await of_room(store, hotel, other_id, hotel.stay(10, 3)) == ((), [])
 
 
 async def test_conflicts_come_page_by_page_with_all_nights_on_each(
@@ -132,6 +151,20 @@ async def test_conflicts_come_page_by_page_with_all_nights_on_each(
     assert seen == [one.lock_id for one in locks]
 
 
+async def agreed(store: BookingStore, hotel: Hotel, kind: str, room_id: str, stay: Stay) -> bool:
+    """Whether a stay can be had, which is said before and seen then."""
+    ask = of_room(store, hotel, room_id, stay) if room_id else of_type(store, hotel, kind, stay)
+    taken, found = await ask
+    (answer,) = await store.acquire([replace(hotel.request(kind, stay), room_id=room_id)])
+    granted = isinstance(answer, Lock)
+    assert granted == (not taken), (kind, room_id, stay, found)
+    assert taken or not found
+    if isinstance(answer, Lock):
+        held = (answer.lock_id, answer.owner_token)
+        await store.release(hotel.tenant_id, uuid4(), b"", *held)
+    return granted
+
+
 async def test_what_stands_in_the_way_is_what_refuses(store: BookingStore, hotel: Hotel) -> None:
     """Both directions, over every short stay: refused when somebody is named, else granted."""
     for first, nights in ((10, 2), (12, 2), (16, 1)):
@@ -140,13 +173,42 @@ async def test_what_stands_in_the_way_is_what_refuses(store: BookingStore, hotel
             await locked(store, hotel, "single", first, nights)
     for kind in ("single", "double", "suite"):
         for first in range(9, 18):
-            stay = hotel.stay(first, 2)
-            taken, found = await of_type(store, hotel, kind, stay)
-            (answer,) = await store.acquire([hotel.request(kind, stay)])
-            assert isinstance(answer, Lock) == (not taken) == (not found)
-            if isinstance(answer, Lock):
-                held = (answer.lock_id, answer.owner_token)
-                await store.release(hotel.tenant_id, uuid4(), b"", *held)
+            await agreed(store, hotel, kind, "", hotel.stay(first, 2))
+
+
+async def test_what_stands_in_the_way_near_pins_is_what_refuses(
+    store: BookingStore, rooms: RoomStore, sql: Sql
+) -> None:
+    """A room each night, and none for both: shut ones, sold as such, or simply the only one."""
+    counts = {"single": 3, "double": 2, "suite": 1}
+    hotel = await Hotel.create(sql, "small", counts)
+    order = Order(hotel.tenant_id, uuid4(), b"", Actor(ActorKind.STAFF, "eva"))
+    for number, first, nights in ((1, 11, 1), (2, 10, 1), (3, 10, 2)):
+        span = Span(*days(hotel, first, first + nights - 1))
+        shut = replace(order, request_id=uuid4())
+        await rooms.shut(shut, f"single-{number}", span, forced=False)
+    sold = [
+        await booked(store, hotel, "double", first, 1, room_id=room)
+        for first, room in ((10, "double-1"), (11, "double-2"))
+    ]
+    await booked(store, hotel, "double", 12, 2)
+    only = await locked(store, hotel, "suite", 10, 2)
+    granted = [
+        await agreed(store, hotel, kind, room_id, hotel.stay(first, nights))
+        for kind, count in counts.items()
+        for room_id in ("", *(f"{kind}-{number + 1}" for number in range(count)))
+        for first in range(9, 13)
+        for nights in (1, 2)
+    ]
+    assert len(set(granted)) == 2
+    both, stay = days(hotel, 10, 11), hotel.stay(10, 2)
+    assert await of_type(store, hotel, "single", stay) == (both, [])
+    taken, found = await of_type(store, hotel, "double", stay)
+    assert taken == both
+    assert [one.holder_id for one in found] == [one.reservation_id for one in sold]
+    taken, found = await of_room(store, hotel, "suite-1", stay)
+    assert taken == both
+    assert [one.holder_id for one in found] == [only.lock_id]
 
 
 async def test_it_reads_and_writes_nothing(store: BookingStore, hotel: Hotel, sql: Sql) -> None:
@@ -161,7 +223,7 @@ async def test_it_reads_and_writes_nothing(store: BookingStore, hotel: Hotel, sq
         async with sql.transaction(readonly=True):
             stay = hotel.stay()
             place = (stay.check_in, stay.check_out, *FIRST_CONFLICT)
-            await sql.fetch(sql_text, hotel.tenant_id, "suite", *place, 50)
+            await sql.fetch(sql_text, hotel.tenant_id, "suite", *place, 50, [])
     assert await sql.fetchrow(written) == before
 
 

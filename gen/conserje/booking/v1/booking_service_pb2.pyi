@@ -827,11 +827,15 @@ class CheckConflictsRequest(_message.Message):
     """Where the page before ended: its `next_page_token`. Empty: the first page."""
     room_type_id: _builtins.str
     """Any room of this type. A night is taken when the type has no room left,
-    or is not on sale.
+    or is not on sale; and all nights are when each has one, but no room can
+    be made free for all of them, near rooms that are shut or sold as this
+    very room.
     """
     room_id: _builtins.str
-    """This very room. A night is taken when a reservation has been given the
-    room, when a lock keeps this very one, or when it is shut.
+    """This very room. A night is taken when its type has no room left, when the
+    room is shut, when a lock or a reservation is for this very one, or when
+    a guest is in it; and all nights are when those who have been given the
+    room cannot all make way.
     """
     @_builtins.property
     def check_in_date(self) -> _date_pb2.Date:
