@@ -534,7 +534,9 @@ class BookingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AcceptLateCheckout(self, request, context):
-        """Lets the guests keep their rooms longer on the day of departure.
+        """Lets the guests keep their rooms longer on the day of departure. Looked at
+        are those who are known to arrive then: who books that night afterwards may
+        be given the same room, and waits until it is ready.
 
         Errors: those of `QuoteLateCheckout`, and
         - FAILED_PRECONDITION `FEE_CHANGED`: it costs more than `accepted_fee`;

@@ -278,7 +278,9 @@ class BookingServiceStub:
       in; metadata `state`.
     """
     AcceptLateCheckout: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.AcceptLateCheckoutRequest, _booking_service_pb2.AcceptLateCheckoutResponse]
-    """Lets the guests keep their rooms longer on the day of departure.
+    """Lets the guests keep their rooms longer on the day of departure. Looked at
+    are those who are known to arrive then: who books that night afterwards may
+    be given the same room, and waits until it is ready.
 
     Errors: those of `QuoteLateCheckout`, and
     - FAILED_PRECONDITION `FEE_CHANGED`: it costs more than `accepted_fee`;
@@ -573,7 +575,9 @@ class BookingServiceAsyncStub(BookingServiceStub):
       in; metadata `state`.
     """
     AcceptLateCheckout: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.AcceptLateCheckoutRequest, _booking_service_pb2.AcceptLateCheckoutResponse]  # type: ignore[assignment]
-    """Lets the guests keep their rooms longer on the day of departure.
+    """Lets the guests keep their rooms longer on the day of departure. Looked at
+    are those who are known to arrive then: who books that night afterwards may
+    be given the same room, and waits until it is ready.
 
     Errors: those of `QuoteLateCheckout`, and
     - FAILED_PRECONDITION `FEE_CHANGED`: it costs more than `accepted_fee`;
@@ -1015,7 +1019,9 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _booking_service_pb2.AcceptLateCheckoutRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_booking_service_pb2.AcceptLateCheckoutResponse, _abc.Awaitable[_booking_service_pb2.AcceptLateCheckoutResponse]]:
-        """Lets the guests keep their rooms longer on the day of departure.
+        """Lets the guests keep their rooms longer on the day of departure. Looked at
+        are those who are known to arrive then: who books that night afterwards may
+        be given the same room, and waits until it is ready.
 
         Errors: those of `QuoteLateCheckout`, and
         - FAILED_PRECONDITION `FEE_CHANGED`: it costs more than `accepted_fee`;
