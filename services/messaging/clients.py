@@ -84,6 +84,8 @@ GUEST_ID = "mailbox-{}"
 HOTEL_DECIDED = f"{BOOKING}/WatchReservations"
 HOTEL_CANCELLED = f"{HOTEL_DECIDED}/cancelled"
 HOTEL_MODIFIED = f"{HOTEL_DECIDED}/modified"
+DEPOSIT_APPROVED = f"{HOTEL_DECIDED}/approved"
+LAPSED = f"{HOTEL_DECIDED}/lapsed"
 """What the news of a reservation are kept under, among the answers of commands."""
 # The booking service looked and said no. Everything else, bad input included,
 # is a fault of ours that the guest cannot help.
@@ -200,6 +202,10 @@ def outcome_of(method: str, *, ok: bool, answer: bytes) -> Outcome:
         return _hotel_cancelled(Reservation.FromString(answer))
     if method == HOTEL_MODIFIED:
         return _hotel_modified(Reservation.FromString(answer))
+    if method == DEPOSIT_APPROVED:
+        return outcomes.DepositApproved(Reservation.FromString(answer).reservation_id)
+    if method == LAPSED:
+        return outcomes.DepositLapsed(Reservation.FromString(answer).reservation_id)
     name = method.rpartition("/")[2]
     if not ok:
         return _refusal(name, from_status(Status.FromString(answer)))

@@ -2,8 +2,8 @@
 
 A hotel with a system of its own agrees or refuses when it can; by then the answer
 to the guest's confirmation has been "asked". Any hotel may change or cancel what
-it has agreed to. What came of it is kept for the conversation like the answer of a
-command, and the conversation goes on by itself.
+it has agreed to, and a deposit comes or does not. What came of it is kept for the
+conversation like the answer of a command, and the conversation goes on by itself.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import structlog
 from conserje.booking.v1.booking_service_pb2 import WatchReservationsRequest
 from conserje.booking.v1.reservation_pb2 import (
     ACTOR_KIND_GUEST,
+    RESERVATION_ACTION_APPROVE_DEPOSIT,
     RESERVATION_ACTION_CANCEL,
+    RESERVATION_ACTION_LAPSE,
     RESERVATION_ACTION_MODIFY,
     RESERVATION_STATE_PENDING_PMS,
     ReservationEvent,
@@ -28,9 +30,11 @@ from meshkit.errors import MeshError
 from meshkit.waiting import set_within
 from meshkit.watch import SILENCE_SECONDS
 from services.messaging.clients import (
+    DEPOSIT_APPROVED,
     HOTEL_CANCELLED,
     HOTEL_DECIDED,
     HOTEL_MODIFIED,
+    LAPSED,
     mailbox_of,
 )
 from services.messaging.store.news import News, NewsStore
@@ -41,9 +45,11 @@ if TYPE_CHECKING:
 
 NAMESPACE = UUID("c7b6a1de-58a1-4a3c-8a39-9f0f7f1f63d4")
 PAUSE_SECONDS = 1.0
-BY_HOTEL = {
+TOLD = {
+    RESERVATION_ACTION_APPROVE_DEPOSIT: DEPOSIT_APPROVED,
     RESERVATION_ACTION_CANCEL: HOTEL_CANCELLED,
     RESERVATION_ACTION_MODIFY: HOTEL_MODIFIED,
+    RESERVATION_ACTION_LAPSE: LAPSED,
 }
 
 log = structlog.get_logger()
@@ -117,7 +123,7 @@ def _for_guests(events: Iterable[ReservationEvent]) -> Iterable[News]:
 
 def _method(event: ReservationEvent) -> str | None:
     """What a change is kept under for the conversation; None when its guest need not hear it."""
-    if event.action in BY_HOTEL:
+    if event.action in TOLD:
         # Guests hear what they do themselves as the answer of a command.
-        return None if event.actor_kind == ACTOR_KIND_GUEST else BY_HOTEL[event.action]
+        return None if event.actor_kind == ACTOR_KIND_GUEST else TOLD[event.action]
     return HOTEL_DECIDED if event.previous_state == RESERVATION_STATE_PENDING_PMS else None

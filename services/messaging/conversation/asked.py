@@ -1,12 +1,15 @@
-"""What the hotel decides about a reservation: to agree or refuse, to change it, to cancel."""
+"""What becomes of a reservation without its guest: the hotel decides, or its time is over."""
 
 from collections.abc import Generator, Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 from meshkit.money import Money
 from services.messaging.conversation import reserved, search
 from services.messaging.conversation.decision import Decision
 from services.messaging.conversation.outcomes import (
+    DepositApproved,
+    DepositLapsed,
     HotelAgreed,
     HotelCancelled,
     HotelModified,
@@ -19,16 +22,22 @@ from services.messaging.replies import bookings, texts
 from services.messaging.replies.model import Text
 from services.messaging.replies.phrase import Phrase
 
+News: TypeAlias = (
+    HotelAgreed | HotelRefused | HotelCancelled | HotelModified | DepositApproved | DepositLapsed
+)
 
-def decided(
-    turn: Turn, outcome: HotelAgreed | HotelRefused | HotelCancelled | HotelModified
-) -> Steps:
+
+def decided(turn: Turn, outcome: News) -> Steps:
     """Tells the guest, unless the answer to a command has done so already."""
     known = reserved.find(turn, outcome.reservation_id)
     if known is None:
         return Decision(turn.state)
     if isinstance(outcome, HotelCancelled):
         return _cancelled(turn, known, outcome.penalty)
+    if isinstance(outcome, DepositLapsed):
+        return _gone(turn, known).reply(bookings.lapsed(turn.voice, known))
+    if isinstance(outcome, DepositApproved):
+        return _certain(turn, known)
     if isinstance(outcome, HotelModified):
         return (yield from _modified(turn, known, outcome))
     if not known.pending:
@@ -40,6 +49,13 @@ def decided(
 
 def _agreed(turn: Turn, known: Reservation, outcome: HotelAgreed) -> Decision:
     booked = replace(known, pending=False, deposit=outcome.deposit)
+    return _with(turn, known, booked).reply(bookings.confirmed(turn.voice, booked))
+
+
+def _certain(turn: Turn, known: Reservation) -> Decision:
+    if known.deposit is None:
+        return Decision(turn.state)
+    booked = replace(known, deposit=None)
     return _with(turn, known, booked).reply(bookings.confirmed(turn.voice, booked))
 
 
@@ -64,13 +80,21 @@ def _names(room_type_id: str, stay: Stay) -> Generator[Query, Answer, Mapping[st
 
 
 def _cancelled(turn: Turn, known: Reservation, penalty: Money | None) -> Decision:
-    """There is no reservation any more, so neither is a question whether to cancel it."""
-    if turn.state.cancelling == known.reservation_id:
-        turn = turn.but(asking=Asking.NOTHING, cancelling="")
     if known.pending:
-        return _over(turn, known, texts.HOTEL_CANCELLED)
-    turn = turn.but(cancelled=known)
-    return _without(turn, known).reply(bookings.hotel_cancelled(turn.voice, known, penalty))
+        return _over(_unasked(turn, known), known, texts.HOTEL_CANCELLED)
+    return _gone(turn, known).reply(bookings.hotel_cancelled(turn.voice, known, penalty))
+
+
+def _gone(turn: Turn, known: Reservation) -> Turn:
+    """What the guest was promised is no more; who asks for it later is told so."""
+    return _without(_unasked(turn, known).but(cancelled=known), known)
+
+
+def _unasked(turn: Turn, known: Reservation) -> Turn:
+    """There is no reservation any more, so neither is a question whether to cancel it."""
+    if turn.state.cancelling != known.reservation_id:
+        return turn
+    return turn.but(asking=Asking.NOTHING, cancelling="")
 
 
 def _refused(turn: Turn, known: Reservation) -> Steps:

@@ -6,10 +6,6 @@ from services.messaging.conversation.outcomes import (
     Cancelled,
     CancelRefused,
     ConfirmRefused,
-    HotelAgreed,
-    HotelCancelled,
-    HotelModified,
-    HotelRefused,
     LockGranted,
     LockRefused,
     Outcome,
@@ -28,7 +24,7 @@ def on_outcome(turn: Turn, number: int, outcome: Outcome) -> Steps:
     The answer of a command that is not the open one changes nothing: nobody
     waits for it any more.
     """
-    if isinstance(outcome, HotelAgreed | HotelRefused | HotelCancelled | HotelModified):
+    if isinstance(outcome, asked.News):
         return (yield from asked.decided(turn, outcome))
     opened = turn.state.open
     if opened is None or opened.number != number:

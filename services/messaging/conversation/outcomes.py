@@ -103,6 +103,20 @@ class HotelModified:
 
 
 @dataclass(frozen=True)
+class DepositApproved:
+    """The hotel has the deposit: the reservation is certain now."""
+
+    reservation_id: str
+
+
+@dataclass(frozen=True)
+class DepositLapsed:
+    """The deposit did not come in time; there is no reservation any more."""
+
+    reservation_id: str
+
+
+@dataclass(frozen=True)
 class ConfirmRefused:
     """`LOCK_EXPIRED`, `PRICE_CHANGED`, `LOCK_RELEASED`, `LOCK_CONVERTED`, `LOCK_UNKNOWN`...
 
@@ -147,6 +161,8 @@ Outcome = (
     | HotelRefused
     | HotelCancelled
     | HotelModified
+    | DepositApproved
+    | DepositLapsed
     | ConfirmRefused
     | Cancelled
     | CancelRefused

@@ -59,6 +59,11 @@ def hotel_cancelled(voice: Voice, reservation: Reservation, penalty: Money | Non
     return Text("\n\n".join(lines))
 
 
+def lapsed(voice: Voice, reservation: Reservation) -> Text:
+    """That it is no more, because nobody has seen its deposit in time."""
+    return Text(voice.say(texts.LAPSED_BOOKING, **_values(voice, reservation)))
+
+
 def hotel_modified(voice: Voice, reservation: Reservation) -> Text:
     """That the hotel has changed it, and what it is now."""
     told = voice.say(texts.HOTEL_CHANGED_BOOKING, **_values(voice, reservation))

@@ -294,6 +294,16 @@ HOTEL_CANCELLED_BOOKING = Phrase(
     es="El hotel ha cancelado tu reserva *{code}*.\n\n*{name}*\n{stay}\n{guests}",
     en="The hotel has cancelled your booking *{code}*.\n\n*{name}*\n{stay}\n{guests}",
 )
+LAPSED_BOOKING = Phrase(
+    es="El depósito de tu reserva *{code}* no ha llegado a tiempo: la habitación ha quedado libre "
+    "y ya no hay reserva.\n\n*{name}*\n{stay}\n{guests}\n\n"
+    "Si lo pagaste, avisa en recepción, por favor. Si aún la quieres, escríbeme las fechas y miro "
+    "qué hay libre.",
+    en="The deposit for your booking *{code}* did not come in time: the room is free again and "
+    "there is no booking any more.\n\n*{name}*\n{stay}\n{guests}\n\n"
+    "If you have paid it, please tell the reception. If you still want the room, write me the "
+    "dates and I look at what is free.",
+)
 HOTEL_CHANGED_BOOKING = Phrase(
     es="El hotel ha cambiado tu reserva *{code}*. Ahora es:\n\n*{name}*\n{stay}\n{guests}\n"
     "Precio: *{total}* en total",

@@ -10,10 +10,13 @@ from conserje.booking.v1.reservation_pb2 import (
     ACTOR_KIND_GUEST,
     ACTOR_KIND_STAFF,
     ACTOR_KIND_SYSTEM,
+    RESERVATION_ACTION_APPROVE_DEPOSIT,
     RESERVATION_ACTION_CANCEL,
+    RESERVATION_ACTION_LAPSE,
     RESERVATION_ACTION_MODIFY,
     RESERVATION_STATE_CANCELLED,
     RESERVATION_STATE_CONFIRMED,
+    RESERVATION_STATE_LAPSED,
     ActorKind,
     ReservationAction,
     ReservationEvent,
@@ -109,6 +112,20 @@ async def test_a_change_is_told_when_the_hotel_has_made_it(
     assert body.startswith("El hotel ha cambiado tu reserva *K7M2QX9P*.")
     assert "al miércoles 13 de enero de 2027 (3 noches)\n1 adulto y 1 niño\n" in body
     assert "*300,00 €*" in body
+
+
+async def test_a_deposit_that_did_not_come_is_told(own_mesh: Mesh) -> None:
+    stub = await own_mesh.start()
+    await booked(own_mesh, stub)
+    # What was certain from the start does not become certain.
+    await tell(
+        own_mesh, await changed(own_mesh, RESERVATION_ACTION_APPROVE_DEPOSIT, ACTOR_KIND_STAFF)
+    )
+    event = await changed(own_mesh, RESERVATION_ACTION_LAPSE, ACTOR_KIND_SYSTEM)
+    event.reservation.state = RESERVATION_STATE_LAPSED
+    await tell(own_mesh, event)
+    told = (await own_mesh.accepted(4))[3]["text"]["body"]
+    assert told.startswith("El depósito de tu reserva *K7M2QX9P* no ha llegado a tiempo")
 
 
 async def test_a_guest_who_cancels_is_told_by_nobody_else(own_mesh: Mesh) -> None:

@@ -16,6 +16,8 @@ from services.messaging.conversation.events import EffectAnswer, GuestTap, Guest
 from services.messaging.conversation.outcomes import (
     Cancelled,
     ConfirmRefused,
+    DepositApproved,
+    DepositLapsed,
     HotelAgreed,
     HotelCancelled,
     HotelModified,
@@ -131,6 +133,27 @@ def test_a_hotel_that_cancels_what_it_had_agreed_to_is_told_once(
     assert not chat.state.reservations
     again = think(chat.state, EffectAnswer(0, cancelled), chat.hotel, chat.ask)
     assert again.replies == ()
+
+
+def test_a_deposit_that_the_hotel_has_makes_the_reservation_certain_once() -> None:
+    chat = booked()
+    told = news(chat, DepositApproved("res-1"))
+    assert told.startswith("¡Reserva confirmada! Tu código es *KQXM1001*.")
+    assert "depósito" not in told
+    assert chat.state.reservations[0].deposit is None
+    again = think(chat.state, EffectAnswer(0, DepositApproved("res-1")), chat.hotel, chat.ask)
+    assert again.replies == ()
+
+
+def test_a_deposit_that_did_not_come_is_told_once() -> None:
+    chat = booked()
+    chat.writes("cancelar mi reserva")
+    told = news(chat, DepositLapsed("res-1"))
+    assert told.startswith("El depósito de tu reserva *KQXM1001* no ha llegado a tiempo")
+    assert (chat.state.reservations, chat.state.cancelling) == ((), "")
+    again = think(chat.state, EffectAnswer(0, DepositLapsed("res-1")), chat.hotel, chat.ask)
+    assert again.replies == ()
+    assert "*KQXM1001* ya está cancelada" in chat.writes("cancelar mi reserva").body
 
 
 def test_a_guest_hears_in_their_language_that_the_hotel_has_cancelled() -> None:
