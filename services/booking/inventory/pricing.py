@@ -170,8 +170,9 @@ def _nightly(kind: SoldType, rate_plan_id: str) -> NightlyPrices:
         standard = NightlyPrices(standard)
     if rate_plan_id == STANDARD:
         return standard
-    # What is shut under the standard plan is shut under every plan.
-    rules = kind.details.plan_prices[rate_plan_id]
+    # What is shut under the standard plan is shut under every plan, and a type
+    # without prices under a plan is never on sale under it.
+    rules = kind.details.plan_prices.get(rate_plan_id, ())
     found = {night: price_on(rules, night) for night in standard}
     return NightlyPrices({night: price for night, price in found.items() if price is not None})
 

@@ -124,7 +124,7 @@ def search(inventory: Inventory, stay: Stay, guests: Guests) -> Availability:
 def _offer(inventory: Inventory, kind: SoldType, stay: Stay, guests: Guests) -> Offer:
     page, counters = inventory.page, inventory.counters
     free_count = counters.free_count(kind.room_type_id, stay)
-    plans = [STANDARD, *kind.details.plan_prices]
+    plans = [STANDARD, *(one.rate_plan_id for one in page.inventory.house.rate_plans)]
     standard, *others = (
         _plan_offer(inventory, kind, plan, stay, guests, free_count) for plan in plans
     )

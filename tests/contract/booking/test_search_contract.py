@@ -23,6 +23,7 @@ from conserje.booking.v1.inventory_service_pb2 import GetInventoryRequest, Impor
 from conserje.booking.v1.inventory_service_pb2_grpc import InventoryServiceStub
 from conserje.booking.v1.room_type_pb2 import (
     FRESHNESS_CACHED,
+    UNAVAILABLE_REASON_CLOSED,
     UNAVAILABLE_REASON_MINIMUM_STAY,
     UNAVAILABLE_REASON_SOLD_OUT,
     UNAVAILABLE_REASON_UNSPECIFIED,
@@ -145,6 +146,10 @@ async def test_a_search_tells_price_taxes_total_deposit_terms_plans_and_why_not(
 
     assert suite.unavailable_reason == UNAVAILABLE_REASON_MINIMUM_STAY
     assert (suite.required_night_count, suite.free_count) == (3, 0)
+    # The hotel has the plan, and no night of the suite has a price under it.
+    (saver,) = suite.other_rates
+    assert (saver.rate_plan_id, saver.HasField("quote")) == ("saver", False)
+    assert saver.unavailable_reason == UNAVAILABLE_REASON_CLOSED
     assert not suite.HasField("nearest_stay")  # Two nights are too few on any date.
     alone = await call(grpc_stub.SearchAvailability, search_request(sold, adult_count=1))
     assert euros(alone.room_types[0].total_price) == 173

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from decimal import Decimal
 
@@ -43,18 +44,23 @@ async def sell(
     levies: tuple[Levy, ...] = (VAT, CITY_TAX),
     terms: Terms | None = None,
     price: Decimal | None = None,
+    without_plan: Collection[str] = (),
 ) -> Stored:
-    """Import taxes, a plan, an occupancy price and restrictions; other prices when told."""
+    """Import taxes, a plan, an occupancy price and restrictions; other prices when told.
+
+    Types `without_plan` have no prices under it.
+    """
     store = InventoryStore(postgres)
     had = await store.inventory(hotel.tenant_id)
     last = had.inventory.last_night
     saver = (PriceRule(hotel.today, last, EVERY_DAY, SAVER_PRICE),)
-    details = TypeDetails(adult_supplements={1: SUPPLEMENT}, plan_prices={"saver": saver})
     types = []
     for one in had.inventory.room_types.values():
         now = rules(one.prices, had.today, last)
         nightly = now if price is None else [replace(rule, price=price) for rule in now]
         rooms = list(one.rooms.items())
+        plans = {} if one.room_type_id in without_plan else {"saver": saver}
+        details = TypeDetails(adult_supplements={1: SUPPLEMENT}, plan_prices=plans)
         types.append(
             TypeDraft(
                 one.room_type_id, one.display_names, one.max_guest_count, rooms, nightly, details

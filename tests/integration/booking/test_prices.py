@@ -13,7 +13,7 @@ import pytest
 from meshkit.errors import FailedPrecondition, MeshError, NotFound
 from meshkit.money import Money
 from meshkit.postgres import Postgres
-from services.booking.domain import Guests, Lock, LockRequest, Reservation
+from services.booking.domain import Guests, Lock, LockRequest, Reservation, RoomWish
 from services.booking.inventory.book import PriceBook
 from services.booking.inventory.catalogue import Restriction
 from services.booking.metrics import BookingMetrics
@@ -110,6 +110,34 @@ async def test_guests_and_plans_change_the_price_everywhere(
     assert booked.terms == FULL
     with pytest.raises(NotFound, match="RATE_PLAN_UNKNOWN"):
         await lock(store, changed(hotel.request(), rate_plan_id="no"))
+
+
+async def test_a_type_without_prices_under_a_plan_is_closed_under_it(
+    store: BookingStore, postgres: Postgres, hotel: Hotel
+) -> None:
+    """To whoever asks, whatever the way, and to nobody who asks beside."""
+    await sell(postgres, hotel)
+    under = {"rate_plan_id": "saver"}
+    held = await lock(store, changed(hotel.request("suite"), **under))
+    booked = await store.create(
+        order(hotel), "guest", hotel.stay(), [Wish("double", Guests(2, 0))], "saver"
+    )
+    await hotel.lapse()
+    await sell(postgres, hotel, without_plan=["suite"])
+    suite, double = (changed(hotel.request(one), **under) for one in ("suite", "double"))
+    closed, granted = await store.acquire([suite, double])
+    assert (closed.reason, isinstance(granted, Lock)) == ("CLOSED", True)  # type: ignore[union-attr]
+    more = changed(double, request_id=uuid4(), other_rooms=(RoomWish("suite", Guests(2, 0)),))
+    wish = Wish("suite", Guests(2, 0))
+    for asking in (
+        lock(store, more),
+        store.create(order(hotel), "guest", hotel.stay(), [wish], "saver"),
+        store.modify(order(hotel), booked.reservation_id, Wishes(rooms=(wish,))),
+    ):
+        with pytest.raises(FailedPrecondition, match="CLOSED"):
+            await asking
+    with pytest.raises(FailedPrecondition, match="LOCK_EXPIRED"):
+        await confirm(store, held)
 
 
 REFUSED: list[tuple[str, dict[str, Any], dict[str, str]]] = [

@@ -229,7 +229,9 @@ class RoomTypeAvailability(_message.Message):
 
     @_builtins.property
     def other_rates(self) -> _containers.RepeatedCompositeFieldContainer[Global___RateOffer]:
-        """The same room under the hotel's other rate plans."""
+        """The same room under the hotel's other rate plans: all of them, `CLOSED` where
+        the type has no prices under one.
+        """
 
     @_builtins.property
     def descriptions(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
