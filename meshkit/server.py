@@ -283,9 +283,14 @@ class _Call:
             return error
         if isinstance(error, asyncio.CancelledError):
             return Unavailable("CANCELLED_INSIDE", "The work was cancelled on its way.")
-        error_id = uuid.uuid4().hex[:16]
-        log.error("rpc failed", rpc=self._name, error_id=error_id, exc_info=error)
-        return Internal("INTERNAL", "Something went wrong on our side.", error_id=error_id)
+        return fault(error, self._name)
+
+
+def fault(error: BaseException, rpc: str) -> Internal:
+    """What a caller is told of a fault of ours: an id, under which the log has it."""
+    error_id = uuid.uuid4().hex[:16]
+    log.error("rpc failed", rpc=rpc, error_id=error_id, exc_info=error)
+    return Internal("INTERNAL", "Something went wrong on our side.", error_id=error_id)
 
 
 class _Recorder:

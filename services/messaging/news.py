@@ -26,7 +26,7 @@ from conserje.booking.v1.reservation_pb2 import (
     ReservationEvent,
 )
 
-from meshkit.errors import MeshError
+from meshkit.errors import MeshError, Unavailable
 from meshkit.waiting import set_within
 from meshkit.watch import SILENCE_SECONDS
 from services.messaging.clients import (
@@ -62,6 +62,7 @@ class ReservationNews:
         self._stub = stub
         self._store = store
         self._arrived = arrived
+        self._told = ""
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Follow until told to stop; a stream that ends is resumed after a second."""
@@ -74,8 +75,10 @@ class ReservationNews:
         while not stopping.is_set():
             try:
                 await self._follow()
-            except (MeshError, TimeoutError) as error:
+            except (Unavailable, TimeoutError) as error:
                 log.debug("reservations not followed", error=str(error))
+            except MeshError as error:
+                self._tell(error)
             except Exception:
                 log.exception("reservations not followed")
             await set_within(stopping, PAUSE_SECONDS)
@@ -87,6 +90,7 @@ class ReservationNews:
             while True:
                 async with asyncio.timeout(SILENCE_SECONDS):
                     message = await anext(messages)
+                self._told = ""
                 if message.version == version:
                     continue
                 news = list(_for_guests(message.events))
@@ -94,6 +98,12 @@ class ReservationNews:
                 version = message.version
                 if news:
                     self._arrived.set()
+
+    def _tell(self, error: MeshError) -> None:
+        """What does not end by waiting is told, once until the stream goes on."""
+        if error.reason != self._told:
+            self._told = error.reason
+            log.warning("reservations not followed", reason=error.reason, message=error.message)
 
 
 async def _messages(call: Any) -> AsyncGenerator[Any, None]:

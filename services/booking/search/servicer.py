@@ -18,8 +18,9 @@ from conserje.booking.v1.booking_service_pb2 import (
 from conserje.booking.v1.booking_service_pb2_grpc import BookingServiceServicer
 
 from meshkit.batch import serve_batch
-from meshkit.errors import MeshError
+from meshkit.errors import Internal, MeshError
 from meshkit.parts import BatchOf, sent_as
+from meshkit.server import fault
 from services.booking import wire
 from services.booking.cache import AvailabilityCache
 from services.booking.domain import Guests, Stay
@@ -86,7 +87,7 @@ class SearchServicer(BookingServiceServicer):
         self, requests: Sequence[SearchAvailabilityRequest]
     ) -> list[bytes | MeshError]:
         answers = await self._search(requests)
-        return [one if isinstance(one, MeshError) else _BATCH.result(one) for one in answers]
+        return [_result(one) for one in answers]
 
     async def _search(
         self, requests: Sequence[SearchAvailabilityRequest]
@@ -140,17 +141,27 @@ def _same(one: Inventory, other: Inventory) -> bool:
     return one.page is other.page and one.counters is other.counters
 
 
+def _result(answer: bytes | MeshError) -> bytes | MeshError:
+    """The result of one item; the log has what is our fault."""
+    if isinstance(answer, Internal):
+        return fault(answer, "BatchSearchAvailability")
+    return answer if isinstance(answer, MeshError) else _BATCH.result(answer)
+
+
 def _built(asked: _Question, seen: Seen, *, cached: bool) -> bytes | MeshError:
     try:
         availability = search(seen.inventory, asked.stay, asked.guests)
+        return from_availability(
+            availability,
+            seen.inventory,
+            cached=cached or seen.freshness is not None,
+            unconfirmed=seen.freshness is Freshness.ASK,
+        )
     except MeshError as refused:
         return refused
-    return from_availability(
-        availability,
-        seen.inventory,
-        cached=cached or seen.freshness is not None,
-        unconfirmed=seen.freshness is Freshness.ASK,
-    )
+    except ValueError as error:
+        # An amount that fits no message is one hotel's, and no reason to fail those beside it.
+        return Internal("ANSWER_NOT_WRITTEN", f"{asked.tenant_id}: {error}")
 
 
 def _read(request: SearchAvailabilityRequest) -> _Question | MeshError:

@@ -21,6 +21,7 @@ from conserje.booking.v1.inventory_service_pb2_grpc import InventoryServiceStub
 from conserje.tenant.v1.tenant_pb2 import Tenant
 from conserje.tenant.v1.tenant_service_pb2 import GetTenantResponse
 from conserje.tenant.v1.tenant_service_pb2_grpc import add_TenantServiceServicer_to_server
+from google.type.money_pb2 import Money
 
 from cli.command import main
 from cli.inventory_file import from_yaml, to_yaml
@@ -319,6 +320,54 @@ async def test_what_contradicts_itself_is_told_where_the_file_has_it(
     file.write_text(re.sub("price: [0-9.]+", "price: -1", good))
     code, _, err = await conserje("import", tenant, str(file))
     assert (code, err.count("[0].price: is negative.\n")) == (2, 2)
+
+
+async def test_every_amount_has_a_bound_and_one_beyond_it_is_named(
+    inventories: Any, call: Call, hotel: Hotel
+) -> None:
+    tenant = f"new-{secrets.token_hex(4)}"
+    last = hotel.today + dt.timedelta(days=89)
+    good = from_yaml(EVERYTHING.format(first=hotel.today, last=last))
+    step = good.terms.cancellation_steps[0].penalty
+    for charge in (step, good.terms.deposit, good.terms.no_show_penalty):
+        charge.amount.CopyFrom(Money(currency_code="EUR"))
+    good.rate_plans[0].terms.deposit.amount.CopyFrom(Money(currency_code="EUR"))
+    amounts: dict[str, Callable[[Inventory], Money]] = {
+        "levies[1].amount": lambda it: it.levies[1].amount,
+        "terms.deposit.amount": lambda it: it.terms.deposit.amount,
+        "terms.no_show_penalty.amount": lambda it: it.terms.no_show_penalty.amount,
+        "terms.cancellation_steps[0].penalty.amount": lambda it: (
+            it.terms.cancellation_steps[0].penalty.amount
+        ),
+        "terms.late_checkout_steps[0].fee.amount": lambda it: (
+            it.terms.late_checkout_steps[0].fee.amount
+        ),
+        "rate_plans[0].terms.deposit.amount": lambda it: it.rate_plans[0].terms.deposit.amount,
+        "room_types[0].nightly_prices[0].price": lambda it: (
+            it.room_types[0].nightly_prices[0].price
+        ),
+        "room_types[0].plan_prices[0].nightly_prices[0].price": lambda it: (
+            it.room_types[0].plan_prices[0].nightly_prices[0].price
+        ),
+        "room_types[0].adult_supplements[1].supplement": lambda it: (
+            it.room_types[0].adult_supplements[1].supplement
+        ),
+        "room_types[0].child_supplement": lambda it: it.room_types[0].child_supplement,
+    }
+    most = 10**12
+    for field, amount in amounts.items():
+        one = Inventory.FromString(good.SerializeToString())
+        amount(one).units, amount(one).nanos = most, 0
+        request = ImportInventoryRequest(tenant_id=tenant, inventory=one, validate_only=True)
+        await call(inventories.ImportInventory, request)
+        for beyond in (Money(nanos=10**7), Money(units=2**63 - 1)):
+            amount(one).MergeFrom(beyond)
+            request = ImportInventoryRequest(tenant_id=tenant, inventory=one)
+            code, error = await refused(call, inventories.ImportInventory, request)
+            assert code == grpc.StatusCode.INVALID_ARGUMENT
+            assert isinstance(error, InvalidArgument)
+            assert [found.field for found in error.violations] == [f"inventory.{field}"]
+            assert "1,000,000,000,000" in error.message
 
 
 async def test_new_prices_and_rooms_are_searched_at_once_and_what_is_held_stays(

@@ -36,7 +36,7 @@ from google.type.money_pb2 import Money
 
 from cli.inventory_file import from_yaml
 from meshkit.dates import from_date
-from meshkit.errors import InvalidArgument
+from meshkit.errors import Internal, InvalidArgument
 from meshkit.status import from_status
 from tests.contract.booking.test_booking_contract import (
     Call,
@@ -45,7 +45,7 @@ from tests.contract.booking.test_booking_contract import (
     lock_request,
     refused,
 )
-from tests.integration.booking.hotel import Hotel
+from tests.integration.booking.hotel import COUNT_CHANGE, Hotel
 
 FILE = """
 time_zone: UTC
@@ -213,6 +213,26 @@ async def test_a_batch_of_searches_answers_each_item_by_itself(
     # Three nights are enough for the suite.
     longer = {one.room_type_id: one for one in response.results[-1].value.room_types}
     assert longer["suite"].free_count == 1
+
+
+async def test_an_answer_that_fits_no_message_fails_alone(
+    grpc_stub: Any, call: Call, sold: Hotel, hotel: Hotel
+) -> None:
+    """As of a hotel whose prices are from before amounts had a bound."""
+    much = "UPDATE night_inventory SET price = 9223372036854775807 WHERE tenant_id = $1"
+    await hotel.sql.execute(much, sold.tenant_id)
+    await hotel.sql.execute(COUNT_CHANGE)
+    items = [search_request(sold), search_request(hotel)]
+    bad, good = (
+        await call(grpc_stub.BatchSearchAvailability, BatchSearchAvailabilityRequest(items=items))
+    ).results
+    error = from_status(Status.FromString(bad.error.SerializeToString()))
+    assert isinstance(error, Internal)
+    assert error.metadata["error_id"]
+    assert len(good.value.room_types) == 3
+    assert (await refused(call, grpc_stub.SearchAvailability, items[0]))[0] == (
+        grpc.StatusCode.INTERNAL
+    )
 
 
 async def test_a_cached_answer_is_the_live_one_and_ends_with_any_change(

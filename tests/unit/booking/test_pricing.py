@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from meshkit.money import Money, minor_digits
+from meshkit.money import Money, minor_digits, to_proto
 from services.booking.domain import MOST_QUOTES, Guests, Quote, Stay
 from services.booking.inventory.catalogue import (
     Basis,
@@ -23,6 +23,7 @@ from services.booking.inventory.catalogue import (
     TypeDetails,
 )
 from services.booking.inventory.domain import Inventory, SoldType
+from services.booking.inventory.draft import MOST
 from services.booking.inventory.policy import charges, policy
 from services.booking.inventory.pricing import Rate, quotes_kept
 from services.booking.inventory.rates import EVERY_DAY, NightlyPrices, PriceRule
@@ -297,6 +298,18 @@ def test_what_is_charged_for_guests_is_theirs_alone() -> None:
     sold = rate(hotel(levy(Basis.PERSON_NIGHT, amount=Decimal(2), adults_only=True)))
     asked = [Guests(2, 0), Guests(1, 1), Guests(2, 1), Guests(1, 0)]
     assert [amounts(sold.quote(stay(), one)) for one in asked] == [["8"], ["4"], ["8"], ["4"]]
+
+
+def test_the_dearest_stay_of_the_largest_hotel_can_be_told() -> None:
+    """Every amount is as large as an import accepts, and added up for 20 rooms."""
+    whole = [levy(Basis.NIGHT, percent=Decimal(100)) for _ in range(50)]
+    persons = [levy(Basis.PERSON_NIGHT, amount=MOST) for _ in range(50)]
+    details = TypeDetails(adult_supplements={1: MOST}, child_supplement=MOST)
+    days = dict.fromkeys(map(after, range(90)), MOST)
+    for levies in (whole, persons):
+        sold = hotel(*levies, prices=days, details=details)
+        found = rate(sold).quote(stay(count=90), Guests(1, 39))
+        to_proto(Money(found.total_price * 20, "EUR"))
 
 
 CURRENCIES = st.sampled_from(["EUR", "JPY", "KWD"])
