@@ -14,10 +14,11 @@ Knows neither wire nor storage.
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from meshkit.dates import nights
@@ -38,6 +39,15 @@ class Refused:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Agreed:
+    """The stay that somebody had before in a room of the same type under the same plan."""
+
+    stay: Stay
+    prices: Mapping[dt.date, Decimal]
+    """What was agreed for its nights; empty for other guests, who cost what they cost now."""
+
+
 class Rate:
     """A room type under one rate plan: what stays in it cost, and which are not sold."""
 
@@ -55,17 +65,15 @@ class Rate:
             if one.concerns(kind.room_type_id, rate_plan_id)
         ]
 
-    def quote(
-        self, stay: Stay, guests: Guests, agreed: Mapping[dt.date, Decimal] | None = None
-    ) -> Quote:
-        """What the stay costs, which has to be on sale; nights that are `agreed` cost that."""
+    def quote(self, stay: Stay, guests: Guests, agreed: Agreed | None = None) -> Quote:
+        """What the stay costs, which has to be on sale; nights that were agreed cost that."""
         prices = self._nightly.between(stay.check_in, stay.night_count)
         supplement = self._supplement(guests)
         if supplement:
             prices = [price if price is None else price + supplement for price in prices]
         if agreed:
             for place, night in enumerate(nights(stay.check_in, stay.check_out)):
-                prices[place] = agreed.get(night, prices[place])
+                prices[place] = agreed.prices.get(night, prices[place])
         return _quote(self, tuple(prices), guests.adult_count, guests.child_count)
 
     def quote_at(self, prices: tuple[Decimal, ...], guests: Guests) -> Quote:
@@ -74,16 +82,16 @@ class Rate:
         lines = _lines(self._inventory.house.levies, prices, guests, self._whole, currency)
         return Quote(prices, currency, lines, self._plan)
 
-    def why_not(
-        self, stay: Stay, guests: Guests, agreed: Mapping[dt.date, Decimal] | None = None
-    ) -> Refused | None:
+    def why_not(self, stay: Stay, guests: Guests, agreed: Agreed | None = None) -> Refused | None:
         """Why nobody can have the stay, whatever is free; None when somebody can.
 
+        Of a stay that was agreed before, nights keep their price and their right, an
+        arrival, a departure and a length that stay as they were are not asked again.
         Notice is another matter (`notice_days`): it depends on the day that it is.
         """
         if self._too_many(guests):
             return Refused("TOO_MANY_GUESTS")
-        fixed = agreed or {}
+        fixed = agreed.prices if agreed else {}
         if not self.prices(stay):
             found = self._nightly.between(stay.check_in, stay.night_count)
             every = zip(nights(stay.check_in, stay.check_out), found, strict=True)
@@ -92,7 +100,7 @@ class Rate:
                 return Refused("BEYOND_HORIZON", {"last_night": self._last})
             if missing:
                 return Refused("CLOSED")
-        return next(self._broken(stay, fixed), None) if self._restrictions else None
+        return next(self._broken(stay, agreed), None) if self._restrictions else None
 
     def prices(self, stay: Stay) -> bool:
         """Whether every night of the stay has a price."""
@@ -104,27 +112,21 @@ class Rate:
             return 0
         return max((one.min_notice_days for one in self._named(check_in)), default=0)
 
-    def _broken(self, stay: Stay, fixed: Mapping[dt.date, Decimal]) -> Iterator[Refused]:
-        through = [
-            one
-            for night in nights(stay.check_in, stay.check_out)
-            if night not in fixed
-            for one in self._named(night)
-        ]
-        if any(one.closed for one in through):
+    def _broken(self, stay: Stay, agreed: Agreed | None) -> Iterator[Refused]:
+        before = agreed.stay if agreed else None
+        named = {night: self._named(night) for night in nights(stay.check_in, stay.check_out)}
+        had = nights(before.check_in, before.check_out) if before else ()
+        if any(one.closed for night in named.keys() - set(had) for one in named[night]):
             yield Refused("CLOSED")
-        arriving = [] if stay.check_in in fixed else self._named(stay.check_in)
-        if any(one.closed_to_arrival for one in arriving):
+        arriving = named[stay.check_in]
+        arrives = before is None or stay.check_in != before.check_in
+        if arrives and any(one.closed_to_arrival for one in arriving):
             yield Refused("CLOSED_TO_ARRIVAL")
-        if any(one.closed_to_departure for one in self._named(stay.check_out)):
+        departs = before is None or stay.check_out != before.check_out
+        if departs and any(one.closed_to_departure for one in self._named(stay.check_out)):
             yield Refused("CLOSED_TO_DEPARTURE")
-        on_arrival = (one.min_nights_on_arrival for one in arriving)
-        least = max([0, *on_arrival, *(one.min_nights_through for one in through)])
-        if stay.night_count < least:
-            yield Refused("MINIMUM_STAY", {"nights": least})
-        most = min((one.max_nights for one in arriving if one.max_nights), default=0)
-        if most and stay.night_count > most:
-            yield Refused("MAXIMUM_STAY", {"nights": most})
+        if stay != before:
+            yield from _bad_length(stay, arriving, chain.from_iterable(named.values()))
 
     def _named(self, day: dt.date) -> Sequence[Restriction]:
         return [one for one in self._restrictions if one.names(day)]
@@ -142,6 +144,19 @@ class Rate:
         details = self._kind.details
         adults = details.adult_supplements.get(guests.adult_count, Decimal())
         return adults + details.child_supplement * guests.child_count
+
+
+def _bad_length(
+    stay: Stay, arriving: Sequence[Restriction], through: Iterable[Restriction]
+) -> Iterator[Refused]:
+    """Too short, or too long, for those who arrive then and are there on these nights."""
+    on_arrival = (one.min_nights_on_arrival for one in arriving)
+    least = max([0, *on_arrival, *(one.min_nights_through for one in through)])
+    if stay.night_count < least:
+        yield Refused("MINIMUM_STAY", {"nights": least})
+    most = min((one.max_nights for one in arriving if one.max_nights), default=0)
+    if most and stay.night_count > most:
+        yield Refused("MAXIMUM_STAY", {"nights": most})
 
 
 @lru_cache(maxsize=MOST_QUOTES)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from decimal import Decimal
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
@@ -30,6 +29,7 @@ from services.booking.domain import (
 )
 from services.booking.inventory.book import Page
 from services.booking.inventory.catalogue import STANDARD
+from services.booking.inventory.pricing import Agreed
 from services.booking.reservations.domain import Facts, Order
 from services.booking.reservations.store import ReservationStore
 from services.booking.reservations.transitions import Action, Origin, rule_for
@@ -276,29 +276,29 @@ class Taking:
 
         Raises when the stay is not sold.
         """
+        same = self.kept.same(number, room) if self.kept else None
+        if same and self.kept and self.kept.before.stay == self.stay:
+            return same.quote
         agreed = self.kept.agreed(number, room) if self.kept else None
-        if agreed and self.kept and self.kept.before.stay == self.stay:
-            return agreed.quote
-        fixed = self.kept.nights(agreed) if self.kept and agreed else {}
         rate = page.rate(room.room_type_id, self.plan)
-        refused = rate.why_not(self.stay, room.guests, fixed)
+        refused = rate.why_not(self.stay, room.guests, agreed)
         if refused is not None:
             raise refusal(refused.reason, refused.facts)
         notice = rate.notice_days(self.stay.check_in)
         soon = self.stay.check_in < self.today + dt.timedelta(days=notice)
-        if soon and self.stay.check_in not in fixed:
+        if soon and not (agreed and agreed.stay.check_in == self.stay.check_in):
             raise refusal("ADVANCE_NOTICE", {"days": notice})
-        return rate.quote(self.stay, room.guests, fixed)
+        return rate.quote(self.stay, room.guests, agreed)
 
     def pinned(self, number: int, room: Wish) -> int | None:
         """The very room that was sold before."""
         kept = self.kept
-        return kept.pinned.get(number) if kept and kept.agreed(number, room) else None
+        return kept.pinned.get(number) if kept and kept.same(number, room) else None
 
     def room_key(self, number: int, room: Wish) -> int | None:
         """The room to keep when it is free."""
         kept = self.kept
-        return kept.room_keys.get(number) if kept and kept.agreed(number, room) else None
+        return kept.room_keys.get(number) if kept and kept.same(number, room) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,23 +310,30 @@ class Kept:
     pinned: dict[int, int]
     """Those that were sold as this very room."""
 
-    def agreed(self, number: int, room: Wish) -> ReservedRoom | None:
+    def same(self, number: int, room: Wish) -> ReservedRoom | None:
         """The room of this number, when it is to be of the same type for the same guests."""
+        had = self._of_type(number, room)
+        return had if had and had.guests == room.guests else None
+
+    def agreed(self, number: int, room: Wish) -> Agreed | None:
+        """What was agreed for the room of this number; None when it is to be of another type."""
+        had = self._of_type(number, room)
+        if had is None:
+            return None
+        first = self.before.stay.check_in
+        prices = had.quote.nightly_prices if had.guests == room.guests else ()
+        nights = {first + dt.timedelta(days=day): one for day, one in enumerate(prices)}
+        return Agreed(self.before.stay, nights)
+
+    def _of_type(self, number: int, room: Wish) -> ReservedRoom | None:
         return next(
             (
                 one
                 for one in self.before.rooms
-                if one.stay_number == number
-                and (one.room_type_id, one.guests) == (room.room_type_id, room.guests)
+                if (one.stay_number, one.room_type_id) == (number, room.room_type_id)
             ),
             None,
         )
-
-    def nights(self, agreed: ReservedRoom) -> dict[dt.date, Decimal]:
-        """What was agreed for each night."""
-        first = self.before.stay.check_in
-        prices = enumerate(agreed.quote.nightly_prices)
-        return {first + dt.timedelta(days=day): price for day, price in prices}
 
 
 def _new_stay(before: Reservation, wishes: Wishes, facts: Facts) -> Stay:

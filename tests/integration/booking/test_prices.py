@@ -273,6 +273,38 @@ async def test_nights_that_are_kept_keep_price_and_right_and_taxes_follow_the_st
     assert (await store.modify(order(hotel), booked.reservation_id, back)).quote == booked.quote
 
 
+async def test_restrictions_are_not_walked_around_by_a_change(
+    store: BookingStore, postgres: Postgres, hotel: Hotel
+) -> None:
+    """Of a stay that was sold a shorter one was not, nor one that arrives on another day."""
+    weekend = restricted(hotel, 10, 12, min_nights_on_arrival=3, min_nights_through=2)
+    shut = restricted(hotel, 11, 11, closed_to_arrival=True, min_notice_days=12)
+    await sell(postgres, hotel, weekend, shut)
+    booked = await store.create(
+        order(hotel), "guest", hotel.stay(10, 3), [Wish("double", Guests(2, 0))]
+    )
+    day = dt.timedelta(days=1)
+    first, last = booked.stay.check_in, booked.stay.check_out
+    for reason, wishes in (
+        ("MINIMUM_STAY", Wishes(check_out=first + day)),
+        ("CLOSED_TO_ARRIVAL", Wishes(check_in=first + day, check_out=last + 2 * day)),
+    ):
+        with pytest.raises(FailedPrecondition, match=reason):
+            await store.modify(order(hotel), booked.reservation_id, wishes)
+    assert await store.reservation(hotel.tenant_id, booked.reservation_id) == booked
+    # Since then nothing of it is sold any more: only guests, or the very room, are changed.
+    never = restricted(
+        hotel, 0, 59, closed=True, closed_to_arrival=True, min_nights_through=9, min_notice_days=99
+    )
+    await sell(postgres, hotel, never)
+    one = Wishes(rooms=(Wish("double", Guests(1, 0)),))
+    alone = await store.modify(order(hotel), booked.reservation_id, one)
+    assert (alone.stay, alone.rooms[0].guests) == (booked.stay, Guests(1, 0))
+    other = Wishes(rooms=(Wish("suite", Guests(1, 0)),))
+    with pytest.raises(FailedPrecondition, match="CLOSED"):
+        await store.modify(order(hotel), booked.reservation_id, other)
+
+
 async def test_a_percentage_of_a_deposit_is_of_all_that_is_paid(
     store: BookingStore, postgres: Postgres, hotel: Hotel
 ) -> None:

@@ -25,7 +25,7 @@ from services.booking.inventory.catalogue import (
 from services.booking.inventory.domain import Inventory, SoldType
 from services.booking.inventory.draft import MOST
 from services.booking.inventory.policy import charges, policy
-from services.booking.inventory.pricing import Rate, quotes_kept
+from services.booking.inventory.pricing import Agreed, Rate, quotes_kept
 from services.booking.inventory.rates import EVERY_DAY, NightlyPrices, PriceRule
 from services.booking.reservations.terms import CancellationStep, Charge, ChargeKind, Terms
 
@@ -250,11 +250,43 @@ def test_guests_and_the_horizon() -> None:
 
 def test_nights_that_were_agreed_keep_their_price_and_are_not_restricted() -> None:
     sold = rate(hotel(restrictions=(Restriction(after(0), after(1), closed=True),)))
-    agreed = {after(0): Decimal(60), after(1): Decimal(70)}
+    agreed = Agreed(stay(0, 2), {after(0): Decimal(60), after(1): Decimal(70)})
     assert sold.why_not(stay(0, 3), TWO, agreed) is None
     assert list(sold.quote(stay(0, 3), TWO, agreed).nightly_prices) == [60, 70, 100]
-    found = sold.why_not(stay(0, 3), TWO, {after(0): Decimal(60)})
+    found = sold.why_not(stay(0, 3), TWO, Agreed(stay(0, 1), {after(0): Decimal(60)}))
     assert found is not None
+
+
+@pytest.mark.parametrize(
+    ("limits", "reason", "free", "bound"),
+    [
+        ({"min_nights_on_arrival": 3}, "MINIMUM_STAY", [(4, 3), (4, 4)], [(4, 2), (5, 2)]),
+        ({"min_nights_through": 3}, "MINIMUM_STAY", [(4, 3), (3, 4)], [(4, 2), (5, 1)]),
+        ({"max_nights": 3}, "MAXIMUM_STAY", [(4, 3), (4, 2)], [(4, 4), (5, 4)]),
+        ({"closed_to_arrival": True}, "CLOSED_TO_ARRIVAL", [(4, 3), (4, 2)], [(5, 2), (6, 1)]),
+        ({"closed_to_departure": True}, "CLOSED_TO_DEPARTURE", [(4, 3), (5, 2)], [(4, 2), (4, 1)]),
+    ],
+)
+def test_only_the_dates_that_were_agreed_are_not_asked_again(
+    limits: dict[str, Any], reason: str, free: list[tuple[int, int]], bound: list[tuple[int, int]]
+) -> None:
+    """Three nights from Friday on were sold; a part of them was not, nor more."""
+    sold = rate(hotel(restrictions=(Restriction(*ALWAYS, **limits),)))
+    agreed = Agreed(stay(4, 3), dict.fromkeys(map(after, (4, 5, 6)), Decimal(60)))
+    for first, count in free:
+        assert sold.why_not(stay(first, count), TWO, agreed) is None
+    for first, count in bound:
+        found = sold.why_not(stay(first, count), TWO, agreed)
+        assert found is not None
+        assert found.reason == reason
+
+
+def test_other_guests_keep_the_stay_and_pay_what_they_cost() -> None:
+    never = Restriction(*ALWAYS, closed=True, closed_to_arrival=True, min_nights_through=9)
+    sold = rate(hotel(restrictions=(never,)))
+    agreed = Agreed(stay(), {})
+    assert sold.why_not(stay(), Guests(1, 0), agreed) is None
+    assert list(sold.quote(stay(), Guests(1, 0), agreed).nightly_prices) == [100, 100]
 
 
 def test_terms_are_told_in_money_and_dates() -> None:
@@ -288,7 +320,7 @@ def test_equal_quotes_are_kept_once_and_no_more_of_them_than_is_allowed() -> Non
     assert sold.quote(stay(0), TWO) is sold.quote(stay(7), TWO)
     assert sold.quote(stay(0), TWO) is rate(hotel()).quote(stay(0), TWO)
     for price in range(MOST_QUOTES + 1):
-        fixed = {after(0): Decimal(price)}
+        fixed = Agreed(stay(0, 1), {after(0): Decimal(price)})
         assert sold.quote(stay(0, 1), TWO, fixed).total_price == price
     assert quotes_kept() == MOST_QUOTES
 

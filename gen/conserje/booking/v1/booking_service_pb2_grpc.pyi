@@ -187,12 +187,18 @@ class BookingServiceStub:
     as it was. Nights of a room that stay as they were keep their price; the
     terms stay those of the booking. A late checkout ends with a change of dates.
 
+    What was agreed for a room of the same type is not asked again: its nights
+    may have been closed since, and while it has the same day of arrival, or of
+    departure, what is closed to those is no reason. Other dates were not agreed:
+    with them the least and the most nights hold for the whole stay, and with
+    another day of arrival the notice. Other guests cost what they cost now.
+
     Errors:
     - NOT_FOUND `RESERVATION_UNKNOWN`, `ROOM_TYPE_UNKNOWN`: the hotel has no such
       reservation, or room type.
     - FAILED_PRECONDITION `SOLD_OUT`, `TOO_MANY_GUESTS`, `CLOSED` and the other
-      reasons why a stay is not sold: as in `CreateReservation`, for nights that
-      were not agreed before.
+      reasons why a stay is not sold: as in `CreateReservation`, for what was not
+      agreed before.
     - FAILED_PRECONDITION `TOTAL_PRICE_CHANGED`: it would cost more than
       `accepted_total_price`; metadata `total_price` and `currency_code`.
     - FAILED_PRECONDITION `ROOM_TAKEN`: guests who are in could not stay in
@@ -484,12 +490,18 @@ class BookingServiceAsyncStub(BookingServiceStub):
     as it was. Nights of a room that stay as they were keep their price; the
     terms stay those of the booking. A late checkout ends with a change of dates.
 
+    What was agreed for a room of the same type is not asked again: its nights
+    may have been closed since, and while it has the same day of arrival, or of
+    departure, what is closed to those is no reason. Other dates were not agreed:
+    with them the least and the most nights hold for the whole stay, and with
+    another day of arrival the notice. Other guests cost what they cost now.
+
     Errors:
     - NOT_FOUND `RESERVATION_UNKNOWN`, `ROOM_TYPE_UNKNOWN`: the hotel has no such
       reservation, or room type.
     - FAILED_PRECONDITION `SOLD_OUT`, `TOO_MANY_GUESTS`, `CLOSED` and the other
-      reasons why a stay is not sold: as in `CreateReservation`, for nights that
-      were not agreed before.
+      reasons why a stay is not sold: as in `CreateReservation`, for what was not
+      agreed before.
     - FAILED_PRECONDITION `TOTAL_PRICE_CHANGED`: it would cost more than
       `accepted_total_price`; metadata `total_price` and `currency_code`.
     - FAILED_PRECONDITION `ROOM_TAKEN`: guests who are in could not stay in
@@ -874,12 +886,18 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         as it was. Nights of a room that stay as they were keep their price; the
         terms stay those of the booking. A late checkout ends with a change of dates.
 
+        What was agreed for a room of the same type is not asked again: its nights
+        may have been closed since, and while it has the same day of arrival, or of
+        departure, what is closed to those is no reason. Other dates were not agreed:
+        with them the least and the most nights hold for the whole stay, and with
+        another day of arrival the notice. Other guests cost what they cost now.
+
         Errors:
         - NOT_FOUND `RESERVATION_UNKNOWN`, `ROOM_TYPE_UNKNOWN`: the hotel has no such
           reservation, or room type.
         - FAILED_PRECONDITION `SOLD_OUT`, `TOO_MANY_GUESTS`, `CLOSED` and the other
-          reasons why a stay is not sold: as in `CreateReservation`, for nights that
-          were not agreed before.
+          reasons why a stay is not sold: as in `CreateReservation`, for what was not
+          agreed before.
         - FAILED_PRECONDITION `TOTAL_PRICE_CHANGED`: it would cost more than
           `accepted_total_price`; metadata `total_price` and `currency_code`.
         - FAILED_PRECONDITION `ROOM_TAKEN`: guests who are in could not stay in
