@@ -28,6 +28,7 @@ from services.messaging.replies import bookings, limits, price_texts, prices, qu
 # A guest with more open stays than these sees the newest.
 _MOST_RESERVATIONS = 10
 _LOST_LOCK = {
+    "LOCK_RELEASED": texts.TAKEN_BACK,
     "PRICE_CHANGED": texts.PRICE_CHANGED,
     "PMS_REFUSED": texts.HOTEL_REFUSED,
 }

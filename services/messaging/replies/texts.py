@@ -239,6 +239,10 @@ LAPSED = Phrase(
     es="El tiempo para confirmar *{name}* se acabó y ya no la tengo guardada.",
     en="The time to confirm *{name}* ran out and it is no longer on hold.",
 )
+TAKEN_BACK = Phrase(
+    es="Lo siento, ya no tengo guardada *{name}*: el hotel la necesita o la has soltado tú.",
+    en="Sorry, *{name}* is no longer on hold: the hotel needs it, or you have let it go.",
+)
 PRICE_CHANGED = Phrase(
     es="El tiempo para confirmar *{name}* se acabó y el precio ha cambiado.",
     en="The time to confirm *{name}* ran out and its price has changed.",

@@ -239,7 +239,9 @@ def test_a_lapsed_lock_at_another_price_leads_to_a_fresh_offer() -> None:
 def test_a_lock_that_is_worth_nothing_leads_to_a_fresh_offer(reason: str) -> None:
     chat = kept()
     once(chat, ConfirmRefused(reason))
-    assert isinstance(chat.writes("sí"), ListMenu)
+    told = chat.writes("sí")
+    assert isinstance(told, ListMenu)
+    assert ("El tiempo para confirmar" in told.body) is (reason != "LOCK_RELEASED")
     assert chat.state.lock is None
 
 
