@@ -256,6 +256,22 @@ async def test_a_lock_that_ran_out_is_had_again_at_its_price_or_the_new_one_is_t
     await assert_consistent(sql)
 
 
+async def test_others_that_have_run_out_do_not_stand_in_the_way_of_the_new_price(
+    store: BookingStore, postgres: Postgres, hotel: Hotel, sql: Sql
+) -> None:
+    await sell(postgres, hotel)
+    first = await lock(store, hotel.request("suite"))
+    await hotel.lapse(first.lock_id)
+    await store.sweep_locks()
+    second = await lock(store, hotel.request("suite"))
+    await sell(postgres, hotel, price=PRICE + 1)
+    # It has run out as well, and nobody has looked since.
+    await hotel.lapse(second.lock_id)
+    with pytest.raises(FailedPrecondition, match="PRICE_CHANGED"):
+        await confirm(store, first)
+    await assert_consistent(sql)
+
+
 async def test_nights_that_are_kept_keep_price_and_right_and_taxes_follow_the_stay(
     store: BookingStore, postgres: Postgres, hotel: Hotel
 ) -> None:
