@@ -123,6 +123,16 @@ def opened(
     return Change(action, booked)
 
 
+def modified(reservation: Reservation) -> Reservation:
+    """A reservation with other dates, rooms or guests: what is still awaited is of what it costs.
+
+    What was shown or found paid was paid as it was asked for, and stays.
+    """
+    if reservation.state is not ReservationState.AWAITING_DEPOSIT:
+        return reservation
+    return replace(reservation, deposit=_asked(reservation))
+
+
 def requested(reservation: Reservation, origin: Origin, terms: Terms) -> Change:
     """A reservation that the hotel's own system has still to agree to."""
     rule = rule_for(Action.REQUEST, origin)
@@ -268,7 +278,7 @@ def approve_deposit(reservation: Reservation, _: Facts) -> Change:
 def reject_deposit(reservation: Reservation, facts: Facts) -> Change:
     """The receipt proves nothing: the guest gets the whole term again, up to the arrival."""
     rule = rule_for(Action.REJECT_DEPOSIT, reservation.state)
-    deposit = _deposit(reservation)
+    deposit = _asked(reservation)
     again = facts.now + dt.timedelta(hours=reservation.terms.deposit_hours)
     arrival = _arrival(reservation, reservation.terms, facts)
     due = max(deposit.due_time, min(again, max(arrival, facts.now)))
@@ -294,6 +304,12 @@ def _accepted(accepted: Money | None, reservation: Reservation) -> Decimal:
 def _deposit(reservation: Reservation) -> Deposit:
     assert reservation.deposit is not None, "states about a deposit have one"
     return reservation.deposit
+
+
+def _asked(reservation: Reservation) -> Deposit:
+    """The deposit that the terms ask for, by what the reservation costs now."""
+    amount = _charge(reservation.terms.deposit, reservation)
+    return replace(_deposit(reservation), amount=amount)
 
 
 def _arrival(reservation: Reservation, terms: Terms, facts: Facts) -> dt.datetime:

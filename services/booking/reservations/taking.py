@@ -30,7 +30,7 @@ from services.booking.domain import (
 from services.booking.inventory.book import Page
 from services.booking.inventory.catalogue import STANDARD
 from services.booking.inventory.pricing import Agreed
-from services.booking.reservations.domain import Facts, Order
+from services.booking.reservations.domain import Facts, Order, modified
 from services.booking.reservations.store import ReservationStore
 from services.booking.reservations.transitions import Action, Origin, rule_for
 from services.booking.rooms.placing import UNDECIDED, particular_room, settle_reservation
@@ -183,11 +183,13 @@ SELECT stay_number, room_key, pinned FROM stay WHERE tenant_id = $1 AND reservat
         )
         taking = Taking(stay, facts.today, before.quote.rate_plan_id, kept)
         await self._take(connection, key, taking, rooms)
-        after = replace(
-            await self._read(connection, *key),
-            state=rule.to_state,
-            version=before.version + 1,
-            late_checkout=before.late_checkout if stay == before.stay else None,
+        after = modified(
+            replace(
+                await self._read(connection, *key),
+                state=rule.to_state,
+                version=before.version + 1,
+                late_checkout=before.late_checkout if stay == before.stay else None,
+            )
         )
         _check_price(before, after, wishes.accepted_total)
         _check_rooms(before, after)

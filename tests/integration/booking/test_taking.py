@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import random
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
@@ -155,6 +156,24 @@ async def test_a_direct_booking_awaits_its_deposit(
     assert booked.state is ReservationState.AWAITING_DEPOSIT
     assert booked.deposit is not None
     assert booked.deposit.amount == PRICE * 2
+    await assert_explained(sql)
+
+
+async def test_a_deposit_that_is_awaited_follows_the_price_and_keeps_its_deadline(
+    store: BookingStore, hotel: Hotel, sql: Sql
+) -> None:
+    await set_terms(sql, deposit={"kind": "PERCENT", "value": "100"})
+    booked = await create(store, hotel, "double", nights=4)
+    await set_terms(sql, deposit={"kind": "PERCENT", "value": "10"})
+    assert booked.deposit is not None
+    for nights in (1, 6):
+        changed = await modify(store, booked, check_out=day(hotel, 10 + nights))
+        assert changed.total_price == PRICE * nights
+        assert changed.deposit == replace(booked.deposit, amount=PRICE * nights)
+    shown = await change(store, booked, domain.submit_receipt("receipt"))
+    shorter = await modify(store, booked, check_out=day(hotel, 11))
+    assert shorter.deposit == shown.deposit
+    assert await store.reservation(hotel.tenant_id, booked.reservation_id) == shorter
     await assert_explained(sql)
 
 

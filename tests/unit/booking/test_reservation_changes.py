@@ -252,6 +252,23 @@ def test_a_rejected_receipt_gives_the_term_again() -> None:
     assert again.deposit.due_time.isoformat() == "2027-02-02T00:00:00+00:00"
 
 
+def test_a_deposit_follows_the_price_while_it_is_awaited() -> None:
+    whole = replace(STRICT, deposit=Charge(ChargeKind.PERCENT, Decimal(100)))
+    for price in ("50.00", "433.00"):
+        cheaper = (room(1, price, price),)
+        for state in (ReservationState.AWAITING_DEPOSIT, ReservationState.DEPOSIT_RECEIVED):
+            before = reservation(state, whole, cheaper)
+            assert before.deposit is not None
+            after = domain.modified(before)
+            now = replace(before.deposit, amount=Decimal(price) * 2)
+            awaited = state is ReservationState.AWAITING_DEPOSIT
+            assert after.deposit == (now if awaited else before.deposit)
+        # What is asked for again is what it costs.
+        again = domain.reject_deposit(after, at("2027-02-01T00:00")).reservation
+        assert again.deposit is not None
+        assert again.deposit.amount == Decimal(price) * 2
+
+
 def test_a_receipt_after_the_deadline_is_too_late() -> None:
     tentative = reservation(ReservationState.AWAITING_DEPOSIT)
     with pytest.raises(FailedPrecondition, match="TOO_LATE"):
