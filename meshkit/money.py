@@ -28,6 +28,24 @@ _MINOR_DIGITS = {
     for code in codes.split()
 }
 
+# Those in use, without metals, funds and codes for tests; BGN and ANG while they are changed.
+_IN_USE = (
+    "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN "
+    "BWP BYN BZD CAD CDF CHF CLF CLP CNY COP CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR "
+    "FJD FKP GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD "
+    "JPY KES KGS KHR KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT "
+    "MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG "
+    "QAR RON RSD RUB RWF SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS "
+    "TMT TND TOP TRY TTD TWD TZS UAH UGX USD UYU UYW UZS VED VES VND VUV WST XAF XCD XCG XOF "
+    "XPF YER ZAR ZMW ZWG"
+)
+_CURRENCIES = frozenset(_IN_USE.split())
+
+
+def is_currency(code: str) -> bool:
+    """Whether it is a currency of ISO 4217 that can be paid with."""
+    return code in _CURRENCIES
+
 
 def minor_digits(currency: str) -> int:
     """How many decimals the currency's smallest coin has."""

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from zoneinfo import available_timezones
 
 from meshkit.errors import InvalidArgument, Violation
-from meshkit.money import Money
-from services.booking.inventory.catalogue import STANDARD, Basis, House, TypeDetails
+from meshkit.money import Money, is_currency
+from services.booking.inventory.catalogue import (
+    STANDARD,
+    Basis,
+    House,
+    Photo,
+    Restriction,
+    TypeDetails,
+)
 from services.booking.inventory.domain import Inventory, SoldType
 from services.booking.inventory.rates import PriceRule, spread
 from services.booking.reservations.terms import ChargeKind, Terms
@@ -21,6 +29,10 @@ MOST = Decimal(10) ** 12
 """Of every amount: 20 rooms for 90 nights with 40 guests and 50 taxes, each of them as
 much as the room, come to 4 × 10^18, which `google.type.Money` still holds."""
 NEGATIVE = "is negative"
+LANGUAGE = re.compile("[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+"""The same as of the languages of a hotel."""
+LINK = re.compile(r"https://[^\s/?#@]+([/?#]\S*)?")
+"""The same as of the photos of a hotel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +104,8 @@ class Draft:
     def _violations(self) -> Iterator[Violation]:
         if self.time_zone not in available_timezones():
             yield Violation("inventory.time_zone", "is no IANA time zone")
+        if not is_currency(self.currency_code):
+            yield Violation("inventory.currency_code", "is no currency of ISO 4217, such as EUR")
         types: set[str] = set()
         rooms: set[str] = set()
         for number, one in enumerate(self.room_types):
@@ -99,6 +113,7 @@ class Draft:
             if one.room_type_id in types:
                 yield Violation(f"{path}.room_type_id", "is there twice")
             types.add(one.room_type_id)
+            yield from _bad_languages(f"{path}.display_names", one.display_names)
             yield from _bad_rooms(path, one, rooms)
             yield from _bad_rules(f"{path}.nightly_prices", one.rules, self.currency_code)
             yield from _bad_details(path, one, self.house, self.currency_code)
@@ -141,6 +156,10 @@ def _bad_details(
     path: str, one: TypeDraft, house: House, currency_code: str
 ) -> Iterator[Violation]:
     details = one.details
+    if (details.max_adult_count or 0) > one.max_guest_count:
+        yield Violation(f"{path}.max_adult_count", "is more than max_guest_count; raise that one")
+    yield from _bad_languages(f"{path}.descriptions", details.descriptions)
+    yield from _bad_photos(f"{path}.photos", details.photos)
     plans = [f"{path}.plan_prices[{number}]" for number in range(len(details.plan_prices))]
     for where, (plan, rules) in zip(plans, details.plan_prices.items(), strict=True):
         if house.plan(plan) is None:
@@ -156,10 +175,25 @@ def _bad_details(
     yield from _bad_amount(f"{path}.child_supplement", details.child_supplement, currency_code)
 
 
+def _bad_photos(path: str, photos: Sequence[Photo]) -> Iterator[Violation]:
+    for number, one in enumerate(photos):
+        if not LINK.fullmatch(one.url):
+            said = "is no https:// link, which guests are sent; name one without a user"
+            yield Violation(f"{path}[{number}].url", said)
+        yield from _bad_languages(f"{path}[{number}].captions", one.captions)
+
+
+def _bad_languages(path: str, texts: Mapping[str, str]) -> Iterator[Violation]:
+    for code in texts:
+        if not LANGUAGE.fullmatch(code):
+            yield Violation(f'{path}["{code}"]', "is no language code such as es or pt-BR")
+
+
 def _bad_house(house: House, types: Collection[str], currency_code: str) -> Iterator[Violation]:
     yield from _twice("inventory.levies", "levy_id", [one.levy_id for one in house.levies])
     for number, levy in enumerate(house.levies):
         where = f"inventory.levies[{number}]"
+        yield from _bad_languages(f"{where}.display_names", levy.display_names)
         if levy.amount is not None:
             yield from _bad_amount(f"{where}.amount", levy.amount, currency_code)
         elif levy.basis is Basis.PERSON_NIGHT:
@@ -167,15 +201,30 @@ def _bad_house(house: House, types: Collection[str], currency_code: str) -> Iter
     plans = [one.rate_plan_id for one in house.rate_plans]
     yield from _twice("inventory.rate_plans", "rate_plan_id", plans)
     for number, plan in enumerate(house.rate_plans):
-        yield from _bad_terms(f"inventory.rate_plans[{number}].terms", plan.terms, currency_code)
+        where = f"inventory.rate_plans[{number}]"
+        yield from _bad_languages(f"{where}.display_names", plan.display_names)
+        yield from _bad_terms(f"{where}.terms", plan.terms, currency_code)
     for number, restriction in enumerate(house.restrictions):
         where = f"inventory.restrictions[{number}]"
         if restriction.last < restriction.first:
             yield Violation(f"{where}.last_night_date", "is before the first night")
+        yield from _bad_limits(where, restriction)
         if not restriction.room_type_ids.issubset(types):
             yield Violation(f"{where}.room_type_ids", "names a room type that there is not")
         if not restriction.rate_plan_ids.issubset({STANDARD, *plans}):
             yield Violation(f"{where}.rate_plan_ids", "names a rate plan that there is not")
+
+
+def _bad_limits(path: str, one: Restriction) -> Iterator[Violation]:
+    """A restriction restricts something, and leaves a length that can be booked."""
+    least = max(one.min_nights_on_arrival, one.min_nights_through)
+    closed = one.closed or one.closed_to_arrival or one.closed_to_departure
+    if not (least or one.max_nights or one.min_notice_days or closed):
+        said = "restricts nothing; name a number of nights, a notice or what is closed"
+        yield Violation(path, said)
+    if one.max_nights and least > one.max_nights:
+        said = f"is less than the {least} nights that a stay has at least; close the days instead"
+        yield Violation(f"{path}.max_nights", said)
 
 
 def _bad_terms(path: str, terms: Terms | None, currency_code: str) -> Iterator[Violation]:
@@ -185,13 +234,20 @@ def _bad_terms(path: str, terms: Terms | None, currency_code: str) -> Iterator[V
         (f"cancellation_steps[{n}].penalty", s.penalty) for n, s in enumerate(terms.cancellation)
     ]
     fees = [(f"late_checkout_steps[{n}].fee", s.fee) for n, s in enumerate(terms.late_checkout)]
+    hours = [one.hours_before for one in terms.cancellation]
+    yield from _twice(f"{path}.cancellation_steps", "before_arrival", hours)
+    until = [one.until for one in terms.late_checkout]
+    yield from _twice(f"{path}.late_checkout_steps", "until_time", until)
+    if terms.deposit.value and not terms.deposit_hours:
+        said = "is nothing, and every booking would lapse at once; name an hour at least"
+        yield Violation(f"{path}.deposit_period", said)
     ends = [("no_show_penalty", terms.no_show), ("deposit", terms.deposit)]
     for name, charge in (*steps, *fees, *ends):
         if charge.kind is ChargeKind.FIXED:
             yield from _bad_amount(f"{path}.{name}.amount", charge.value, currency_code)
 
 
-def _twice(path: str, name: str, ids: Sequence[str]) -> Iterator[Violation]:
+def _twice(path: str, name: str, ids: Sequence[object]) -> Iterator[Violation]:
     for number, one in enumerate(ids):
         if one in ids[:number]:
             yield Violation(f"{path}[{number}].{name}", "is there twice")

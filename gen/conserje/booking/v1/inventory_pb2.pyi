@@ -75,7 +75,7 @@ class Inventory(_message.Message):
     time_zone: _builtins.str
     """The property's IANA time zone. Its nights are dates there."""
     currency_code: _builtins.str
-    """What all its prices are in, ISO 4217."""
+    """What all its prices are in, a currency of ISO 4217."""
     locks_per_guest: _builtins.int
     """How many live locks a guest may have at once: 2 at first. 0 in an import:
     it stays as it is.
@@ -270,8 +270,8 @@ Global___RatePlan: _TypeAlias = RatePlan  # noqa: Y015
 
 @_typing.final
 class Restriction(_message.Message):
-    """Which stays a hotel does not take. What is unset restricts nothing; of several
-    restrictions for a day the strictest counts.
+    """Which stays a hotel does not take. What is unset restricts nothing, and something
+    is set; of several restrictions for a day the strictest counts.
     """
 
     DESCRIPTOR: _descriptor.Descriptor
@@ -293,7 +293,9 @@ class Restriction(_message.Message):
     min_nights_through: _builtins.int
     """So many nights at least for whoever is there on one of the nights."""
     max_nights: _builtins.int
-    """So many nights at most for whoever arrives on one of the days; 0 for no limit."""
+    """So many nights at most for whoever arrives on one of the days; 0 for no limit.
+    Not less than the least number of nights of the same restriction.
+    """
     closed: _builtins.bool
     """The nights are not sold."""
     closed_to_arrival: _builtins.bool
@@ -409,7 +411,9 @@ class InventoryRoomType(_message.Message):
     max_guest_count: _builtins.int
     """How many adults and children it takes at most."""
     max_adult_count: _builtins.int
-    """How many adults it takes at most. Unset: `max_guest_count`."""
+    """How many adults it takes at most, not more than `max_guest_count`. Unset: as
+    many.
+    """
     max_child_count: _builtins.int
     """How many children it takes at most. Unset: as many as adults leave beds for."""
     @_builtins.property
@@ -511,7 +515,7 @@ class Photo(_message.Message):
     URL_FIELD_NUMBER: _builtins.int
     CAPTIONS_FIELD_NUMBER: _builtins.int
     url: _builtins.str
-    """Where it is."""
+    """Where it is: `https`, without a user. Guests are sent it."""
     @_builtins.property
     def captions(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """What it shows, in the languages of the hotel, by BCP 47 code."""

@@ -336,8 +336,8 @@ class ReservationTerms(_message.Message):
     """When guests leave, by the hotel's clocks: `HH:MM`."""
     @_builtins.property
     def cancellation_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___CancellationStep]:
-        """When cancelling costs what, earliest first. Before the first step, and
-        without any, it is free.
+        """When cancelling costs what, earliest first, no two at once. Before the first
+        step, and without any, it is free.
         """
 
     @_builtins.property
@@ -350,11 +350,13 @@ class ReservationTerms(_message.Message):
 
     @_builtins.property
     def deposit_period(self) -> _duration_pb2.Duration:
-        """How long the deposit is waited for, in whole hours. Unset in a request: 24."""
+        """How long the deposit is waited for, in whole hours: one at least where there
+        is a deposit. Unset in a request: 24.
+        """
 
     @_builtins.property
     def late_checkout_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___LateCheckoutStep]:
-        """What leaving late costs, earliest first; empty when nobody may."""
+        """What leaving late costs, earliest first, no two at once; empty when nobody may."""
 
     @_builtins.property
     def room_ready_period(self) -> _duration_pb2.Duration:
@@ -396,7 +398,12 @@ class Deposit(_message.Message):
     """What the guest has shown: the caller's reference to it. Empty until then."""
     @_builtins.property
     def amount(self) -> _money_pb2.Money:
-        """How much."""
+        """How much. While it is awaited it follows what the reservation costs, by the
+        terms it was booked under: never more than the total price. Once a receipt
+        was shown, or a person has found it paid, it stays what was asked for, also
+        when the reservation costs less after a change; the hotel settles the rest. It
+        is of the new price again when the receipt is rejected.
+        """
 
     @_builtins.property
     def due_time(self) -> _timestamp_pb2.Timestamp:
