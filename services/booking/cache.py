@@ -35,6 +35,7 @@ from services.booking.domain import Stay
 from services.booking.inventory.book import PriceBook
 from services.booking.metrics import BookingMetrics
 from services.booking.recent import Recent
+from services.booking.rooms.seats import Seats
 from services.booking.search.domain import Counters, Inventory
 from services.booking.search.store import Asked
 
@@ -265,6 +266,7 @@ def _to_json(counters: Counters) -> dict[str, Any]:
         "as_of": counters.as_of,
         "first": counters.first,
         "free": counters.free,
+        "seats": {kind: [one.rooms, one.taken] for kind, one in counters.seats.items()},
     }
 
 
@@ -276,4 +278,8 @@ def _from_json(value: dict[str, Any]) -> Counters:
         first_expiry=None,
         first=dt.date.fromisoformat(value["first"]),
         free={kind: [int(count) for count in counts] for kind, counts in value["free"].items()},
+        seats={
+            kind: Seats(rooms, [tuple(one) for one in taken])
+            for kind, (rooms, taken) in value["seats"].items()
+        },
     )

@@ -44,10 +44,13 @@ def assign(
     shut: Mapping[int, Sequence[Nights]],
     claims: Sequence[Claim],
     most_steps: int = MOST_STEPS,
+    *,
+    thrifty: bool = True,
 ) -> dict[str, int] | None:
     """The room of every claim, with as few moves as was found; None when there is no way.
 
-    A move is a claim that had a room and gets another one. Raises `UndecidedError`.
+    A move is a claim that had a room and gets another one; if not `thrifty`, any number
+    will do. Raises `UndecidedError`.
     """
     walls = {room: list(shut.get(room, ())) for room in rooms}
     found: dict[str, int] = {}
@@ -60,7 +63,7 @@ def assign(
             found[claim.key] = room
     movable = sorted((one for one in claims if not one.fixed), key=lambda one: (one.first, one.end))
     for part in _parts(movable):
-        placed = _as_they_are(part, walls) or _search(part, walls, most_steps)
+        placed = _as_they_are(part, walls) or _search(part, walls, most_steps, thrifty)
         if placed is None:
             return None
         found |= placed
@@ -149,11 +152,11 @@ def _as_they_are(
 
 
 def _search(
-    claims: Sequence[Claim], walls: Mapping[int, list[Nights]], most_steps: int
+    claims: Sequence[Claim], walls: Mapping[int, list[Nights]], most_steps: int, thrifty: bool
 ) -> dict[str, int] | None:
     """Few moves first; if that takes too long, any way at all."""
-    for thrifty in (True, False):
-        search = _Search(claims, walls, most_steps + len(claims), thrifty=thrifty)
+    for few in (True, False) if thrifty else (False,):
+        search = _Search(claims, walls, most_steps + len(claims), thrifty=few)
         search.run()
         if search.best is not None:
             return search.best
@@ -229,11 +232,10 @@ class _Search:
 
     def _strain(self, room: int, claim: Claim, number: int) -> tuple[int, int]:
         """How many would have to leave the room, and how much of it is left over before a wall."""
-        leaving = sum(
-            one.room == room and one.first < claim.end for one in self.claims[number + 1 :]
-        )
+        rest = self.claims[number + 1 :] if self.thrifty else ()
+        leaving = sum(one.room == room and one.first < claim.end for one in rest)
         next_wall = min((a for a, _ in self.walls[room] if a >= claim.end), default=1 << 30)
-        return (leaving if self.thrifty else 0), next_wall - claim.end
+        return leaving, next_wall - claim.end
 
     def _looks(self, room: int, number: int, night: int) -> object:
         """What can be told of a room by the claims from `number` on."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from services.booking.inventory.catalogue import STANDARD
 from services.booking.inventory.domain import SoldType
 from services.booking.inventory.policy import Policy
 from services.booking.inventory.pricing import Rate, Refused
+from services.booking.rooms.seats import Seats
 
 ALTERNATIVE_DAYS = 7
 """How far from the asked dates an alternative may lie."""
@@ -39,13 +40,18 @@ class Counters:
     first: dt.date
     free: Mapping[str, Sequence[int]]
     """By type, from the night `first` on."""
+    seats: Mapping[str, Seats] = field(default_factory=dict)
+    """Of the types with pins around the stay; their nights are counted from `first` too."""
 
     def free_count(self, room_type_id: str, stay: Stay) -> int:
-        """Rooms of a type that are free on every night."""
+        """How many stays like this can be had: rooms free on every night, the same each night."""
         counts = self.free.get(room_type_id, ())
         start = (stay.check_in - self.first).days
-        found = counts[max(start, 0) : start + stay.night_count]
-        return max(min(found), 0) if len(found) == stay.night_count else 0
+        end = start + stay.night_count
+        found = counts[max(start, 0) : end]
+        most = max(min(found), 0) if len(found) == stay.night_count else 0
+        seats = self.seats.get(room_type_id)
+        return most if seats is None or most == 0 else seats.most(start, end, most)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +192,10 @@ def _other_dates(
     counters = inventory.counters
     for days in _shifts() if shifts is None else shifts:
         other = stay.moved(days)
+        if other.check_in < counters.today:
+            continue
         free_count = counters.free_count(kind.room_type_id, other)
-        if free_count < 1 or other.check_in < counters.today:
+        if free_count < 1:
             continue
         if _refused(rate, counters.today, other, guests, free_count) is None:
             yield Alternative(kind.room_type_id, other, rate.quote(other, guests))

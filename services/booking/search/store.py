@@ -11,6 +11,7 @@ import asyncpg
 from meshkit.errors import MeshError
 from meshkit.postgres import Postgres
 from services.booking.domain import Stay, refusal
+from services.booking.rooms.seats import Seats
 from services.booking.search.domain import ALTERNATIVE_DAYS, Counters
 
 AROUND = dt.timedelta(days=ALTERNATIVE_DAYS)
@@ -26,7 +27,9 @@ class SearchStore:
         self._postgres = postgres
 
     # One row per stay and room type, its nights as arrays: from the stay's first
-    # alternative to its last. Lapsed locks count as free.
+    # alternative to its last. Lapsed locks count as free. Near pins also the rooms and everybody
+    # who needs one, as `placing` reads them: also on other nights, for one makes room for another.
+    # From `pinned_until` on counters say all.
     SELECT_COUNTERS = """
 WITH hotel AS (
     SELECT a.item, a.first, a.until, p.tenant_id, p.inventory_version, m.now AS as_of,
@@ -37,7 +40,11 @@ WITH hotel AS (
     CROSS JOIN (SELECT clock_timestamp() AS now OFFSET 0) m
 )
 SELECT h.item, h.first, h.inventory_version, h.as_of, h.today, t.room_type_id, n.nights,
-    n.free_counts, live.first_expiry
+    n.free_counts, least(live.first_expiry, near.first_expiry) AS first_expiry, near.taken,
+    CASE WHEN near.taken IS NOT NULL THEN (
+        SELECT array_agg(r.room_key ORDER BY r.room_number) FROM room r
+        WHERE r.tenant_id = h.tenant_id AND r.room_type_id = t.room_type_id
+    ) END AS rooms
 FROM hotel h
 LEFT JOIN room_type t ON t.tenant_id = h.tenant_id
 LEFT JOIN LATERAL (
@@ -63,6 +70,31 @@ LEFT JOIN LATERAL (
         AND l.state = 'LIVE' AND l.expire_time > h.as_of
         AND l.check_in < h.until AND l.check_out > h.first
 ) live ON true
+LEFT JOIN LATERAL (
+    SELECT min(s.expire_time) AS first_expiry, array_agg(ARRAY[s.room_key,
+        greatest(s.first, h.today) - h.first, s.departure - h.first, s.fixed::integer]) AS taken
+    FROM (
+        SELECT c.room_key, lower(c.nights) AS first, upper(c.nights) AS departure, true AS fixed,
+            NULL::timestamptz AS expire_time
+        FROM room_closure c
+        WHERE c.tenant_id = h.tenant_id AND c.room_type_id = t.room_type_id
+            AND c.end_time IS NULL AND upper(c.nights) > h.today
+        UNION ALL
+        SELECT s.room_key, s.arrival, s.departure,
+            s.pinned OR r.state IN ('CHECKED_IN', 'CHECKED_OUT'), NULL
+        FROM stay s
+        JOIN reservation r ON r.tenant_id = s.tenant_id AND r.reservation_id = s.reservation_id
+        WHERE s.tenant_id = h.tenant_id AND s.room_type_id = t.room_type_id AND s.occupying
+            AND s.room_key IS NOT NULL AND s.departure > h.today AND s.arrival < t.pinned_until
+        UNION ALL
+        SELECT l.room_key, l.check_in, l.check_out, l.pinned, l.expire_time
+        FROM room_lock l
+        WHERE l.tenant_id = h.tenant_id AND l.room_type_id = t.room_type_id
+            AND l.state = 'LIVE' AND l.expire_time > h.as_of AND NOT l.left_out
+            AND l.check_out > h.today AND l.check_in < t.pinned_until
+    ) s
+    WHERE t.pinned_until > greatest(h.first, h.today)
+) near ON true
 ORDER BY h.item
 """
 
@@ -96,6 +128,7 @@ def _counters(rows: list[asyncpg.Record]) -> Counters:
         first_expiry=min(expiries, default=None),
         first=row["first"],
         free={one["room_type_id"]: _free(one) for one in rows if one["nights"]},
+        seats={one["room_type_id"]: _seats(one) for one in rows if one["taken"]},
     )
 
 
@@ -105,3 +138,8 @@ def _free(row: asyncpg.Record) -> list[int]:
     for place, count in zip(row["nights"], row["free_counts"], strict=True):
         free[place] = count
     return free
+
+
+def _seats(row: asyncpg.Record) -> Seats:
+    taken = [(room, first, end, bool(fixed)) for room, first, end, fixed in row["taken"]]
+    return Seats(row["rooms"] or (), taken)

@@ -43,6 +43,7 @@ from services.booking.reservations.taking import Kept, Taking, Wish, Wishes
 from services.booking.reservations.transitions import Action, Origin, rule_for
 from services.booking.rooms.assigned import Assigned, Assignment, Move
 from services.booking.rooms.domain import Closure, Span, sold
+from services.booking.rooms.seats import Seats
 from services.booking.rooms.store import Shut
 from services.booking.search.domain import Counters, Inventory
 from services.booking.search.store import AROUND
@@ -553,8 +554,27 @@ class FakeDesk:
             kind: [self._free(kind, night, everybody) for night in nights]
             for kind in self._sold.room_types
         }
-        version = self._page.version
-        return Inventory(self._page, Counters(version, self.hotel.today, _now(), None, first, free))
+        seats = {kind: self._seats(kind, first, everybody) for kind in await self.pinned()}
+        version, now = self._page.version, _now()
+        counters = Counters(version, self.hotel.today, now, None, first, free, seats)
+        return Inventory(self._page, counters)
+
+    def _seats(self, kind: str, first: dt.date, everybody: Sequence[Sleeper]) -> Seats:
+        """Who is in which room, by the day from `first` on."""
+        numbers = {room: number for number, room in enumerate(self._sold.room_types[kind].rooms)}
+        return Seats(
+            list(numbers.values()),
+            [
+                (
+                    numbers[one.room_id],
+                    (one.stay.check_in - first).days,
+                    (one.stay.check_out - first).days,
+                    one.fixed,
+                )
+                for one in everybody
+                if one.room_type_id == kind
+            ],
+        )
 
     async def lapse(self, lock_id: UUID) -> None:
         """An hour passes for a lock; nobody is told."""

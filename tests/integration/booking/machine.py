@@ -339,13 +339,18 @@ class BookingMachine(RuleBasedStateMachine):
 
     @rule(stay=stays)
     def search(self, stay: tuple[int, int]) -> None:
-        """What is shown as free is what the counters of the model leave."""
+        """What is shown as free, now or on other dates, can be had, and no more than that."""
         asked = self.hotel.stay(*stay)
         inventory = self.run(self.desk.inventory(asked))
-        nights = range(stay[0], stay[0] + stay[1])
         for offer in search(inventory, asked, TWO).offers:
             kind = offer.room_type.room_type_id
-            assert offer.free_count == min(self.model.free(kind, night) for night in nights)
+            count = offer.free_count
+            one = Claim(kind, stay[0], stay[0] + stay[1])
+            assert self.model.fits([one] * count)
+            assert not self.model.fits([one] * (count + 1))
+            if offer.nearest is not None:
+                wish = RoomWish(kind, TWO)
+                assert self.model.fits(self.claims([wish], offer.nearest.stay))
 
     @invariant()
     def capacity_holds(self) -> None:

@@ -146,6 +146,21 @@ async def test_the_second_reading_is_the_first(cache: AvailabilityCache, hotel: 
     assert again == replace(live, counters=replace(live.counters, first_expiry=None))
 
 
+async def test_what_was_read_near_pins_is_kept_whole(
+    cache: AvailabilityCache, store: BookingStore, hotel: Hotel
+) -> None:
+    for first, room_id in ((10, "single-1"), (10, "single-2"), (11, "single-3")):
+        asked = replace(hotel.request("single", hotel.stay(first, 1)), room_id=room_id)
+        (lock,) = await store.acquire([asked])
+        assert isinstance(lock, Lock)
+    live, _ = await read(cache, hotel.tenant_id, hotel.stay())
+    again, was_cached = await read(cache, hotel.tenant_id, hotel.stay())
+    assert was_cached
+    assert again == replace(live, counters=replace(live.counters, first_expiry=None))
+    assert list(again.counters.seats) == ["single"]
+    assert free(again, hotel, hotel.stay())["single"] == 0
+
+
 async def test_what_was_read_before_a_grant_is_not_believed(
     cache: AvailabilityCache, store: BookingStore, hotel: Hotel, metrics: BookingMetrics
 ) -> None:

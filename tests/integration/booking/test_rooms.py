@@ -114,10 +114,16 @@ async def test_a_shut_room_is_neither_found_nor_sold_until_it_is_opened_again(
 
 
 async def test_one_free_each_night_is_not_a_room_for_both_nights(
-    store: BookingStore, rooms: RoomStore, small: Hotel, sql: Sql
+    store: BookingStore, rooms: RoomStore, searches: Searches, small: Hotel, sql: Sql
 ) -> None:
     await shut(rooms, small, "double-1", 10)
     await shut(rooms, small, "double-2", 11)
+    inventory = await searches.inventory(small.tenant_id, small.stay(10, 2))
+    (offer,) = search(inventory, small.stay(10, 2), Guests(2, 0)).offers
+    assert (offer.free_count, offer.unavailable) == (0, "SOLD_OUT")
+    assert offer.nearest is not None
+    assert offer.nearest.stay == small.stay(11, 2)
+    assert [await free(searches, small, small.stay(first, 1)) for first in (10, 11)] == [1, 1]
     refused = await lock(store, small, 10, 2)
     assert isinstance(refused, MeshError)
     assert refused.reason == "SOLD_OUT"
@@ -131,11 +137,12 @@ async def test_one_free_each_night_is_not_a_room_for_both_nights(
 
 
 async def test_who_has_not_arrived_makes_room_for_the_next(
-    store: BookingStore, rooms: RoomStore, small: Hotel, sql: Sql
+    store: BookingStore, rooms: RoomStore, searches: Searches, small: Hotel, sql: Sql
 ) -> None:
     await shut(rooms, small, "double-2", 14)
     short = await book(store, small, 10, 2)
     assert short.room_number == "1"
+    assert await free(searches, small, small.stay(10, 6)) == 1
     long = await book(store, small, 10, 6)
     assert long.room_number == "1"
     taken = {row["room_id"] for row in await sql.fetch(SELECT_ROOMS, small.tenant_id)}

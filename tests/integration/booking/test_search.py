@@ -58,6 +58,27 @@ async def test_one_statement_whatever_the_size(
         assert postgres.statements - before == 1
 
 
+async def test_near_pins_what_is_free_is_what_can_be_locked(
+    store: BookingStore, searches: Searches, postgres: Postgres, hotel: Hotel
+) -> None:
+    """Rooms sold as these very ones: each night has one left, both nights have none; and still
+    one statement."""
+    await searches.inventory(hotel.tenant_id, hotel.stay())
+    for first, room_id in ((10, "single-1"), (10, "single-2"), (11, "single-3")):
+        asked = replace(hotel.request("single", hotel.stay(first, 1)), room_id=room_id)
+        (lock,) = await store.acquire([asked])
+        assert isinstance(lock, Lock)
+    before = postgres.statements
+    found = [await free(searches, hotel, first, nights) for first, nights in ((10, 2), (10, 1))]
+    assert postgres.statements - before == 2
+    assert [one["single"] for one in found] == [0, 1]
+    assert found[0]["double"] == 5
+    (refused,) = await store.acquire([hotel.request("single")])
+    assert not isinstance(refused, Lock)
+    # Who holds one of them until then is the first whose end makes a room free.
+    assert (await searches.inventory(hotel.tenant_id, hotel.stay(14))).counters.first_expiry
+
+
 async def test_only_its_own_hotel(
     store: BookingStore, searches: Searches, hotel: Hotel, sql: Sql
 ) -> None:

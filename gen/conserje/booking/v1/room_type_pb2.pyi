@@ -178,8 +178,10 @@ class RoomTypeAvailability(_message.Message):
     max_guest_count: _builtins.int
     """How many adults and children it takes at most."""
     free_count: _builtins.int
-    """Rooms of this type free on every night of the stay. 0 when
-    `unavailable_reason` is set.
+    """How many stays like this one can be had of this type: a room for all of its
+    nights each, which others who have not arrived may have to make. Of
+    a large type near rooms that are shut or sold as this very one there may be
+    more. 0 when `unavailable_reason` is set.
     """
     unavailable_reason: Global___UnavailableReason.ValueType
     """Why it cannot be had; unspecified when it can."""
