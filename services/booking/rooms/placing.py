@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 STAY, LOCK = "STAY", "LOCK"
 UNDECIDED = "UNDECIDED"
 """The reason when the search gave up: nothing is remembered, and staff have to look."""
+EACH_NIGHT_FREE = {"each_night_free": "true"}
+"""Told with `SOLD_OUT` where counters, which come first, had a room for each of the nights."""
 
 SELECT_TODAY = """
 SELECT (clock_timestamp() AT TIME ZONE p.time_zone)::date AS today,
@@ -170,7 +172,7 @@ class Plan:
         except UndecidedError:
             raise refusal(UNDECIDED) from None
         if found is None:
-            raise refusal("SOLD_OUT")
+            raise refusal("SOLD_OUT", EACH_NIGHT_FREE)
         return found
 
     def moves(self, placed: Mapping[str, int]) -> list[tuple[Holder, int | None]]:

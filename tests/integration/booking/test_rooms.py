@@ -100,7 +100,7 @@ async def test_a_shut_room_is_neither_found_nor_sold_until_it_is_opened_again(
     assert isinstance(await lock(store, small, 11, 2), Lock)
     refused = await lock(store, small, 12, 3)
     assert isinstance(refused, MeshError)
-    assert refused.reason == "SOLD_OUT"
+    assert (refused.reason, refused.metadata) == ("SOLD_OUT", {})
     assert isinstance(await lock(store, small, 13, 3), Lock)
 
     listed = await rooms.closures(small.tenant_id, "", FIRST, 10)
@@ -126,9 +126,10 @@ async def test_one_free_each_night_is_not_a_room_for_both_nights(
     assert [await free(searches, small, small.stay(first, 1)) for first in (10, 11)] == [1, 1]
     refused = await lock(store, small, 10, 2)
     assert isinstance(refused, MeshError)
-    assert refused.reason == "SOLD_OUT"
-    with pytest.raises(FailedPrecondition, match="that many rooms left"):
+    assert (refused.reason, refused.metadata) == ("SOLD_OUT", {"each_night_free": "true"})
+    with pytest.raises(FailedPrecondition, match="that many rooms left") as direct:
         await book(store, small, 10, 2)
+    assert direct.value.metadata == refused.metadata
     for first in (10, 11):
         held = await lock(store, small, first, 1)
         assert isinstance(held, Lock)

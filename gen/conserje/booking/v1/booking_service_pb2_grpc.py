@@ -231,7 +231,9 @@ class BookingServiceServicer:
         - NOT_FOUND `ROOM_TYPE_UNKNOWN`: the hotel has no such room type.
         - NOT_FOUND `ROOM_UNKNOWN`: the type has no such room.
         - FAILED_PRECONDITION `SOLD_OUT`: a night has too few rooms left, or the
-        particular room cannot be made free.
+        particular room cannot be made free; metadata `each_night_free` is `true`
+        when each night has a room of the type, but none can be had for all of
+        them, so that fewer nights or other dates may do.
         - FAILED_PRECONDITION `UNDECIDED`: near rooms that are shut or sold as such,
         whether there is a room was not found out; a person has to look.
         - FAILED_PRECONDITION `TOO_MANY_GUESTS`: the room is too small.
