@@ -114,7 +114,7 @@ class PmsNights:
         """What the system says, if it does so in time; otherwise what there is."""
         left = max(0.0, min(seconds, deadlines.bounded() - 0.1))
         try:
-            task = await self._refreshing(hotel, stay)
+            task = await self._refreshing(hotel, stay, known)
             if task is None:
                 return await self._from_another(hotel, stay, known, left)
             values = await asyncio.wait_for(asyncio.shield(task), left)
@@ -125,7 +125,7 @@ class PmsNights:
         return self._judged(hotel, stay, values)
 
     async def _refreshing(
-        self, hotel: Connected, stay: Stay
+        self, hotel: Connected, stay: Stay, known: Known
     ) -> asyncio.Task[dict[TypeNight, _Value]] | None:
         """The call under way for these nights, ours or a new one; None when another replica's."""
         first, departure = _range(stay)
@@ -135,7 +135,7 @@ class PmsNights:
             return task
         if not await self._ours(hotel, first):
             return None
-        task = asyncio.create_task(self._alone(hotel, first, departure))
+        task = asyncio.create_task(self._alone(hotel, Stay(first, departure), known))
         self._running[name] = task
         task.add_done_callback(lambda done: self._ended(name, done))
         while len(self._running) > MOST_RUNNING:
@@ -148,15 +148,18 @@ class PmsNights:
         if not task.cancelled():
             task.exception()  # Whoever waited has heard it; nobody may have waited.
 
-    async def _alone(
-        self, hotel: Connected, first: dt.date, departure: dt.date
-    ) -> dict[TypeNight, _Value]:
+    async def _alone(self, hotel: Connected, span: Stay, known: Known) -> dict[TypeNight, _Value]:
         """On a budget of its own: the caller's may be almost over, and others wait too."""
         deadlines.start(REFRESH_SECONDS)
         try:
-            return await self._ask(hotel, first, departure)
+            # Somebody may have asked, and been done, since the caller has looked.
+            values = await self._kept(hotel, span)
+            now = self._judged(hotel, span, values)
+            if now.freshness is Freshness.SELL and _newer(now, known):
+                return values
+            return await self._ask(hotel, span.check_in, span.check_out)
         finally:
-            await self._guarded(lambda: self._redis.unlink(_turn_key(hotel, first)))
+            await self._guarded(lambda: self._redis.unlink(_turn_key(hotel, span.check_in)))
 
     async def _ask(
         self, hotel: Connected, first: dt.date, departure: dt.date
@@ -218,6 +221,10 @@ class PmsNights:
         return bool(taken)
 
     async def _known(self, hotel: Connected, stay: Stay) -> Known:
+        return self._judged(hotel, stay, await self._kept(hotel, stay))
+
+    async def _kept(self, hotel: Connected, stay: Stay) -> dict[TypeNight, _Value]:
+        """What Redis has of the stay's nights."""
         wanted = _wanted(hotel, stay)
         keys = [_key(hotel, one) for one in wanted]
         found = await self._guarded(lambda: self._redis.mget(keys)) if keys else []
@@ -226,7 +233,7 @@ class PmsNights:
             value = _parsed(stored)
             if value is not None:
                 values[night] = value
-        return self._judged(hotel, stay, values)
+        return values
 
     def _judged(self, hotel: Connected, stay: Stay, values: Mapping[TypeNight, _Value]) -> Known:
         wanted = _wanted(hotel, stay)
@@ -268,6 +275,11 @@ class _Value:
 
     def to_json(self) -> bytes:
         return orjson.dumps([self.as_of, self.free.free_count])
+
+
+def _newer(now: Known, before: Known) -> bool:
+    """Whether something was heard after what was known before."""
+    return now.as_of is not None and (before.as_of is None or now.as_of > before.as_of)
 
 
 def _parsed(stored: Any) -> _Value | None:
