@@ -134,7 +134,7 @@ class ReservationState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RoomWish:
-    """One room that is wanted in a lock."""
+    """One room that is wanted."""
 
     room_type_id: str
     guests: Guests

@@ -19,10 +19,10 @@ from meshkit.errors import FailedPrecondition, MeshError
 from meshkit.money import Money
 from services.booking import quotes
 from services.booking.domain import (
-    Guests,
     Quote,
     Reservation,
     ReservedRoom,
+    RoomWish,
     Stay,
     new_code,
     refusal,
@@ -40,22 +40,12 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """One room that is wanted."""
-
-    room_type_id: str
-    guests: Guests
-    room_id: str = ""
-    """This very room; empty for any of the type."""
-
-
-@dataclass(frozen=True, slots=True)
 class Wishes:
     """What a reservation should become; what is None stays as it is."""
 
     check_in: dt.date | None = None
     check_out: dt.date | None = None
-    rooms: tuple[Wish, ...] | None = None
+    rooms: tuple[RoomWish, ...] | None = None
     etag: str = ""
     accepted_total: Money | None = None
     """The most that was agreed to; None: not more than before."""
@@ -65,7 +55,12 @@ class TakingStore(ReservationStore):
     """Books directly and changes what is booked."""
 
     async def create(
-        self, order: Order, guest_id: str, stay: Stay, rooms: Sequence[Wish], plan: str = STANDARD
+        self,
+        order: Order,
+        guest_id: str,
+        stay: Stay,
+        rooms: Sequence[RoomWish],
+        plan: str = STANDARD,
     ) -> Reservation:
         """Book rooms at once under a rate plan; the reservation as it was booked."""
         return await self._carry_out(
@@ -92,7 +87,7 @@ VALUES ($1, $2, $3, $4, 'CONFIRMED', clock_timestamp())
         order: Order,
         guest_id: str,
         stay: Stay,
-        rooms: Sequence[Wish],
+        rooms: Sequence[RoomWish],
         plan: str,
     ) -> Reservation | MeshError:
         tenant_id = order.tenant_id
@@ -171,7 +166,9 @@ SELECT stay_number, room_key, pinned FROM stay WHERE tenant_id = $1 AND reservat
     ) -> Reservation:
         """The new rooms instead of the old ones; raises when one cannot be had."""
         rule = rule_for(Action.MODIFY, before.state)
-        rooms = wishes.rooms or tuple(Wish(one.room_type_id, one.guests) for one in before.rooms)
+        rooms = wishes.rooms or tuple(
+            RoomWish(one.room_type_id, one.guests) for one in before.rooms
+        )
         key = (before.tenant_id, before.reservation_id)
         had = await connection.fetch(self.SELECT_ROOMS_HAD, *key)
         await connection.execute(self.COUNT_BACK, *key, before.stay.check_in)
@@ -218,7 +215,7 @@ SELECT reason, metadata FROM take_quoted_room($1, $2, $3, $4, $5, $6, $7, $8, $9
         connection: Connection,
         key: tuple[str, UUID],
         taking: Taking,
-        rooms: Sequence[Wish],
+        rooms: Sequence[RoomWish],
     ) -> None:
         """One room after the other; raises for the first that cannot be had.
 
@@ -273,7 +270,7 @@ class Taking:
     plan: str
     kept: Kept | None = None
 
-    def quote(self, page: Page, number: int, room: Wish) -> Quote:
+    def quote(self, page: Page, number: int, room: RoomWish) -> Quote:
         """What a room costs; nights that were agreed keep their price and their right.
 
         Raises when the stay is not sold.
@@ -292,12 +289,12 @@ class Taking:
             raise refusal("ADVANCE_NOTICE", {"days": notice})
         return rate.quote(self.stay, room.guests, agreed)
 
-    def pinned(self, number: int, room: Wish) -> int | None:
+    def pinned(self, number: int, room: RoomWish) -> int | None:
         """The very room that was sold before."""
         kept = self.kept
         return kept.pinned.get(number) if kept and kept.same(number, room) else None
 
-    def room_key(self, number: int, room: Wish) -> int | None:
+    def room_key(self, number: int, room: RoomWish) -> int | None:
         """The room to keep when it is free."""
         kept = self.kept
         return kept.room_keys.get(number) if kept and kept.same(number, room) else None
@@ -312,12 +309,12 @@ class Kept:
     pinned: dict[int, int]
     """Those that were sold as this very room."""
 
-    def same(self, number: int, room: Wish) -> ReservedRoom | None:
+    def same(self, number: int, room: RoomWish) -> ReservedRoom | None:
         """The room of this number, when it is to be of the same type for the same guests."""
         had = self._of_type(number, room)
         return had if had and had.guests == room.guests else None
 
-    def agreed(self, number: int, room: Wish) -> Agreed | None:
+    def agreed(self, number: int, room: RoomWish) -> Agreed | None:
         """What was agreed for the room of this number; None when it is to be of another type."""
         had = self._of_type(number, room)
         if had is None:
@@ -327,7 +324,7 @@ class Kept:
         nights = {first + dt.timedelta(days=day): one for day, one in enumerate(prices)}
         return Agreed(self.before.stay, nights)
 
-    def _of_type(self, number: int, room: Wish) -> ReservedRoom | None:
+    def _of_type(self, number: int, room: RoomWish) -> ReservedRoom | None:
         return next(
             (
                 one

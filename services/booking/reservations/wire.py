@@ -34,6 +34,7 @@ from services.booking.domain import (
     Guests,
     LateCheckout,
     Reservation,
+    RoomWish,
     fingerprint,
     refusal,
 )
@@ -43,7 +44,7 @@ from services.booking.domain import (
 from services.booking.reservations.domain import Actor, ActorKind, Order
 from services.booking.reservations.reading import Filter
 from services.booking.reservations.rows import ReservationEvent
-from services.booking.reservations.taking import Wish, Wishes
+from services.booking.reservations.taking import Wishes
 from services.booking.reservations.terms_wire import from_terms
 from services.booking.reservations.transitions import Origin
 from services.booking.wire import each_room_once, to_accepted, write_quote
@@ -118,10 +119,10 @@ def to_filter(request: ListReservationsRequest) -> Filter:
     )
 
 
-def to_rooms(messages: Iterable[RoomRequest]) -> tuple[Wish, ...]:
+def to_rooms(messages: Iterable[RoomRequest]) -> tuple[RoomWish, ...]:
     """The rooms that are wanted."""
     wanted = tuple(
-        Wish(one.room_type_id, Guests(one.adult_count, one.child_count), one.room_id)
+        RoomWish(one.room_type_id, Guests(one.adult_count, one.child_count), one.room_id)
         for one in messages
     )
     each_room_once((one.room_id for one in wanted), "rooms")

@@ -10,11 +10,11 @@ from typing import Protocol
 from uuid import UUID
 
 from meshkit.errors import MeshError
-from services.booking.domain import Lock, LockRequest, Reservation, Stay
+from services.booking.domain import Lock, LockRequest, Reservation, RoomWish, Stay
 from services.booking.inventory.catalogue import STANDARD
 from services.booking.reservations.domain import Decide, Order
 from services.booking.reservations.store import FREE_CANCELLATION
-from services.booking.reservations.taking import Wish, Wishes
+from services.booking.reservations.taking import Wishes
 from services.booking.rooms.assigned import Assigned, Assignment
 from services.booking.rooms.domain import Closure, Span
 from services.booking.rooms.store import RoomStore, Shut
@@ -61,7 +61,12 @@ class Bookings(Protocol):
         """Turn a lock into a reservation."""
 
     async def create(
-        self, order: Order, guest_id: str, stay: Stay, rooms: Sequence[Wish], plan: str = STANDARD
+        self,
+        order: Order,
+        guest_id: str,
+        stay: Stay,
+        rooms: Sequence[RoomWish],
+        plan: str = STANDARD,
     ) -> Reservation:
         """Book rooms at once."""
 

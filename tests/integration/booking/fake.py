@@ -39,7 +39,7 @@ from services.booking.locks.pricing import refuse_dearer
 from services.booking.reservations import domain
 from services.booking.reservations.domain import Decide, Facts, Order
 from services.booking.reservations.store import FREE_CANCELLATION, OCCUPYING
-from services.booking.reservations.taking import Kept, Taking, Wish, Wishes
+from services.booking.reservations.taking import Kept, Taking, Wishes
 from services.booking.reservations.transitions import Action, Origin, rule_for
 from services.booking.rooms.assigned import Assigned, Assignment, Move
 from services.booking.rooms.domain import Closure, Span, sold
@@ -270,7 +270,12 @@ class FakeDesk:
         seat(self._seated(everybody, otherwise="LOCK_EXPIRED"))
 
     async def create(
-        self, order: Order, guest_id: str, stay: Stay, rooms: Sequence[Wish], plan: str = STANDARD
+        self,
+        order: Order,
+        guest_id: str,
+        stay: Stay,
+        rooms: Sequence[RoomWish],
+        plan: str = STANDARD,
     ) -> Reservation:
         """All the rooms or none."""
 
@@ -325,7 +330,7 @@ class FakeDesk:
         )
         if stay.check_in != before.stay.check_in and stay.check_in < self.hotel.today:
             raise refusal("CHECK_IN_PAST")
-        wanted = wishes.rooms or [Wish(one.room_type_id, one.guests) for one in before.rooms]
+        wanted = wishes.rooms or [RoomWish(one.room_type_id, one.guests) for one in before.rooms]
         kept = Kept(before, {}, {})
         taking = self._taking(stay, before.quote.rate_plan_id, kept)
         quotes = self._quotes(taking, wanted)
@@ -499,14 +504,14 @@ class FakeDesk:
     def _taking(self, stay: Stay, plan: str, kept: Kept | None = None) -> Taking:
         return Taking(stay, self.hotel.today, plan, kept)
 
-    def _quotes(self, taking: Taking, rooms: Sequence[RoomWish | Wish]) -> list[Quote]:
-        wishes = [Wish(one.room_type_id, one.guests, one.room_id) for one in rooms]
+    def _quotes(self, taking: Taking, rooms: Sequence[RoomWish | RoomWish]) -> list[Quote]:
+        wishes = [RoomWish(one.room_type_id, one.guests, one.room_id) for one in rooms]
         return [taking.quote(self._page, number, one) for number, one in enumerate(wishes, start=1)]
 
     def _facts(self) -> Facts:
         return Facts(_now(), self._sold.time_zone)
 
-    def _sleepers(self, rooms: Sequence[RoomWish | Wish], stay: Stay) -> list[Sleeper]:
+    def _sleepers(self, rooms: Sequence[RoomWish | RoomWish], stay: Stay) -> list[Sleeper]:
         for one in rooms:
             if one.room_id and one.room_id not in self._sold.room_types[one.room_type_id].rooms:
                 raise refusal("ROOM_UNKNOWN")
@@ -615,7 +620,7 @@ class FakeDesk:
 
 
 def _reserved(
-    wanted: Sequence[RoomWish | Wish], quotes: Sequence[Quote]
+    wanted: Sequence[RoomWish | RoomWish], quotes: Sequence[Quote]
 ) -> tuple[ReservedRoom, ...]:
     rooms = enumerate(zip(wanted, quotes, strict=True), start=1)
     return tuple(

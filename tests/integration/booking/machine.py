@@ -25,7 +25,7 @@ from services.booking.domain import (
 )
 from services.booking.reservations import domain
 from services.booking.reservations.domain import Actor, ActorKind, Order
-from services.booking.reservations.taking import Wish, Wishes
+from services.booking.reservations.taking import Wishes
 from services.booking.rooms.domain import Span
 from services.booking.rooms.store import Shut
 from services.booking.search.domain import search
@@ -132,7 +132,7 @@ class BookingMachine(RuleBasedStateMachine):
             other_rooms=tuple(others),
         )
 
-    def claims(self, wanted: Sequence[RoomWish | Wish], stay: Stay) -> tuple[Claim, ...]:
+    def claims(self, wanted: Sequence[RoomWish | RoomWish], stay: Stay) -> tuple[Claim, ...]:
         """The rooms as the model counts them."""
         first = (stay.check_in - self.hotel.today).days
         end = first + stay.night_count
@@ -248,7 +248,7 @@ class BookingMachine(RuleBasedStateMachine):
     )
     def create(self, kinds: list[tuple[str, str]], stay: tuple[int, int]) -> Any:
         """A booking without a lock: all its rooms or none."""
-        wanted = [Wish(kind, TWO, room) for kind, room in kinds]
+        wanted = [RoomWish(kind, TWO, room) for kind, room in kinds]
         nights = self.hotel.stay(*stay)
         claims = self.claims(wanted, nights)
         expected = "done" if self.model.fits(claims) else "SOLD_OUT"

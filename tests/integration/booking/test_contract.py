@@ -24,7 +24,7 @@ from services.booking.domain import (
 from services.booking.metrics import BookingMetrics
 from services.booking.reservations import domain
 from services.booking.reservations.domain import Actor, ActorKind, Order
-from services.booking.reservations.taking import Wish, Wishes
+from services.booking.reservations.taking import Wishes
 from services.booking.rooms.assigned import Assignment
 from services.booking.rooms.domain import Span
 from services.booking.rooms.store import RoomStore
@@ -96,7 +96,7 @@ async def extend(desk: Desk, one: Lock) -> Lock:
 
 async def book(desk: Desk, room: str = "suite", room_id: str = "", first: int = 10) -> Reservation:
     """Two nights without a lock."""
-    wish = Wish(room, TWO, room_id)
+    wish = RoomWish(room, TWO, room_id)
     return await desk.bookings.create(order(desk), "ana", desk.hotel.stay(first), [wish])
 
 
@@ -241,7 +241,7 @@ async def test_a_confirmation_is_booked_once(desk: Desk) -> None:
 
 async def test_all_rooms_of_a_booking_or_none(desk: Desk) -> None:
     await book(desk)
-    both = [Wish("single", TWO), Wish("suite", TWO)]
+    both = [RoomWish("single", TWO), RoomWish("suite", TWO)]
     work = desk.bookings.create(order(desk), "ana", desk.hotel.stay(), both)
     assert await refused(work) == "SOLD_OUT"
     assert await free(desk, "single") == 2

@@ -14,7 +14,7 @@ import services.audit
 import services.booking
 from meshkit.errors import FailedPrecondition, MeshError
 from meshkit.postgres import Postgres
-from services.booking.domain import Guests
+from services.booking.domain import Guests, RoomWish
 from services.booking.inventory.book import PriceBook
 from services.booking.locks.conflicts import ConflictFilter, ConflictPlace
 from services.booking.locks.store import LockFilter, LockPlace
@@ -23,7 +23,7 @@ from services.booking.pms.ledger import Taken
 from services.booking.pms.store import Connection, Kind
 from services.booking.reservations.domain import Actor, ActorKind, Order
 from services.booking.reservations.reading import Filter
-from services.booking.reservations.taking import Wish, Wishes
+from services.booking.reservations.taking import Wishes
 from services.booking.rooms.assigned import Assignment
 from services.booking.rooms.domain import Place, Span
 from services.booking.rooms.store import RoomStore
@@ -171,7 +171,7 @@ class Mirador:
             "Wishes": Wishes(check_out=stay.check_out),
             "tuple[dt.date, UUID]": (dt.date.min, UUID(int=0)),
             "tuple[dt.date, str]": (dt.date.min, ""),
-            "Sequence[Wish]": [Wish("double", Guests(2, 0))],
+            "Sequence[RoomWish]": [RoomWish("double", Guests(2, 0))],
         }
 
     async def ask(self, name: str, tenant_id: str) -> tuple[str, str]:

@@ -19,7 +19,7 @@ from services.booking.inventory.catalogue import Restriction
 from services.booking.metrics import BookingMetrics
 from services.booking.reservations import domain
 from services.booking.reservations.domain import Order
-from services.booking.reservations.taking import Wish, Wishes
+from services.booking.reservations.taking import Wishes
 from services.booking.reservations.terms import Charge, ChargeKind, Terms
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import PRICE, Hotel, Sql, assert_consistent
@@ -104,7 +104,7 @@ async def test_guests_and_plans_change_the_price_everywhere(
         "saver",
     )
     assert (await confirm(store, saver)).terms == FULL
-    rooms = [Wish("double", Guests(1, 0)), Wish("single", Guests(2, 0))]
+    rooms = [RoomWish("double", Guests(1, 0)), RoomWish("single", Guests(2, 0))]
     booked = await store.create(order(hotel), "guest", hotel.stay(), rooms, "saver")
     assert booked.total_price == total(2, 1, SAVER_PRICE + SUPPLEMENT) + total(2, 2, SAVER_PRICE)
     assert booked.terms == FULL
@@ -120,7 +120,7 @@ async def test_a_type_without_prices_under_a_plan_is_closed_under_it(
     under = {"rate_plan_id": "saver"}
     held = await lock(store, changed(hotel.request("suite"), **under))
     booked = await store.create(
-        order(hotel), "guest", hotel.stay(), [Wish("double", Guests(2, 0))], "saver"
+        order(hotel), "guest", hotel.stay(), [RoomWish("double", Guests(2, 0))], "saver"
     )
     await hotel.lapse()
     await sell(postgres, hotel, without_plan=["suite"])
@@ -128,7 +128,7 @@ async def test_a_type_without_prices_under_a_plan_is_closed_under_it(
     closed, granted = await store.acquire([suite, double])
     assert (closed.reason, isinstance(granted, Lock)) == ("CLOSED", True)  # type: ignore[union-attr]
     more = changed(double, request_id=uuid4(), other_rooms=(RoomWish("suite", Guests(2, 0)),))
-    wish = Wish("suite", Guests(2, 0))
+    wish = RoomWish("suite", Guests(2, 0))
     for asking in (
         lock(store, more),
         store.create(order(hotel), "guest", hotel.stay(), [wish], "saver"),
@@ -163,7 +163,7 @@ async def test_what_is_not_sold_is_neither_locked_nor_booked_nor_moved_onto(
 ) -> None:
     await sell(postgres, hotel, restricted(hotel, 10, 12, **limits))
     booked = await store.create(
-        order(hotel), "guest", hotel.stay(30), [Wish("double", Guests(2, 0))]
+        order(hotel), "guest", hotel.stay(30), [RoomWish("double", Guests(2, 0))]
     )
     before = await sql.fetchrow(SELECT_WRITTEN)
     asked = hotel.request("double")
@@ -173,7 +173,7 @@ async def test_what_is_not_sold_is_neither_locked_nor_booked_nor_moved_onto(
         with pytest.raises(FailedPrecondition) as locking:
             await lock(store, asked)
         with pytest.raises(FailedPrecondition) as taking:
-            await store.create(creating, "guest", asked.stay, [Wish("double", asked.guests)])
+            await store.create(creating, "guest", asked.stay, [RoomWish("double", asked.guests)])
         with pytest.raises(FailedPrecondition) as moving:
             await store.modify(modifying, booked.reservation_id, wish)
         for caught in (locking, taking, moving):
@@ -276,7 +276,9 @@ async def test_nights_that_are_kept_keep_price_and_right_and_taxes_follow_the_st
     store: BookingStore, postgres: Postgres, hotel: Hotel
 ) -> None:
     await sell(postgres, hotel)
-    booked = await store.create(order(hotel), "guest", hotel.stay(), [Wish("double", Guests(2, 0))])
+    booked = await store.create(
+        order(hotel), "guest", hotel.stay(), [RoomWish("double", Guests(2, 0))]
+    )
     await sell(postgres, hotel, restricted(hotel, 10, 11, closed=True), price=PRICE + 10)
     longer = Wishes(
         check_out=booked.stay.check_out + dt.timedelta(days=1),
@@ -297,7 +299,7 @@ async def test_restrictions_are_not_walked_around_by_a_change(
     shut = restricted(hotel, 11, 11, closed_to_arrival=True, min_notice_days=12)
     await sell(postgres, hotel, weekend, shut)
     booked = await store.create(
-        order(hotel), "guest", hotel.stay(10, 3), [Wish("double", Guests(2, 0))]
+        order(hotel), "guest", hotel.stay(10, 3), [RoomWish("double", Guests(2, 0))]
     )
     day = dt.timedelta(days=1)
     first, last = booked.stay.check_in, booked.stay.check_out
@@ -313,10 +315,10 @@ async def test_restrictions_are_not_walked_around_by_a_change(
         hotel, 0, 59, closed=True, closed_to_arrival=True, min_nights_through=9, min_notice_days=99
     )
     await sell(postgres, hotel, never)
-    one = Wishes(rooms=(Wish("double", Guests(1, 0)),))
+    one = Wishes(rooms=(RoomWish("double", Guests(1, 0)),))
     alone = await store.modify(order(hotel), booked.reservation_id, one)
     assert (alone.stay, alone.rooms[0].guests) == (booked.stay, Guests(1, 0))
-    other = Wishes(rooms=(Wish("suite", Guests(1, 0)),))
+    other = Wishes(rooms=(RoomWish("suite", Guests(1, 0)),))
     with pytest.raises(FailedPrecondition, match="CLOSED"):
         await store.modify(order(hotel), booked.reservation_id, other)
 

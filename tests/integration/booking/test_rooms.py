@@ -13,11 +13,11 @@ from prometheus_client import CollectorRegistry
 
 from meshkit.errors import FailedPrecondition, MeshError, NotFound
 from meshkit.postgres import Postgres
-from services.booking.domain import Guests, Lock, Reservation, Stay
+from services.booking.domain import Guests, Lock, Reservation, RoomWish, Stay
 from services.booking.metrics import BookingMetrics
 from services.booking.reservations import domain
 from services.booking.reservations.domain import Actor, ActorKind, Order
-from services.booking.reservations.taking import Wish, Wishes
+from services.booking.reservations.taking import Wishes
 from services.booking.rooms.assigned import Assigned, Assignment
 from services.booking.rooms.domain import FIRST, Closure, Span
 from services.booking.rooms.store import RoomStore, Shut
@@ -67,7 +67,7 @@ async def lock(store: BookingStore, hotel: Hotel, first: int, nights: int) -> Lo
 
 async def book(store: BookingStore, hotel: Hotel, first: int, nights: int) -> Reservation:
     """A direct booking of a double room."""
-    wish = Wish("double", Guests(2, 0))
+    wish = RoomWish("double", Guests(2, 0))
     return await store.create(order(hotel), uuid4().hex, hotel.stay(first, nights), [wish])
 
 

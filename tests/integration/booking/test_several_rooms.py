@@ -15,7 +15,7 @@ from services.booking.locks.conflicts import FIRST_CONFLICT, ConflictFilter
 from services.booking.locks.store import FIRST_PLACE, LockFilter
 from services.booking.metrics import BookingMetrics
 from services.booking.reservations.domain import Order
-from services.booking.reservations.taking import Wish, Wishes
+from services.booking.reservations.taking import Wishes
 from services.booking.rooms.store import RoomStore
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import PRICE, Hotel, Sql, assert_consistent
@@ -178,7 +178,7 @@ async def test_a_particular_room_is_booked_at_once_and_kept_by_a_change(
 ) -> None:
     order = Order(hotel.tenant_id, uuid4(), b"")
     stay = hotel.stay(10, 2)
-    booked = await store.create(order, "ana", stay, [Wish("double", TWO, "double-5")])
+    booked = await store.create(order, "ana", stay, [RoomWish("double", TWO, "double-5")])
     assert booked.room_number == "5"
     again = Order(hotel.tenant_id, uuid4(), b"")
     longer = Wishes(check_out=hotel.stay(10, 3).check_out)
@@ -193,7 +193,7 @@ async def test_a_particular_room_is_booked_at_once_and_kept_by_a_change(
     assert await refused(store, wanted(hotel, "double-5", first=11)) == "SOLD_OUT"
     with pytest.raises(NotFound):
         await store.create(
-            Order(hotel.tenant_id, uuid4(), b""), "ana", stay, [Wish("suite", TWO, "double-1")]
+            Order(hotel.tenant_id, uuid4(), b""), "ana", stay, [RoomWish("suite", TWO, "double-1")]
         )
     await assert_consistent(sql)
 

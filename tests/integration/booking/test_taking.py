@@ -18,11 +18,11 @@ from meshkit.errors import Aborted, FailedPrecondition, InvalidArgument, MeshErr
 from meshkit.money import Money
 from meshkit.postgres import Postgres
 from sandbox.databases import DatabaseUrls
-from services.booking.domain import Guests, Lock, Reservation, ReservationState
+from services.booking.domain import Guests, Lock, Reservation, ReservationState, RoomWish
 from services.booking.metrics import BookingMetrics
 from services.booking.reservations import domain
 from services.booking.reservations.domain import Order
-from services.booking.reservations.taking import Wish, Wishes
+from services.booking.reservations.taking import Wishes
 from services.booking.store import BookingStore
 from tests.integration.booking.hotel import COUNT_CHANGE, PRICE, Hotel, Sql, assert_consistent
 from tests.integration.booking.test_reservation_life import (
@@ -44,9 +44,9 @@ async def other(database: DatabaseUrls) -> AsyncIterator[BookingStore]:
     await pool.close()
 
 
-def rooms(*types: str) -> tuple[Wish, ...]:
+def rooms(*types: str) -> tuple[RoomWish, ...]:
     """A room for two of each type."""
-    return tuple(Wish(one, Guests(2, 0)) for one in types)
+    return tuple(RoomWish(one, Guests(2, 0)) for one in types)
 
 
 async def create(
@@ -219,10 +219,10 @@ async def test_the_old_stay_is_kept_until_the_new_one_is_sure(
 
 async def test_other_rooms_and_other_guests(store: BookingStore, hotel: Hotel, sql: Sql) -> None:
     booked = await create(store, hotel, "single")
-    larger = await modify(store, booked, rooms=(Wish("suite", Guests(2, 2)),))
+    larger = await modify(store, booked, rooms=(RoomWish("suite", Guests(2, 2)),))
     assert (larger.room_type_id, larger.rooms[0].guests) == ("suite", Guests(2, 2))
     with pytest.raises(FailedPrecondition, match="TOO_MANY_GUESTS"):
-        await modify(store, larger, rooms=(Wish("suite", Guests(4, 1)),))
+        await modify(store, larger, rooms=(RoomWish("suite", Guests(4, 1)),))
     two = await modify(store, larger, rooms=rooms("suite", "double"))
     assert [one.stay_number for one in two.rooms] == [1, 2]
     await assert_explained(sql)
