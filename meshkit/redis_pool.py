@@ -92,6 +92,7 @@ class RedisPool:
         self.client = Redis.from_pool(pool)
         self._problem: str | None = "Redis was not asked yet."
         self._watch: asyncio.Task[None] | None = None
+        self._closing = False
         registry = registry or CollectorRegistry()
         Gauge(
             "redis_up", "1 when the last ping was answered in time.", registry=registry
@@ -113,6 +114,9 @@ class RedisPool:
 
     async def close(self) -> None:
         """Close every connection."""
+        # The library waits with `asyncio.wait_for`, and that of CPython 3.11 loses a cancellation
+        # that comes when what it waits for is just done.
+        self._closing = True
         if self._watch is not None:
             self._watch.cancel()
             await asyncio.wait([self._watch])
@@ -123,7 +127,7 @@ class RedisPool:
         return self._problem
 
     async def _keep_checking(self) -> None:
-        while True:
+        while not self._closing:
             await asyncio.sleep(CHECK_SECONDS * random.uniform(0.8, 1.2))
             await self._check()
 

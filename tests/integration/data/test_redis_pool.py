@@ -62,6 +62,19 @@ async def test_a_redis_that_hangs_is_given_up(pool: RedisPool, own_redis: Embedd
     await eventually(lambda: pool.problem() is None)
 
 
+async def test_it_closes_at_whatever_moment(
+    own_redis: EmbeddedRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redis_pool, "CHECK_SECONDS", 0)
+    for turns in range(40):
+        pool = RedisPool(own_redis.url)
+        await pool.start()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        async with asyncio.timeout(20):
+            await pool.close()
+
+
 async def test_answers_come_in_order(pool: RedisPool) -> None:
     writes: list[Command] = [("SET", f"key {one}", one, "EX", 60) for one in range(500)]
     assert set(await at_once(pool.client, writes)) == {b"OK"}
