@@ -33,7 +33,7 @@ lint: ## Formatting, lint, types, import rules, contracts
 	@scripts/env.sh dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy $(ROOTS) tests bench
+	$(BIN)/mypy -n 2 $(ROOTS) tests bench
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code

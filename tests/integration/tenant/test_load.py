@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import asyncpg
+import orjson
 import pytest
 from conserje.tenant.v1.tenant_service_pb2 import WatchTenantsRequest, WatchTenantsResponse
 from prometheus_client import CollectorRegistry
@@ -36,6 +37,9 @@ SIZES = [
     pytest.param((10_000, 100_000), id="full", marks=pytest.mark.soak),
 ]
 LONGEST_SECONDS = 0.010
+"""On a machine that takes `YARDSTICK_SECONDS` for the yardstick; a slower one may take longer."""
+YARDSTICK_SECONDS = 0.00125
+YARDSTICK = orjson.dumps([{"id": str(n), "tenant_id": f"hotel-{n}"} for n in range(1_000)])
 IDLE_SECONDS = 0.0001
 RELOAD_SECONDS = 300
 ADD_NUMBERS = """
@@ -43,6 +47,17 @@ INSERT INTO whatsapp_number (tenant_id, phone_number_id, whatsapp_business_accou
 SELECT 'hotel-' || (1 + n % $1::int), (7000000 + n)::text, '8' || (1 + n % $1::int)
 FROM generate_series(1, $2::int) AS n
 """
+
+
+def longest_seconds() -> float:
+    """The limit on this machine, as it is right now: making objects is what loading does."""
+    taken = []
+    for _ in range(9):
+        begun = time.thread_time()
+        kept = [orjson.loads(YARDSTICK) for _ in range(10)]
+        taken.append(time.thread_time() - begun)
+        del kept
+    return LONGEST_SECONDS * max(1.0, sorted(taken)[4] / YARDSTICK_SECONDS)
 
 
 class Slices:
@@ -124,7 +139,7 @@ async def test_a_full_load_a_change_and_the_next_load_leave_the_loop_turning(
     third = directory.snapshot.numbers
     assert third is not second
     assert all(third[one] is number for one, number in shared.items())
-    assert slices.p999() <= LONGEST_SECONDS
+    assert slices.p999() <= longest_seconds()
 
 
 async def test_a_whole_copy_leaves_the_loop_of_its_reader_turning(
@@ -138,7 +153,7 @@ async def test_a_whole_copy_leaves_the_loop_of_its_reader_turning(
         # The second time the whole copy before must go.
         await eventually(lambda: stub.opened == 3, 60)
         await eventually(lambda: count(registry) == numbers + 2, 10)
-    assert slices.p999() <= LONGEST_SECONDS
+    assert slices.p999() <= longest_seconds()
 
 
 class Replayed:
