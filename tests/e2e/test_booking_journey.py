@@ -115,13 +115,8 @@ async def test_a_cancellation_that_costs_something_is_quoted_and_then_done(
     mesh: Mesh, booking: BookingServiceAsyncStub
 ) -> None:
     guest = Guest(mesh)
-    penalty = {"kind": "NIGHTS", "value": "1"}
-    terms = {"cancellation": [{"hours_before": 10_000, "penalty": penalty}]}
-    async with _terms(mesh, terms):
-        booked = await _double(guest, 70, 72)
-    code = _code(booked.text)
-    reservation = await _reservation(booking, "hotel-mirador", code)
-    (first, _) = reservation.quote.nightly_prices
+    reservation, first = await _double_that_costs_to_cancel(mesh, guest, booking, 70, 72)
+    code = reservation.confirmation_code
     asked = await guest.say("cancelar mi reserva")
     quoted = await guest.tap(asked.button("Sí, cancelar"))
     assert f"ahora cuesta *{first.units},{first.nanos // 10_000_000:02} €*" in quoted.text
@@ -158,13 +153,8 @@ async def test_a_guest_hears_that_the_hotel_has_cancelled_what_it_costs_and_noth
     mesh: Mesh, booking: BookingServiceAsyncStub
 ) -> None:
     guest = Guest(mesh)
-    penalty = {"kind": "NIGHTS", "value": "1"}
-    terms = {"cancellation": [{"hours_before": 10_000, "penalty": penalty}]}
-    async with _terms(mesh, terms):
-        booked = await _double(guest, 76, 78)
-    code = _code(booked.text)
-    reservation = await _reservation(booking, "hotel-mirador", code)
-    (first, _) = reservation.quote.nightly_prices
+    reservation, first = await _double_that_costs_to_cancel(mesh, guest, booking, 76, 78)
+    code = reservation.confirmation_code
     await booking.CancelReservation(
         wire.CancelReservationRequest(
             tenant_id="hotel-mirador",
@@ -217,6 +207,18 @@ async def _double(guest: Guest, arrive: int, leave: int) -> Reply:
     if not offer.buttons:
         offer = await guest.tap(offer.row("doble"))
     return await guest.tap(offer.button("Confirmar"))
+
+
+async def _double_that_costs_to_cancel(
+    mesh: Mesh, guest: Guest, booking: BookingServiceAsyncStub, arrive: int, leave: int
+) -> tuple[Reservation, Money]:
+    """Book a double room for two nights, of which cancelling costs the first."""
+    penalty = {"kind": "NIGHTS", "value": "1"}
+    async with _terms(mesh, {"cancellation": [{"hours_before": 10_000, "penalty": penalty}]}):
+        booked = await _double(guest, arrive, leave)
+    reservation = await _reservation(booking, "hotel-mirador", _code(booked.text))
+    (first, _) = reservation.quote.nightly_prices
+    return reservation, first
 
 
 async def test_a_guest_books_in_english_at_another_hotel(

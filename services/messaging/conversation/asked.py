@@ -16,7 +16,14 @@ from services.messaging.conversation.outcomes import (
     HotelRefused,
 )
 from services.messaging.conversation.queries import Answer, Availability, Query, SearchAvailability
-from services.messaging.conversation.state import Asking, Draft, Reservation, Room, Stay
+from services.messaging.conversation.state import (
+    Asking,
+    Deposit,
+    Draft,
+    Reservation,
+    Room,
+    Stay,
+)
 from services.messaging.conversation.turn import Steps, Turn
 from services.messaging.replies import bookings, texts
 from services.messaging.replies.model import Text
@@ -37,25 +44,19 @@ def decided(turn: Turn, outcome: News) -> Steps:
     if isinstance(outcome, DepositLapsed):
         return _gone(turn, known).reply(bookings.lapsed(turn.voice, known))
     if isinstance(outcome, DepositApproved):
-        return _certain(turn, known)
+        return _booked(turn, known, None) if known.deposit else Decision(turn.state)
     if isinstance(outcome, HotelModified):
         return (yield from _modified(turn, known, outcome))
     if not known.pending:
         return Decision(turn.state)
     if isinstance(outcome, HotelAgreed):
-        return _agreed(turn, known, outcome)
+        return _booked(turn, known, outcome.deposit)
     return (yield from _refused(turn, known))
 
 
-def _agreed(turn: Turn, known: Reservation, outcome: HotelAgreed) -> Decision:
-    booked = replace(known, pending=False, deposit=outcome.deposit)
-    return _with(turn, known, booked).reply(bookings.confirmed(turn.voice, booked))
-
-
-def _certain(turn: Turn, known: Reservation) -> Decision:
-    if known.deposit is None:
-        return Decision(turn.state)
-    booked = replace(known, deposit=None)
+def _booked(turn: Turn, known: Reservation, deposit: Deposit | None) -> Decision:
+    """The hotel has it, and nothing but this deposit is awaited any more."""
+    booked = replace(known, pending=False, deposit=deposit)
     return _with(turn, known, booked).reply(bookings.confirmed(turn.voice, booked))
 
 
