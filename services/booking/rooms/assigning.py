@@ -122,9 +122,9 @@ def _parts(claims: Sequence[Claim]) -> Iterator[list[Claim]]:
     for claim in claims:
         if part and claim.first >= end:
             yield part
-            part, end = [], 0
+            part = []
+        end = max(end, claim.end) if part else claim.end
         part.append(claim)
-        end = max(end, claim.end)
     if part:
         yield part
 
@@ -189,7 +189,8 @@ class _Search:
 
     def run(self) -> None:
         """Depth first, without recursion: a part may have more claims than a stack has frames."""
-        self._empty_from = dict.fromkeys(self.walls, 0)
+        # Nobody is in a room before the first arrives: nights are counted from any day.
+        self._empty_from = dict.fromkeys(self.walls, self.claims[0].first)
         self._best_cost = len(self.claims) + 1
         frames = [self._candidates(0)]
         steps = 0

@@ -79,6 +79,26 @@ async def test_near_pins_what_is_free_is_what_can_be_locked(
     assert (await searches.inventory(hotel.tenant_id, hotel.stay(14))).counters.first_expiry
 
 
+async def test_near_pins_who_arrives_long_before_makes_room_too(
+    store: BookingStore, searches: Searches, sql: Sql
+) -> None:
+    """Room 1 has somebody who arrives more than a week before, and could as well be in room 2."""
+    hotel = await Hotel.create(sql, "twins", {"twin": 2})
+
+    async def take(first: int, nights: int, room_id: str = "") -> Lock:
+        asked = replace(hotel.request("twin", hotel.stay(first, nights)), room_id=room_id)
+        (lock,) = await store.acquire([asked])
+        assert isinstance(lock, Lock)
+        return lock
+
+    elsewhere = await take(1, 1, "twin-2")
+    await take(1, 13)
+    await hotel.lapse(elsewhere.lock_id)
+    await take(15, 1, "twin-2")
+    assert await free(searches, hotel, 13, 3) == {"twin": 1}
+    await take(13, 3)
+
+
 async def test_only_its_own_hotel(
     store: BookingStore, searches: Searches, hotel: Hotel, sql: Sql
 ) -> None:

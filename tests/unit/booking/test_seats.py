@@ -13,11 +13,15 @@ from services.booking.rooms.seats import Seats
 from tests.unit.booking.test_assigning import hotels, nights
 
 
-@given(hotels(), nights, st.integers(0, 4))
+@given(hotels(), nights, st.integers(0, 4), st.integers(0, 9))
 @settings(max_examples=100)
 def test_so_many_more_are_free_as_could_be_assigned(
-    hotel: tuple[list[int], dict[int, list[Nights]], list[Claim]], stay: Nights, at_most: int
+    hotel: tuple[list[int], dict[int, list[Nights]], list[Claim]],
+    stay: Nights,
+    at_most: int,
+    before: int,
 ) -> None:
+    """Some are there before the night that nights are counted from."""
     rooms, shut, claims = hotel
     placed = assign(rooms, shut, claims)
     assume(placed is not None)
@@ -27,18 +31,24 @@ def test_so_many_more_are_free_as_could_be_assigned(
     fitting = (
         count for count in range(at_most, 0, -1) if assign(rooms, shut, [*claims, *new[:count]])
     )
-    assert seated(rooms, shut, claims).most(*stay, at_most) == next(fitting, 0)
+    first, end = stay[0] - before, stay[1] - before
+    assert seated(rooms, shut, claims, before).most(first, end, at_most) == next(fitting, 0)
 
 
-def seated(rooms: list[int], shut: dict[int, list[Nights]], claims: list[Claim]) -> Seats:
-    """The hotel as a search reads it; no room is shut twice for one night."""
+def seated(
+    rooms: list[int], shut: dict[int, list[Nights]], claims: list[Claim], before: int
+) -> Seats:
+    """The hotel as a search reads it, so many nights after the first of the claims; no room is
+    shut twice for one night."""
     walls = {
         (room, night, night + 1, True)
         for room, every in shut.items()
         for first, end in every
         for night in range(first, end)
     }
-    return Seats(rooms, [*walls, *((one.room, one.first, one.end, one.fixed) for one in claims)])
+    guests = ((one.room, one.first, one.end, one.fixed) for one in claims)
+    taken = [(room, a - before, b - before, fixed) for room, a, b, fixed in (*walls, *guests)]
+    return Seats(rooms, taken)
 
 
 def test_who_is_there_on_other_nights_makes_room_too() -> None:
