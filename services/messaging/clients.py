@@ -324,7 +324,9 @@ def _decided(reservation: Reservation) -> Outcome:
 
 def _hotel_cancelled(reservation: Reservation) -> outcomes.HotelCancelled:
     owed = money.from_proto(reservation.penalty) if reservation.HasField("penalty") else None
-    return outcomes.HotelCancelled(reservation.reservation_id, owed)
+    return outcomes.HotelCancelled(
+        reservation.reservation_id, owed, had_deposit=reservation.HasField("deposit")
+    )
 
 
 def _hotel_modified(reservation: Reservation) -> outcomes.HotelModified:
@@ -334,8 +336,13 @@ def _hotel_modified(reservation: Reservation) -> outcomes.HotelModified:
         sum(room.adult_count for room in reservation.rooms),
         sum(room.child_count for room in reservation.rooms),
     )
-    total = money.from_proto(reservation.total_price)
-    return outcomes.HotelModified(reservation.reservation_id, reservation.room_type_id, stay, total)
+    return outcomes.HotelModified(
+        reservation.reservation_id,
+        reservation.room_type_id,
+        stay,
+        money.from_proto(reservation.total_price),
+        _deposit(reservation),
+    )
 
 
 def _deposit(reservation: Reservation) -> Deposit | None:

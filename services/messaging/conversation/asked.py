@@ -4,7 +4,6 @@ from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import TypeAlias
 
-from meshkit.money import Money
 from services.messaging.conversation import reserved, search
 from services.messaging.conversation.decision import Decision
 from services.messaging.conversation.outcomes import (
@@ -40,7 +39,7 @@ def decided(turn: Turn, outcome: News) -> Steps:
     if known is None:
         return Decision(turn.state)
     if isinstance(outcome, HotelCancelled):
-        return _cancelled(turn, known, outcome.penalty)
+        return _cancelled(turn, known, outcome)
     if isinstance(outcome, DepositLapsed):
         return _gone(turn, known).reply(bookings.lapsed(turn.voice, known))
     if isinstance(outcome, DepositApproved):
@@ -66,10 +65,12 @@ def _modified(turn: Turn, known: Reservation, outcome: HotelModified) -> Steps:
     if outcome.room_type_id != known.room.room_type_id:
         names = yield from _names(outcome.room_type_id, outcome.stay)
     room = Room(outcome.room_type_id, names, outcome.stay, outcome.total)
-    if room == known.room:
+    # One whose receipt waits for a person is not awaited, and not approved either.
+    changed = replace(known, room=room, deposit=outcome.deposit or known.deposit)
+    if changed == known:
         return Decision(turn.state)
-    changed = replace(known, room=room)
-    return _with(turn, known, changed).reply(bookings.hotel_modified(turn.voice, changed))
+    told = bookings.hotel_modified(turn.voice, changed, outcome.deposit)
+    return _with(turn, known, changed).reply(told)
 
 
 def _names(room_type_id: str, stay: Stay) -> Generator[Query, Answer, Mapping[str, str]]:
@@ -80,10 +81,13 @@ def _names(room_type_id: str, stay: Stay) -> Generator[Query, Answer, Mapping[st
     return next(found, {})
 
 
-def _cancelled(turn: Turn, known: Reservation, penalty: Money | None) -> Decision:
+def _cancelled(turn: Turn, known: Reservation, outcome: HotelCancelled) -> Decision:
     if known.pending:
         return _over(_unasked(turn, known), known, texts.HOTEL_CANCELLED)
-    return _gone(turn, known).reply(bookings.hotel_cancelled(turn.voice, known, penalty))
+    told = bookings.hotel_cancelled(
+        turn.voice, known, outcome.penalty, had_deposit=outcome.had_deposit
+    )
+    return _gone(turn, known).reply(told)
 
 
 def _gone(turn: Turn, known: Reservation) -> Turn:

@@ -86,20 +86,23 @@ class HotelCancelled:
     """The hotel has cancelled the reservation, by a person or by its own system.
 
     `penalty` is what the guest owes for it, which may be nothing; None when it was not told.
+    `had_deposit`: one was asked for, which the guest may have paid.
     """
 
     reservation_id: str
     penalty: Money | None = None
+    had_deposit: bool = False
 
 
 @dataclass(frozen=True)
 class HotelModified:
-    """The hotel has changed the reservation: what it is now."""
+    """The hotel has changed the reservation: what it is now, and the deposit that is awaited."""
 
     reservation_id: str
     room_type_id: str
     stay: Stay
     total: Money
+    deposit: Deposit | None = None
 
 
 @dataclass(frozen=True)

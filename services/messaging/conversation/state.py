@@ -123,7 +123,7 @@ class Reservation:
     """A reservation of this guest; `lock_id` is the lock that it was.
 
     `penalty` is what cancelling costs, as the guest was told last; None before
-    it was told. `deposit` is what was awaited when it was booked.
+    it was told. `deposit` is what is awaited, as it was told last.
     """
 
     reservation_id: str

@@ -47,13 +47,15 @@ def confirmed(voice: Voice, reservation: Reservation) -> Text:
     return Text(voice.say(texts.CONFIRMED, hotel=voice.hotel_name, **values), holds_code=True)
 
 
-def hotel_cancelled(voice: Voice, reservation: Reservation, penalty: Money | None) -> Text:
+def hotel_cancelled(
+    voice: Voice, reservation: Reservation, penalty: Money | None, *, had_deposit: bool
+) -> Text:
     """That the hotel has cancelled it, and what that costs the guest where that is known."""
     lines = [voice.say(texts.HOTEL_CANCELLED_BOOKING, **_values(voice, reservation))]
     if penalty is not None:
         cost = texts.CANCELLED_AT_A_COST if penalty.amount else texts.CANCELLED_FREE
         lines.append(voice.say(cost, penalty=voice.money(penalty)))
-    if reservation.deposit is not None:
+    if had_deposit:
         lines.append(voice.say(texts.DEPOSIT_OF_CANCELLED))
     lines.append(voice.say(texts.ASK_WHY_AT_RECEPTION))
     return Text("\n\n".join(lines))
@@ -64,10 +66,13 @@ def lapsed(voice: Voice, reservation: Reservation) -> Text:
     return Text(voice.say(texts.LAPSED_BOOKING, **_values(voice, reservation)))
 
 
-def hotel_modified(voice: Voice, reservation: Reservation) -> Text:
-    """That the hotel has changed it, and what it is now."""
-    told = voice.say(texts.HOTEL_CHANGED_BOOKING, **_values(voice, reservation))
-    return Text("\n\n".join((told, voice.say(texts.ASK_WHY_AT_RECEPTION))))
+def hotel_modified(voice: Voice, reservation: Reservation, awaited: Deposit | None) -> Text:
+    """That the hotel has changed it, what it is now, and the deposit that is awaited for it."""
+    lines = [voice.say(texts.HOTEL_CHANGED_BOOKING, **_values(voice, reservation))]
+    if awaited is not None:
+        lines.append(_awaited(voice, awaited))
+    lines.append(voice.say(texts.ASK_WHY_AT_RECEPTION))
+    return Text("\n\n".join(lines))
 
 
 def already(voice: Voice, reservation: Reservation) -> tuple[str, ...]:

@@ -123,7 +123,8 @@ def test_a_hotel_that_cancels_what_it_had_agreed_to_is_told_once(
     penalty: int | None, cost: str
 ) -> None:
     chat = booked()
-    cancelled = HotelCancelled("res-1", None if penalty is None else euros(penalty))
+    owed = None if penalty is None else euros(penalty)
+    cancelled = HotelCancelled("res-1", owed, had_deposit=True)
     assert news(chat, cancelled) == (
         "El hotel ha cancelado tu reserva *KQXM1001*.\n\n*Habitación doble*\n"
         "Del jueves 10 de diciembre al sábado 12 de diciembre (2 noches)\n2 adultos"
@@ -141,8 +142,10 @@ def test_a_deposit_that_the_hotel_has_makes_the_reservation_certain_once() -> No
     assert told.startswith("¡Reserva confirmada! Tu código es *KQXM1001*.")
     assert "depósito" not in told
     assert chat.state.reservations[0].deposit is None
+    # Who has paid it is told where to ask for it, when the hotel cancels all the same.
     again = think(chat.state, EffectAnswer(0, DepositApproved("res-1")), chat.hotel, chat.ask)
     assert again.replies == ()
+    assert "el depósito, recepción te dice" in news(chat, HotelCancelled("res-1", had_deposit=True))
 
 
 def test_a_deposit_that_did_not_come_is_told_once() -> None:
@@ -193,6 +196,19 @@ def test_a_hotel_that_changes_a_reservation_tells_what_it_is_now() -> None:
         "Precio: *750,00 €* en total\n\nSi no lo esperabas, pregunta en recepción, por favor."
     )
     assert "*Suite*\nDel viernes 11 de diciembre" in chat.writes("mi reserva").body
+
+
+def test_a_deposit_that_follows_the_new_price_is_told() -> None:
+    chat = booked()
+    awaited = Deposit(euros(90), chat.hotel.now)
+    moved = HotelModified("res-1", "rt-1", MOVED, euros(300), awaited)
+    told = news(chat, moved)
+    assert "Precio: *300,00 €* en total\n\nEl hotel pide un depósito de *90,00 €*" in told
+    assert chat.state.reservations[0].deposit == awaited
+    # Its receipt waits for a person: it is not asked for any more, and is heard of when approved.
+    told = news(chat, replace(moved, total=euros(400), deposit=None))
+    assert "depósito" not in told
+    assert news(chat, DepositApproved("res-1")).startswith("¡Reserva confirmada!")
 
 
 def test_the_name_of_a_changed_room_is_told_only_where_it_is_known() -> None:

@@ -28,7 +28,14 @@ from meshkit.errors import (
 from meshkit.money import Money
 from meshkit.status import to_status
 from meshkit.validation import validate
-from services.messaging.clients import BOOKING, code_in, outcome_of, request_of
+from services.messaging.clients import (
+    BOOKING,
+    HOTEL_CANCELLED,
+    HOTEL_MODIFIED,
+    code_in,
+    outcome_of,
+    request_of,
+)
 from services.messaging.conversation import commands, outcomes
 from services.messaging.conversation.state import Deposit
 
@@ -108,6 +115,15 @@ def test_a_deposit_is_told_only_while_it_is_awaited(
     outcome = outcome_of(f"{BOOKING}/ConfirmReservation", ok=True, answer=raw)
     assert isinstance(outcome, outcomes.ReservationConfirmed)
     assert outcome.deposit == deposit
+    reservation.total_price.currency_code = "EUR"
+    news = reservation.SerializeToString()
+    modified = outcome_of(HOTEL_MODIFIED, ok=True, answer=news)
+    assert isinstance(modified, outcomes.HotelModified)
+    assert modified.deposit == deposit
+    # Paid or not: what becomes of it is a question once the hotel has cancelled.
+    cancelled = outcome_of(HOTEL_CANCELLED, ok=True, answer=news)
+    assert isinstance(cancelled, outcomes.HotelCancelled)
+    assert cancelled.had_deposit
 
 
 def test_a_granted_lock() -> None:
