@@ -111,10 +111,12 @@ def context(turn: Turn) -> Context:
 
 def _without_past(turn: Turn) -> Turn:
     """Dates that have gone by since they were told are not meant any more."""
-    draft = turn.state.draft
+    draft, today = turn.state.draft, turn.hotel.today
     days = [day for day in (draft.check_in, draft.check_out) if day is not None]
-    if any(day < turn.hotel.today for day in days):
-        return turn.but(draft=replace(draft, check_in=None, check_out=None, nights=None))
+    over = draft.month is not None and draft.month < today.replace(day=1)
+    if over or any(day < today for day in days):
+        fresh = replace(draft, check_in=None, check_out=None, nights=None, month=None)
+        return turn.but(draft=fresh)
     return turn
 
 

@@ -339,6 +339,17 @@ def test_a_month_that_cannot_be_booked_is_answered_as_such(text: str, told: str)
     assert told in Chat().writes(text).body
 
 
+def test_a_month_that_has_gone_by_is_not_meant_any_more() -> None:
+    chat = Chat()
+    chat.writes("3 noches en diciembre de 2026 para 2")
+    chat.later(days=60)
+    chat.writes("del 27 al 29")
+    (asked,) = chat.desk.queries
+    assert isinstance(asked, SearchAvailability)
+    assert (asked.check_in.day, asked.check_out.day) == (27, 29)
+    assert asked.check_in >= chat.hotel.today
+
+
 def test_a_month_that_was_named_is_over_with_other_dates() -> None:
     chat = Chat()
     chat.writes("en enero de 2028 para 2")
