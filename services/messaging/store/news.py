@@ -26,16 +26,22 @@ class News:
 HEARD = "SELECT version FROM reservation_news"
 
 # Like the answer of a command, which makes its conversation due and waits for its turn behind
-# those that came before it. Several replicas may hear the same: the first one writes it.
+# those that came before it: numbered in the order in which it happened. Several replicas may hear
+# the same: the first one writes it. Mailboxes that are just becoming one are waited for.
 TAKE_IN = """
-WITH told AS (
+WITH box AS MATERIALIZED (
+    SELECT m.mailbox_id, coalesce(m.merged_into, m.mailbox_id) AS led_in
+    FROM mailbox m WHERE m.mailbox_id = ANY ($4::bigint[])
+    ORDER BY m.mailbox_id FOR NO KEY UPDATE
+), told AS (
     INSERT INTO effect (tenant_id, request_id, mailbox_id, command_number, method, request,
                         inbox_ids, traceparent, state, answer_ok, answer, answer_time)
-    SELECT n.tenant_id, n.request_id, coalesce(m.merged_into, m.mailbox_id), 0, n.method, '', '{}',
+    SELECT n.tenant_id, n.request_id, b.led_in, 0, n.method, '', '{}',
            '', 'ANSWERED', true, n.answer, clock_timestamp()
-    FROM unnest($2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::bytea[])
-         AS n(tenant_id, request_id, mailbox_id, method, answer)
-    JOIN mailbox m ON m.mailbox_id = n.mailbox_id
+    FROM unnest($2::text[], $3::uuid[], $4::bigint[], $5::text[], $6::bytea[]) WITH ORDINALITY
+         AS n(tenant_id, request_id, mailbox_id, method, answer, place)
+    JOIN box b ON b.mailbox_id = n.mailbox_id
+    ORDER BY n.place
     ON CONFLICT DO NOTHING
     RETURNING mailbox_id
 ), due AS (
