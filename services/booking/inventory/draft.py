@@ -32,7 +32,7 @@ NEGATIVE = "is negative"
 LANGUAGE = re.compile("[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
 """The same as of the languages of a hotel."""
 LINK = re.compile(r"https://[^\s/?#@]+([/?#]\S*)?")
-"""The same as of the photos of a hotel."""
+"""`https` without a user: guests are sent it."""
 
 
 @dataclass(frozen=True, slots=True)
