@@ -48,14 +48,9 @@ def charges(terms: Terms, quote: Quote) -> Charges:
 
 
 def policy(terms: Terms, charged: Charges, stay: Stay, time_zone: str, now: dt.datetime) -> Policy:
-    """What the terms mean for a stay that is booked now.
-
-    The deposit is due as `reservations.domain.opened` decides it.
-    """
+    """What the terms mean for a stay that is booked now."""
     arrival = local(stay.check_in, terms.check_in, time_zone)
-    due = None
-    if charged.deposit:
-        due = min(now + dt.timedelta(hours=terms.deposit_hours), max(arrival, now))
+    due = terms.deposit_due(arrival, now) if charged.deposit else None
     costs = [
         CancellationCost(max(now, arrival - before), penalty)
         for before, penalty in charged.penalties

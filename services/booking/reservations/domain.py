@@ -115,8 +115,8 @@ def opened(
     amount = _charge(terms.deposit, reservation)
     deposit = None
     if amount:
-        due = facts.now + dt.timedelta(hours=terms.deposit_hours)
-        deposit = Deposit(amount, min(due, max(_arrival(reservation, terms, facts), facts.now)))
+        arrival = _arrival(reservation, terms, facts)
+        deposit = Deposit(amount, terms.deposit_due(arrival, facts.now))
     action = Action.AWAIT_DEPOSIT if deposit else Action.CONFIRM
     rule = rule_for(action, origin)
     booked = replace(reservation, state=rule.to_state, terms=terms, deposit=deposit)

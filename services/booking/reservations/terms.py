@@ -17,6 +17,9 @@ from zoneinfo import ZoneInfo
 
 from meshkit.money import smallest_coin
 
+LEAST_TO_PAY = dt.timedelta(hours=1)
+"""For a deposit: the shortest period that terms can name."""
+
 
 class ChargeKind(Enum):
     """What a charge is measured by."""
@@ -89,6 +92,14 @@ class Terms:
         passed = sum(start <= now for start in starts)
         charge = steps[passed - 1].penalty if passed else FREE
         return charge, starts[passed] if passed < len(starts) else None
+
+    def deposit_due(self, arrival: dt.datetime, now: dt.datetime) -> dt.datetime:
+        """Until when the deposit of a booking of now is waited for.
+
+        Not beyond the arrival; who books for the same day, or later, still has time to pay.
+        """
+        period = dt.timedelta(hours=self.deposit_hours)
+        return min(now + period, max(arrival, now + LEAST_TO_PAY))
 
     def late_fee(self, until: dt.time) -> Charge | None:
         """The fee for leaving by `until`; None when that is later than the hotel allows."""

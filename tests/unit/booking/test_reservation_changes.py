@@ -227,7 +227,8 @@ def test_a_fee_is_agreed_to() -> None:
     [
         ("2027-03-01T09:00", "2027-03-02T09:00+00:00"),
         ("2027-03-27T09:00", "2027-03-27T14:00+00:00"),  # Not beyond the arrival,
-        ("2027-03-27T20:00", "2027-03-27T20:00+00:00"),  # nor before now.
+        ("2027-03-27T13:30", "2027-03-27T14:30+00:00"),  # but for an hour at least:
+        ("2027-03-27T20:00", "2027-03-27T21:00+00:00"),  # who books then lapses not at once.
     ],
 )
 def test_a_deposit_is_waited_for(moment: str, due: str) -> None:

@@ -351,7 +351,8 @@ class ReservationTerms(_message.Message):
     @_builtins.property
     def deposit_period(self) -> _duration_pb2.Duration:
         """How long the deposit is waited for, in whole hours: one at least where there
-        is a deposit. Unset in a request: 24.
+        is a deposit. Not beyond the arrival, but an hour at least for those who book
+        shortly before it or later. Unset in a request: 24.
         """
 
     @_builtins.property
