@@ -51,8 +51,8 @@ FROM stay s
 JOIN reservation r ON r.tenant_id = s.tenant_id AND r.reservation_id = s.reservation_id
 WHERE s.tenant_id = $1 AND s.room_type_id = $2 AND s.occupying AND s.departure > $3
 UNION ALL
-SELECT 'LOCK', lock_id, 0, room_key, greatest(check_in, $3), check_out, pinned, '',
-    left_out
+SELECT 'LOCK', lock_id, 0, room_key, greatest(check_in, $3), check_out, pinned,
+    coalesce(part_of, lock_id)::text, left_out
 FROM room_lock
 WHERE tenant_id = $1 AND room_type_id = $2 AND state = 'LIVE' AND check_out > $3
     AND expire_time > clock_timestamp()
@@ -82,7 +82,7 @@ class Holder:
     holder_id: UUID
     number: int
     name: str
-    """The confirmation code; empty for a lock."""
+    """As others know it: the confirmation code, the id of the whole lock."""
 
     @property
     def key(self) -> str:

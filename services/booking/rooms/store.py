@@ -286,7 +286,7 @@ def _sold(plan: Plan, keys: Sequence[str]) -> MeshError:
     """Who is in the way."""
     holders = [plan.holders[key] for key in keys]
     reservations = sorted({one.name for one in holders if one.kind == STAY})
-    return sold(reservations, [str(one.holder_id) for one in holders if one.kind != STAY])
+    return sold(reservations, sorted({one.name for one in holders if one.kind != STAY}))
 
 
 def _closure(row: asyncpg.Record) -> Closure:

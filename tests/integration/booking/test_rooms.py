@@ -14,6 +14,9 @@ from prometheus_client import CollectorRegistry
 from meshkit.errors import FailedPrecondition, MeshError, NotFound
 from meshkit.postgres import Postgres
 from services.booking.domain import Guests, Lock, Reservation, RoomWish, Stay
+from services.booking.inventory.draft import Draft, TypeDraft
+from services.booking.inventory.rates import rules
+from services.booking.inventory.store import InventoryStore
 from services.booking.metrics import BookingMetrics
 from services.booking.reservations import domain
 from services.booking.reservations.domain import Actor, ActorKind, Order
@@ -183,6 +186,45 @@ async def test_what_is_sold_is_not_shut_and_named(
         await shut(rooms, small, "double-1", 13)
     assert refused.value.metadata["locks"]
     assert second.room_number == "2"
+    await assert_consistent(sql)
+
+
+async def test_a_lock_of_several_rooms_is_named_as_its_owner_knows_it(
+    store: BookingStore, rooms: RoomStore, hotel: Hotel
+) -> None:
+    suite = RoomWish("suite", Guests(2, 0))
+    (held,) = await store.acquire([replace(hotel.request("double"), other_rooms=(suite,))])
+    assert isinstance(held, Lock)
+    with pytest.raises(FailedPrecondition, match="ROOM_SOLD") as refused:
+        await shut(rooms, hotel, "suite-1", 10)
+    assert refused.value.metadata == {"locks": str(held.lock_id)}
+
+
+async def test_a_lapsed_lock_outlives_its_room(
+    store: BookingStore, postgres: Postgres, hotel: Hotel, sql: Sql
+) -> None:
+    particular = replace(hotel.request("single"), room_id="single-3")
+    (held,) = await store.acquire([particular])
+    assert isinstance(held, Lock)
+    await hotel.lapse()
+    inventories = InventoryStore(postgres)
+    had = await inventories.inventory(hotel.tenant_id)
+    last = had.inventory.last_night
+    types = [
+        TypeDraft(
+            one.room_type_id,
+            one.display_names,
+            one.max_guest_count,
+            [place for place in one.rooms.items() if place[0] != "single-3"],
+            rules(one.prices, had.today, last),
+        )
+        for one in had.inventory.room_types.values()
+    ]
+    draft = Draft(had.etag, "UTC", "EUR", last, types)
+    await inventories.replace(hotel.tenant_id, draft, validate_only=False)
+    with pytest.raises(FailedPrecondition, match="LOCK_EXPIRED"):
+        await confirm(store, hotel, held)
+    assert await sql.fetchval("SELECT count(*) FROM reservation") == 0
     await assert_consistent(sql)
 
 
