@@ -45,7 +45,8 @@ class Agreed:
 
     stay: Stay
     prices: Mapping[dt.date, Decimal]
-    """What was agreed for its nights; empty for other guests, who cost what they cost now."""
+    """What was agreed for its nights; for other guests, who cost what they cost now, only for
+    those that are over."""
 
 
 class Rate:

@@ -33,7 +33,12 @@ from services.booking.inventory.pricing import Agreed
 from services.booking.reservations.domain import Facts, Order, modified
 from services.booking.reservations.store import ReservationStore
 from services.booking.reservations.transitions import Action, Origin, rule_for
-from services.booking.rooms.placing import UNDECIDED, particular_room, settle_reservation
+from services.booking.rooms.placing import (
+    UNDECIDED,
+    keep_rooms,
+    particular_room,
+    settle_reservation,
+)
 
 if TYPE_CHECKING:
     from meshkit.postgres import Connection
@@ -153,6 +158,23 @@ SELECT room_type_id FROM stay WHERE tenant_id = $1 AND reservation_id = $2
     SELECT_ROOMS_HAD = """
 SELECT stay_number, room_key, pinned FROM stay WHERE tenant_id = $1 AND reservation_id = $2
 """
+    # Debt is paid back with what is given back, but what is taken again was never given: a guest
+    # of an oversold night may still leave earlier, stay longer, or bring a child.
+    SELECT_DEBTS = """
+SELECT room_type_id, night, debt FROM night_inventory
+WHERE tenant_id = $1 AND room_type_id = ANY ($2) AND night >= $3 AND night < $4 AND debt > 0
+"""
+    KEEP_DEBTS = """
+UPDATE night_inventory n SET debt = u.debt
+FROM unnest($2::text[], $3::date[], $4::integer[]) AS u (room_type_id, night, debt)
+WHERE n.tenant_id = $1 AND n.room_type_id = u.room_type_id AND n.night = u.night
+"""
+    PAY_DEBTS = """
+UPDATE night_inventory n SET debt = greatest(n.held + n.sold - n.sellable, 0)
+FROM unnest($2::text[], $3::date[]) AS u (room_type_id, night)
+WHERE n.tenant_id = $1 AND n.room_type_id = u.room_type_id AND n.night = u.night
+    AND n.debt > greatest(n.held + n.sold - n.sellable, 0)
+"""
     DELETE_STAYS = "DELETE FROM stay WHERE tenant_id = $1 AND reservation_id = $2"
 
     async def _replace(
@@ -171,8 +193,7 @@ SELECT stay_number, room_key, pinned FROM stay WHERE tenant_id = $1 AND reservat
         )
         key = (before.tenant_id, before.reservation_id)
         had = await connection.fetch(self.SELECT_ROOMS_HAD, *key)
-        await connection.execute(self.COUNT_BACK, *key, before.stay.check_in)
-        await connection.execute(self.DELETE_STAYS, *key)
+        debts = await self._give_back(connection, before)
         kept = Kept(
             before,
             {row["stay_number"]: row["room_key"] for row in had},
@@ -180,6 +201,10 @@ SELECT stay_number, room_key, pinned FROM stay WHERE tenant_id = $1 AND reservat
         )
         taking = Taking(stay, facts.today, before.quote.rate_plan_id, kept)
         await self._take(connection, key, taking, rooms)
+        if debts:
+            await connection.execute(self.PAY_DEBTS, key[0], *debts[:2])
+        if before.check_in_time is not None:
+            await self._stay_inside(connection, key, kept, rooms)
         after = modified(
             replace(
                 await self._read(connection, *key),
@@ -195,6 +220,35 @@ SELECT stay_number, room_key, pinned FROM stay WHERE tenant_id = $1 AND reservat
         await self._store_answer(connection, order, None, after)
         self._metrics.reservations.labels(Action.MODIFY.value).inc()
         return after
+
+    async def _give_back(
+        self, connection: Connection, before: Reservation
+    ) -> list[tuple[object, ...]]:
+        """Nothing is taken any more; types, nights and debts of the nights that are oversold."""
+        key = (before.tenant_id, before.reservation_id)
+        types, stay = [one.room_type_id for one in before.rooms], before.stay
+        oversold = await connection.fetch(
+            self.SELECT_DEBTS, before.tenant_id, types, stay.check_in, stay.check_out
+        )
+        await connection.execute(self.COUNT_BACK, *key, stay.check_in)
+        debts = list(zip(*oversold, strict=True))
+        if debts:
+            await connection.execute(self.KEEP_DEBTS, before.tenant_id, *debts)
+        await connection.execute(self.DELETE_STAYS, *key)
+        return debts
+
+    async def _stay_inside(
+        self, connection: Connection, key: tuple[str, UUID], kept: Kept, rooms: Sequence[RoomWish]
+    ) -> None:
+        """Whoever has not arrived makes way for guests who are in their rooms."""
+        had = {number: kept.room_key(number, one) for number, one in enumerate(rooms, start=1)}
+        inside = {number: room for number, room in had.items() if room is not None}
+        try:
+            await keep_rooms(connection, *key, inside)
+        except FailedPrecondition as refused:
+            if refused.reason == UNDECIDED:
+                raise
+            raise refusal("ROOM_TAKEN") from None
 
     async def _refused(
         self, connection: Connection, order: Order, refused: FailedPrecondition
@@ -278,7 +332,7 @@ class Taking:
         same = self.kept.same(number, room) if self.kept else None
         if same and self.kept and self.kept.before.stay == self.stay:
             return same.quote
-        agreed = self.kept.agreed(number, room) if self.kept else None
+        agreed = self.kept.agreed(number, room, self.today) if self.kept else None
         rate = page.rate(room.room_type_id, self.plan)
         refused = rate.why_not(self.stay, room.guests, agreed)
         if refused is not None:
@@ -292,12 +346,11 @@ class Taking:
     def pinned(self, number: int, room: RoomWish) -> int | None:
         """The very room that was sold before."""
         kept = self.kept
-        return kept.pinned.get(number) if kept and kept.of_type(number, room) else None
+        return kept.pinned.get(number) if kept and kept.same(number, room) else None
 
     def room_key(self, number: int, room: RoomWish) -> int | None:
         """The room to keep when it is free."""
-        kept = self.kept
-        return kept.room_keys.get(number) if kept and kept.of_type(number, room) else None
+        return self.kept.room_key(number, room) if self.kept else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,21 +364,27 @@ class Kept:
 
     def same(self, number: int, room: RoomWish) -> ReservedRoom | None:
         """The room of this number, when it is to be of the same type for the same guests."""
-        had = self.of_type(number, room)
+        had = self._of_type(number, room)
         return had if had and had.guests == room.guests else None
 
-    def agreed(self, number: int, room: RoomWish) -> Agreed | None:
+    def room_key(self, number: int, room: RoomWish) -> int | None:
+        """The room of this number, when it is to be of the same type, whoever sleeps in it."""
+        return self.room_keys.get(number) if self._of_type(number, room) else None
+
+    def agreed(self, number: int, room: RoomWish, today: dt.date) -> Agreed | None:
         """What was agreed for the room of this number; None when it is to be of another type."""
-        had = self.of_type(number, room)
+        had = self._of_type(number, room)
         if had is None:
             return None
         first = self.before.stay.check_in
-        prices = had.quote.nightly_prices if had.guests == room.guests else ()
-        nights = {first + dt.timedelta(days=day): one for day, one in enumerate(prices)}
+        every = enumerate(had.quote.nightly_prices)
+        nights = {first + dt.timedelta(days=day): one for day, one in every}
+        if had.guests != room.guests:
+            # Nights that are over have no price any more: they were slept for what was agreed.
+            nights = {night: one for night, one in nights.items() if night < today}
         return Agreed(self.before.stay, nights)
 
-    def of_type(self, number: int, room: RoomWish) -> ReservedRoom | None:
-        """The room of this number, when it is to be of the same type, for whomever."""
+    def _of_type(self, number: int, room: RoomWish) -> ReservedRoom | None:
         return next(
             (
                 one

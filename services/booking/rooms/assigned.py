@@ -91,7 +91,7 @@ SELECT room_type_id, room_key FROM room WHERE tenant_id = $1 AND room_id = $2
         without: list[str] = []
         for plan in plans:
             try:
-                placed, left_out = _settled(plan)
+                placed, left_out = plan.settled()
             except FailedPrecondition as refused:
                 if refused.reason == UNDECIDED:
                     raise
@@ -140,13 +140,6 @@ SELECT room_type_id, room_key FROM room WHERE tenant_id = $1 AND room_id = $2
         request = (order.tenant_id, order.request_id, order.fingerprint)
         told = orjson.dumps(facts).decode()
         await connection.execute(self.INSERT_ANSWER, *request, "", told, subject_id)
-
-
-def _settled(plan: Plan) -> tuple[dict[str, int], list[str]]:
-    """Everybody's room; away from pins locks keep a room of the type, whichever."""
-    if not plan.pinned:
-        plan.forget_locks()
-    return plan.settle(plan.homeless)
 
 
 def _moves(plan: Plan, placed: Mapping[str, int]) -> list[Move]:

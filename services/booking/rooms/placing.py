@@ -74,6 +74,15 @@ WHERE s.tenant_id = $1 AND s.reservation_id = $2 AND is_pinned(s.tenant_id, s.ro
 """
 
 
+SELECT_TYPES_MOVED = """
+SELECT DISTINCT s.room_type_id
+FROM stay s JOIN unnest($3::integer[], $4::bigint[]) AS u (number, room_key)
+    ON u.number = s.stay_number AND u.room_key IS DISTINCT FROM s.room_key
+WHERE s.tenant_id = $1 AND s.reservation_id = $2
+ORDER BY 1
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Holder:
     """Whose claim it is: a room of a reservation, or a lock."""
@@ -160,6 +169,12 @@ class Plan:
             return assign_most(self.rooms, self.shut, everybody, self.homeless) is not None
         except UndecidedError:
             return False
+
+    def settled(self) -> tuple[dict[str, int], list[str]]:
+        """As `settle`; away from pins locks keep a room of the type, whichever."""
+        if not self.pinned:
+            self.forget_locks()
+        return self.settle(self.homeless)
 
     def settle(self, optional: Collection[str]) -> tuple[dict[str, int], list[str]]:
         """Who gets which room, and who of the optional ones none.
@@ -275,3 +290,25 @@ async def settle_reservation(
     for row in pinned:
         await settle(connection, tenant_id, row["room_type_id"], fresh, rooms)
     return True
+
+
+async def keep_rooms(
+    connection: Connection, tenant_id: str, reservation_id: UUID, rooms: Mapping[int, int]
+) -> None:
+    """Puts a reservation that has just taken its nights into these rooms, by stay number.
+
+    Whoever has not arrived makes way. Refuses with `SOLD_OUT` when they cannot, or
+    `UNDECIDED`.
+    """
+    moved = await connection.fetch(
+        SELECT_TYPES_MOVED, tenant_id, reservation_id, list(rooms), list(rooms.values())
+    )
+    for row in moved:
+        plan = await load(connection, tenant_id, row["room_type_id"])
+        for number, room in rooms.items():
+            key = claim_key(STAY, reservation_id, number)
+            if key in plan.claims:
+                plan.bind(key, room)
+                plan.homeless.discard(key)
+        placed, _ = plan.settled()
+        await write(connection, plan, placed)

@@ -261,24 +261,90 @@ async def test_guests_who_are_in_stay_in_their_room(
     await assert_explained(sql)
 
 
-async def test_other_guests_of_the_same_type_keep_their_room(
+async def test_whoever_has_not_arrived_makes_way_for_guests_who_are_in(
     store: BookingStore, hotel: Hotel, sql: Sql
 ) -> None:
-    """Those who are in it, and those whom this very room was sold."""
-    first = await create(store, hotel, "double", first=0)
-    inside = await create(store, hotel, "double", first=0)
-    await change(store, inside, domain.check_in)
-    order = Order(hotel.tenant_id, uuid4(), b"")
-    wish = RoomWish("double", Guests(2, 0), "double-3")
-    sold = await store.create(order, uuid4().hex, hotel.stay(0), [wish])
-    await change(store, first, domain.cancel())
-    for before in (inside, sold):
-        after = await modify(store, before, rooms=(RoomWish("double", Guests(1, 0)),))
-        assert after.rooms[0].guests == Guests(1, 0)
-        assert after.room_number == before.room_number
-    pinned = "SELECT reservation_id FROM stay WHERE pinned"
-    assert [row[0] for row in await sql.fetch(pinned)] == [sold.reservation_id]
+    booked = await create(store, hotel, "single", "single", first=0)
+    await change(store, booked, domain.check_in)
+    one, other = [await create(store, hotel, "single", first=2) for _ in range(2)]
+    numbers = [room.room_number for room in booked.rooms]
+    assert [one.room_number, other.room_number] == numbers
+    with pytest.raises(FailedPrecondition, match="SOLD_OUT"):
+        await modify(store, booked, check_out=day(hotel, 4))
+    await change(store, other, domain.cancel())
+    longer = await modify(store, booked, check_out=day(hotel, 4))
+    assert [room.room_number for room in longer.rooms] == numbers
+    moved = await store.reservation(hotel.tenant_id, one.reservation_id)
+    assert moved.room_number not in numbers
     await assert_explained(sql)
+
+
+async def test_guests_who_are_in_stay_where_the_next_bought_their_room(
+    store: BookingStore, hotel: Hotel, sql: Sql
+) -> None:
+    booked = await create(store, hotel, "single", first=0)
+    await change(store, booked, domain.check_in)
+    order = Order(hotel.tenant_id, uuid4(), b"", STAFF)
+    very = [RoomWish("single", Guests(2, 0), f"single-{booked.room_number}")]
+    await store.create(order, "guest", hotel.stay(2, 2), very)
+    with pytest.raises(FailedPrecondition, match="ROOM_TAKEN"):
+        await modify(store, booked, check_out=day(hotel, 3))
+    assert (await modify(store, booked, check_out=day(hotel, 1))).room_number == booked.room_number
+    await assert_explained(sql)
+
+
+# A day goes by.
+NIGHT_BEFORE = """
+INSERT INTO night_inventory (tenant_id, room_type_id, night, sellable, sold, price)
+SELECT tenant_id, room_type_id, night - 1, sellable, sold, price FROM night_inventory
+WHERE night = $1
+"""
+EARLIER = """
+UPDATE stay SET nights = daterange(lower(nights) - 1, upper(nights)),
+    nightly_prices = 90.00 || nightly_prices
+"""
+
+
+async def test_a_child_joins_guests_who_are_in(store: BookingStore, hotel: Hotel, sql: Sql) -> None:
+    await create(store, hotel, "double", first=0)
+    booked = await create(store, hotel, "double", first=0)
+    await sql.execute(NIGHT_BEFORE, hotel.today)
+    await sql.execute(EARLIER)
+    await change(store, booked, domain.check_in)
+    with_child = (RoomWish("double", Guests(2, 1)),)
+    more = await modify(store, booked, rooms=with_child, check_out=day(hotel, 3))
+    assert more.rooms[0].guests == Guests(2, 1)
+    assert more.room_number == booked.room_number == "2"
+    assert more.quote.nightly_prices == (Decimal("90.00"), PRICE, PRICE, PRICE)
+    await assert_explained(sql)
+
+
+ELSEWHERE = """
+INSERT INTO pms_elsewhere (tenant_id, booking_id, room_place, room_type_id, nights)
+VALUES ('mirador', 'theirs', 1, 'suite', daterange($1::date, $1::date + 1))
+"""
+RECOUNT = "SELECT FROM recount_elsewhere('mirador', ARRAY['suite'], $1)"
+DEBTS = "SELECT night FROM night_inventory WHERE debt > 0"
+
+
+async def test_a_guest_of_an_oversold_night_may_still_change(
+    store: BookingStore, hotel: Hotel, sql: Sql
+) -> None:
+    booked = await create(store, hotel, "suite")
+    await sql.execute(ELSEWHERE, day(hotel, 10))
+    await sql.execute(RECOUNT, hotel.today)
+    longer = await modify(store, booked, check_out=day(hotel, 13))
+    assert longer.room_number == booked.room_number
+    assert [row["night"] for row in await sql.fetch(DEBTS)] == [day(hotel, 10)]
+    with pytest.raises(FailedPrecondition, match="SOLD_OUT"):
+        await modify(store, booked, rooms=rooms("suite", "suite"))
+    with pytest.raises(FailedPrecondition, match="SOLD_OUT"):
+        await create(store, hotel, "suite", first=10, nights=1)
+    later = await modify(store, booked, check_in=day(hotel, 11))
+    assert later.stay.night_count == 2
+    assert await sql.fetch(DEBTS) == []
+    with pytest.raises(FailedPrecondition, match="SOLD_OUT"):
+        await modify(store, booked, check_in=day(hotel, 10))
 
 
 async def test_copies_at_two_replicas_get_one_answer(
