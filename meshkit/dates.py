@@ -11,8 +11,9 @@ from google.type.date_pb2 import Date
 
 from meshkit.errors import InvalidArgument
 
-_ENDLESS = (dt.date.min, dt.date.max)
-"""To asyncpg these are Postgres's infinities, from which no nights can be counted."""
+_COUNTABLE_YEARS = range(10, 9996)
+"""From their days some years can be counted, back and forth: the calendar has an end, and its
+first and last day are Postgres's infinities to asyncpg."""
 
 
 def to_date(message: Date, field: str) -> dt.date:
@@ -25,8 +26,8 @@ def to_date(message: Date, field: str) -> dt.date:
     except ValueError:
         written = f"{message.year:04d}-{message.month:02d}-{message.day:02d}"
         raise InvalidArgument.field(field, f"{written} is not a day") from None
-    if day in _ENDLESS:
-        raise InvalidArgument.field(field, f"{day} stands for no end; name a day nearer to today")
+    if day.year not in _COUNTABLE_YEARS:
+        raise InvalidArgument.field(field, f"{day} is too far away; name a day nearer to today")
     return day
 
 

@@ -12,7 +12,7 @@ from services.booking.domain import MAX_NIGHTS, LockRequest, Stay, refusal
 from services.booking.pms.connections import Connected, Connections
 from services.booking.pms.nights import SELL, Freshness, Known, PmsNights
 from services.booking.pms.port import TypeNight
-from services.booking.search.domain import ALTERNATIVE_DAYS, Counters, Inventory
+from services.booking.search.domain import ALTERNATIVE_DAYS, Counters, Inventory, not_sold
 
 SURE = dt.timedelta(seconds=5)
 """A refusal is asked for again when it is older: somebody may just have cancelled."""
@@ -20,7 +20,7 @@ SURE = dt.timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """An inventory, and how far it may be believed; None for a hotel without its own system."""
+    """An inventory, and how far it may be believed; None where no other system has a say."""
 
     inventory: Inventory
     freshness: Freshness | None
@@ -43,7 +43,7 @@ class PmsOverlay:
     async def seen(self, tenant_id: str, stay: Stay, inventory: Inventory) -> Seen:
         """The inventory with what the hotel's own system has left, and the time of that."""
         hotel = await self._connections.of(tenant_id)
-        if hotel is None:
+        if hotel is None or not_sold(inventory, stay) is not None:
             return Seen(inventory, None)
         ours = inventory.counters
         known = await self._nights.around(hotel, _with_alternatives(stay, ours))

@@ -94,8 +94,8 @@ ORDER BY s.arrival, s.reservation_id LIMIT $9
         first, end = wanted.arrival_from, wanted.arrival_until
         if wanted.staying_on is not None:
             # Whoever sleeps here that night arrived no longer ago than a stay may last.
-            earliest = max(wanted.staying_on.toordinal() - MAX_NIGHTS, dt.date.min.toordinal())
-            first = max(first, dt.date.fromordinal(earliest))
+            longest = dt.timedelta(days=MAX_NIGHTS)
+            first = max(first, wanted.staying_on - longest)
             end = min(end, wanted.staying_on + dt.timedelta(days=1))
         hotel = self._postgres.of(wanted.tenant_id)
         rows = await hotel.fetch(

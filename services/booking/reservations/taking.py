@@ -346,7 +346,7 @@ class Taking:
     def pinned(self, number: int, room: RoomWish) -> int | None:
         """The very room that was sold before."""
         kept = self.kept
-        return kept.pinned.get(number) if kept and kept.same(number, room) else None
+        return kept.pinned.get(number) if kept and kept.of_type(number, room) else None
 
     def room_key(self, number: int, room: RoomWish) -> int | None:
         """The room to keep when it is free."""
@@ -364,16 +364,16 @@ class Kept:
 
     def same(self, number: int, room: RoomWish) -> ReservedRoom | None:
         """The room of this number, when it is to be of the same type for the same guests."""
-        had = self._of_type(number, room)
+        had = self.of_type(number, room)
         return had if had and had.guests == room.guests else None
 
     def room_key(self, number: int, room: RoomWish) -> int | None:
         """The room of this number, when it is to be of the same type, whoever sleeps in it."""
-        return self.room_keys.get(number) if self._of_type(number, room) else None
+        return self.room_keys.get(number) if self.of_type(number, room) else None
 
     def agreed(self, number: int, room: RoomWish, today: dt.date) -> Agreed | None:
         """What was agreed for the room of this number; None when it is to be of another type."""
-        had = self._of_type(number, room)
+        had = self.of_type(number, room)
         if had is None:
             return None
         first = self.before.stay.check_in
@@ -384,7 +384,8 @@ class Kept:
             nights = {night: one for night, one in nights.items() if night < today}
         return Agreed(self.before.stay, nights)
 
-    def _of_type(self, number: int, room: RoomWish) -> ReservedRoom | None:
+    def of_type(self, number: int, room: RoomWish) -> ReservedRoom | None:
+        """The room of this number, when it is to be of the same type, for whomever."""
         return next(
             (
                 one

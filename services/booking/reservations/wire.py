@@ -108,7 +108,7 @@ def to_filter(request: ListReservationsRequest) -> Filter:
     if first and last and last < first:
         raise InvalidArgument.field("last_check_in_date", "must not be before the first one")
     night = to_date(request.night, "night") if request.HasField("night") else None
-    until = last + dt.timedelta(days=1) if last and last < dt.date.max else None
+    until = last + dt.timedelta(days=1) if last else None
     return Filter(
         tenant_id=request.tenant_id,
         states=tuple(_state(one) for one in request.states),

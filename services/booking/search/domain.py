@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
+from meshkit.errors import MeshError
 from services.booking.domain import Guests, Quote, Stay, refusal
 from services.booking.inventory.book import Page
 from services.booking.inventory.catalogue import STANDARD
@@ -113,18 +114,27 @@ def search(inventory: Inventory, stay: Stay, guests: Guests) -> Availability:
 
     Other dates of any type are only looked for when nothing is free.
     """
-    page, counters = inventory.page, inventory.counters
-    if not page.sells:
-        raise refusal("PROPERTY_UNKNOWN")
-    if stay.check_in < counters.today:
-        raise refusal("CHECK_IN_PAST")
-    last = page.inventory.last_night
-    if stay.check_out > last + dt.timedelta(days=1):
-        raise refusal("BEYOND_HORIZON", {"last_night": last})
+    page = inventory.page
+    fault = not_sold(inventory, stay)
+    if fault is not None:
+        raise fault
     offers = [_offer(inventory, one, stay, guests) for one in page.inventory.room_types.values()]
     offers.sort(key=_rank)
     free = any(not offer.unavailable for offer in offers)
     return Availability(tuple(offers), () if free else _alternatives(inventory, stay, guests))
+
+
+def not_sold(inventory: Inventory, stay: Stay) -> MeshError | None:
+    """Why the hotel sells nothing on these dates, whatever is free; None when it may."""
+    page = inventory.page
+    if not page.sells:
+        return refusal("PROPERTY_UNKNOWN")
+    if stay.check_in < inventory.counters.today:
+        return refusal("CHECK_IN_PAST")
+    last = page.inventory.last_night
+    if stay.check_out > last + dt.timedelta(days=1):
+        return refusal("BEYOND_HORIZON", {"last_night": last})
+    return None
 
 
 def _offer(inventory: Inventory, kind: SoldType, stay: Stay, guests: Guests) -> Offer:

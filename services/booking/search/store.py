@@ -103,19 +103,13 @@ ORDER BY h.item
         rows = await self._postgres.of(*{tenant_id for tenant_id, _ in asked}).fetch(
             self.SELECT_COUNTERS,
             [tenant_id for tenant_id, _ in asked],
-            [_shifted(stay.check_in, -AROUND) for _, stay in asked],
-            [_shifted(stay.check_out, AROUND) for _, stay in asked],
+            [stay.check_in - AROUND for _, stay in asked],
+            [stay.check_out + AROUND for _, stay in asked],
         )
         grouped = groupby(rows, key=lambda row: int(row["item"]))
         found = {item: _counters(list(of_one)) for item, of_one in grouped}
         unknown = refusal("PROPERTY_UNKNOWN")
         return [found.get(item, unknown) for item in range(1, len(asked) + 1)]
-
-
-def _shifted(day: dt.date, by: dt.timedelta) -> dt.date:
-    """So much earlier or later, inside the calendar."""
-    low, high = dt.date.min.toordinal(), dt.date.max.toordinal()
-    return dt.date.fromordinal(min(max(day.toordinal() + by.days, low), high))
 
 
 def _counters(rows: list[asyncpg.Record]) -> Counters:

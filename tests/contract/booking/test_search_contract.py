@@ -235,6 +235,27 @@ async def test_an_answer_that_fits_no_message_fails_alone(
     )
 
 
+async def test_days_at_the_ends_of_the_calendar_are_refused_alone(
+    grpc_stub: Any, call: Call, hotel: Hotel
+) -> None:
+    """Near a room that is sold as this very one the days around the stay are counted."""
+    await call(grpc_stub.AcquireLock, lock_request(hotel, room_id="suite-1"))
+    early, late = search_request(hotel), search_request(hotel)
+    from_date(dt.date(1, 1, 2), early.check_in_date)
+    from_date(dt.date(1, 1, 3), early.check_out_date)
+    from_date(dt.date(9999, 12, 29), late.check_in_date)
+    from_date(dt.date(9999, 12, 30), late.check_out_date)
+    items = [early, search_request(hotel), late]
+    first, good, last = (
+        await call(grpc_stub.BatchSearchAvailability, BatchSearchAvailabilityRequest(items=items))
+    ).results
+    for bad in (first, last):
+        error = from_status(Status.FromString(bad.error.SerializeToString()))
+        assert isinstance(error, InvalidArgument)
+        assert error.violations[0].field == "check_in_date"
+    assert len(good.value.room_types) == 3
+
+
 async def test_a_cached_answer_is_the_live_one_and_ends_with_any_change(
     grpc_stub: Any, call: Call, sold: Hotel, grpc_channel: grpc.Channel
 ) -> None:

@@ -504,14 +504,13 @@ class FakeDesk:
     def _taking(self, stay: Stay, plan: str, kept: Kept | None = None) -> Taking:
         return Taking(stay, self.hotel.today, plan, kept)
 
-    def _quotes(self, taking: Taking, rooms: Sequence[RoomWish | RoomWish]) -> list[Quote]:
-        wishes = [RoomWish(one.room_type_id, one.guests, one.room_id) for one in rooms]
-        return [taking.quote(self._page, number, one) for number, one in enumerate(wishes, start=1)]
+    def _quotes(self, taking: Taking, rooms: Sequence[RoomWish]) -> list[Quote]:
+        return [taking.quote(self._page, number, one) for number, one in enumerate(rooms, start=1)]
 
     def _facts(self) -> Facts:
         return Facts(_now(), self._sold.time_zone)
 
-    def _sleepers(self, rooms: Sequence[RoomWish | RoomWish], stay: Stay) -> list[Sleeper]:
+    def _sleepers(self, rooms: Sequence[RoomWish], stay: Stay) -> list[Sleeper]:
         for one in rooms:
             if one.room_id and one.room_id not in self._sold.room_types[one.room_type_id].rooms:
                 raise refusal("ROOM_UNKNOWN")
@@ -619,9 +618,7 @@ class FakeDesk:
         )
 
 
-def _reserved(
-    wanted: Sequence[RoomWish | RoomWish], quotes: Sequence[Quote]
-) -> tuple[ReservedRoom, ...]:
+def _reserved(wanted: Sequence[RoomWish], quotes: Sequence[Quote]) -> tuple[ReservedRoom, ...]:
     rooms = enumerate(zip(wanted, quotes, strict=True), start=1)
     return tuple(
         ReservedRoom(number, one.room_type_id, one.guests, quote, "")

@@ -261,6 +261,26 @@ async def test_guests_who_are_in_stay_in_their_room(
     await assert_explained(sql)
 
 
+async def test_other_guests_of_the_same_type_keep_their_room(
+    store: BookingStore, hotel: Hotel, sql: Sql
+) -> None:
+    """Those who are in it, and those whom this very room was sold."""
+    first = await create(store, hotel, "double", first=0)
+    inside = await create(store, hotel, "double", first=0)
+    await change(store, inside, domain.check_in)
+    order = Order(hotel.tenant_id, uuid4(), b"")
+    wish = RoomWish("double", Guests(2, 0), "double-3")
+    sold = await store.create(order, uuid4().hex, hotel.stay(0), [wish])
+    await change(store, first, domain.cancel())
+    for before in (inside, sold):
+        after = await modify(store, before, rooms=(RoomWish("double", Guests(1, 0)),))
+        assert after.rooms[0].guests == Guests(1, 0)
+        assert after.room_number == before.room_number
+    pinned = "SELECT reservation_id FROM stay WHERE pinned"
+    assert [row[0] for row in await sql.fetch(pinned)] == [sold.reservation_id]
+    await assert_explained(sql)
+
+
 async def test_whoever_has_not_arrived_makes_way_for_guests_who_are_in(
     store: BookingStore, hotel: Hotel, sql: Sql
 ) -> None:

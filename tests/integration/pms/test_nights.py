@@ -248,6 +248,16 @@ async def test_hotels_without_a_system_of_their_own_wait_for_none(
     assert "h1" not in (await pms.report())["calls"]
 
 
+@pytest.mark.parametrize("check_in", [dt.date(2020, 1, 1), dt.date(9990, 1, 1)])
+async def test_no_system_is_asked_for_dates_that_the_hotel_does_not_sell(
+    front: Front, pms: PmsControl, check_in: dt.date
+) -> None:
+    stay = stay_from(check_in, 1)
+    inventory, _ = await front.cache.inventory("mirador", stay)
+    assert await front.overlay.seen("mirador", stay, inventory) == Seen(inventory, None)
+    assert "h1" not in (await pms.report())["calls"]
+
+
 async def test_a_search_shows_no_more_than_both_sides_have(
     front: Front, pms: PmsControl, arrival: dt.date
 ) -> None:

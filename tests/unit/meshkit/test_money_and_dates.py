@@ -101,16 +101,18 @@ def test_what_can_be_paid_depends_on_the_coins(amount: str, currency: str, payab
     assert Money(Decimal(amount), currency).is_payable() is payable
 
 
-ENDLESS = (dt.date.min, dt.date.max)
-"""Which Postgres would take for an infinity."""
+COUNTABLE = range(10, 9996)
+"""Years from which some years can be counted."""
 
 
-@given(st.dates(dt.date(1, 1, 2), dt.date(9999, 12, 30)))
+@given(st.dates(dt.date(10, 1, 1), dt.date(9995, 12, 31)))
 def test_a_day_survives_the_wire(day: dt.date) -> None:
     assert dates.to_date(dates.from_date(day), field="day") == day
 
 
 @example(1, 1, 1)
+@example(9, 12, 31)
+@example(9996, 1, 1)
 @example(9999, 12, 31)
 @given(st.integers(-5, 10_000), st.integers(-5, 15), st.integers(-5, 40))
 def test_a_day_that_does_not_exist_is_named_by_its_field(year: int, month: int, day: int) -> None:
@@ -119,7 +121,7 @@ def test_a_day_that_does_not_exist_is_named_by_its_field(year: int, month: int, 
         expected: dt.date | None = dt.date(year, month, day)
     except ValueError:
         expected = None
-    if expected is not None and expected not in ENDLESS:
+    if expected is not None and expected.year in COUNTABLE:
         assert dates.to_date(message, field="check_in_date") == expected
         return
     with pytest.raises(InvalidArgument) as caught:

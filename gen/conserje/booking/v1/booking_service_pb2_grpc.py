@@ -414,7 +414,8 @@ class BookingServiceServicer:
         may have been closed since, and while it has the same day of arrival, or of
         departure, what is closed to those is no reason. Other dates were not agreed:
         with them the least and the most nights hold for the whole stay, and with
-        another day of arrival the notice. Other guests cost what they cost now.
+        another day of arrival the notice. Other guests cost what they cost now. It
+        stays in its room where that is free, and always where this very one was sold.
 
         Errors:
         - NOT_FOUND `RESERVATION_UNKNOWN`, `ROOM_TYPE_UNKNOWN`: the hotel has no such
