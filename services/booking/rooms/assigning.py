@@ -63,7 +63,8 @@ def assign(
             found[claim.key] = room
     movable = sorted((one for one in claims if not one.fixed), key=lambda one: (one.first, one.end))
     for part in _parts(movable):
-        placed = _as_they_are(part, walls) or _search(part, walls, most_steps, thrifty)
+        near = _around(part, walls)
+        placed = _as_they_are(part, near) or _search(part, near, most_steps, thrifty)
         if placed is None:
             return None
         found |= placed
@@ -127,6 +128,17 @@ def _parts(claims: Sequence[Claim]) -> Iterator[list[Claim]]:
         part.append(claim)
     if part:
         yield part
+
+
+def _around(
+    claims: Sequence[Claim], walls: Mapping[int, Sequence[Nights]]
+) -> dict[int, list[Nights]]:
+    """The walls on nights of the claims: by others nobody of them can tell the rooms apart."""
+    first, end = claims[0].first, max(one.end for one in claims)
+    return {
+        room: [one for one in nights if one[0] < end and first < one[1]]
+        for room, nights in walls.items()
+    }
 
 
 def _as_they_are(

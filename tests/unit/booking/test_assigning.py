@@ -101,3 +101,10 @@ def test_a_search_that_takes_too_long_says_so() -> None:
     claims = [Claim(str(n), n % 7, n % 7 + 9) for n in range(9)]
     with pytest.raises(UndecidedError):
         assign(range(8), shut, claims, most_steps=1)
+
+
+def test_what_is_shut_long_after_makes_no_room_another_one() -> None:
+    """A search that told the rooms apart by it would give up; its steps would cost more, too."""
+    later = {room: [(100 + room, 101 + room)] for room in range(9)}
+    sold = [Claim(f"sold {room}", 200 + room, 201 + room, room, fixed=True) for room in range(9)]
+    assert assign(range(9), later, [*sold, *(Claim(str(n), n % 2, 9) for n in range(10))]) is None
