@@ -241,8 +241,11 @@ WHERE n.tenant_id = $1 AND n.room_type_id = u.room_type_id AND n.night = u.night
         self, connection: Connection, key: tuple[str, UUID], kept: Kept, rooms: Sequence[RoomWish]
     ) -> None:
         """Whoever has not arrived makes way for guests who are in their rooms."""
-        had = {number: kept.room_key(number, one) for number, one in enumerate(rooms, start=1)}
-        inside = {number: room for number, room in had.items() if room is not None}
+        inside = {
+            number: had
+            for number, room in enumerate(rooms, start=1)
+            if not room.room_id and (had := kept.room_key(number, room)) is not None
+        }
         try:
             await keep_rooms(connection, *key, inside)
         except FailedPrecondition as refused:

@@ -310,6 +310,8 @@ async def test_guests_who_are_in_stay_where_the_next_bought_their_room(
     with pytest.raises(FailedPrecondition, match="ROOM_TAKEN"):
         await modify(store, booked, check_out=day(hotel, 3))
     assert (await modify(store, booked, check_out=day(hotel, 1))).room_number == booked.room_number
+    with pytest.raises(FailedPrecondition, match="ROOM_TAKEN"):
+        await modify(store, booked, rooms=(replace(very[0], room_id="single-3"),))
     await assert_explained(sql)
 
 
