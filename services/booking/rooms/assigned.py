@@ -87,15 +87,15 @@ SELECT room_type_id, room_key FROM room WHERE tenant_id = $1 AND room_id = $2
         plans = [await load(connection, order.tenant_id, one) for one in locked["room_type_ids"]]
         for wish in wishes:
             await self._wish(connection, order.tenant_id, plans, wish)
+        try:
+            settled = [plan.settled() for plan in plans]
+        except FailedPrecondition as refused:
+            if refused.reason == UNDECIDED:
+                raise
+            return await self._refused(connection, order, refusal("NO_ASSIGNMENT"))
         moves: list[Move] = []
         without: list[str] = []
-        for plan in plans:
-            try:
-                placed, left_out = plan.settled()
-            except FailedPrecondition as refused:
-                if refused.reason == UNDECIDED:
-                    raise
-                return await self._refused(connection, order, refusal("NO_ASSIGNMENT"))
+        for plan, (placed, left_out) in zip(plans, settled, strict=True):
             moves += _moves(plan, placed)
             without += [str(plan.holders[key].holder_id) for key in left_out]
             await write(connection, plan, placed)

@@ -377,6 +377,24 @@ async def test_rooms_are_assigned_with_the_fewest_moves(
     await assert_consistent(sql)
 
 
+async def test_wishes_that_cannot_be_had_move_nobody(
+    store: BookingStore, rooms: RoomStore, hotel: Hotel, sql: Sql
+) -> None:
+    double = await book(store, hotel, 10, 2)
+    single = [RoomWish("single", Guests(2, 0))]
+    singles = [
+        await store.create(order(hotel), uuid4().hex, hotel.stay(10, 2), single) for _ in range(2)
+    ]
+    wishes = [Assignment(double.reservation_id, 1, "double-5")]
+    wishes += [Assignment(one.reservation_id, 1, "single-3") for one in singles]
+    with pytest.raises(FailedPrecondition, match="would lose the room"):
+        await rooms.assign_rooms(order(hotel), wishes)
+    assert await store.reservation(*_key(double)) == double
+    (move,) = (await rooms.assign_rooms(order(hotel), wishes[:1])).moves
+    assert move.number == "5"
+    await assert_consistent(sql)
+
+
 async def test_assigning_gives_a_room_to_who_was_left_without(
     store: BookingStore, rooms: RoomStore, small: Hotel, sql: Sql
 ) -> None:
