@@ -11,6 +11,7 @@ Nights are numbers, rooms too. Knows neither wire nor storage.
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -198,12 +199,21 @@ class _Search:
     _cost: int = 0
     _best_cost: int = 0
     _tried: dict[object, int] = field(default_factory=dict)
+    _firsts: list[int] = field(default_factory=list)
+    """The first night of each claim, which they go by."""
+    _at_home: dict[int, list[int]] = field(default_factory=dict)
+    """The places of the claims that have a room, by room."""
 
     def run(self) -> None:
         """Depth first, without recursion: a part may have more claims than a stack has frames."""
         # Nobody is in a room before the first arrives: nights are counted from any day.
         self._empty_from = dict.fromkeys(self.walls, self.claims[0].first)
         self._best_cost = len(self.claims) + 1
+        self._firsts = [one.first for one in self.claims]
+        self._at_home = {room: [] for room in self.walls}
+        for place, claim in enumerate(self.claims):
+            if claim.room in self._at_home:
+                self._at_home[claim.room].append(place)
         frames = [self._candidates(0)]
         steps = 0
         while frames and self._best_cost > 0:
@@ -245,8 +255,10 @@ class _Search:
 
     def _strain(self, room: int, claim: Claim, number: int) -> tuple[int, int]:
         """How many would have to leave the room, and how much of it is left over before a wall."""
-        rest = self.claims[number + 1 :] if self.thrifty else ()
-        leaving = sum(one.room == room and one.first < claim.end for one in rest)
+        leaving = 0
+        if self.thrifty:
+            home, until = self._at_home[room], bisect_left(self._firsts, claim.end)
+            leaving = max(bisect_left(home, until) - bisect_right(home, number), 0)
         next_wall = min((a for a, _ in self.walls[room] if a >= claim.end), default=1 << 30)
         return leaving, next_wall - claim.end
 
@@ -255,10 +267,10 @@ class _Search:
         ahead = tuple(sorted(one for one in self.walls[room] if one[1] > night))
         if not self.thrifty:
             return max(self._empty_from[room], night), ahead
-        liked = tuple(
-            place for place in range(number, len(self.claims)) if self.claims[place].room == room
-        )
-        return max(self._empty_from[room], night), ahead, liked
+        # Whoever has a room has one alone: the next of a room's says all that come.
+        home = self._at_home[room]
+        liked = home[bisect_left(home, number) :][:1]
+        return max(self._empty_from[room], night), ahead, *liked
 
     def _is_new(self) -> bool:
         """Whether the rest of the claims was not tried as cheaply with rooms like these."""
