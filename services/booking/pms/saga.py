@@ -186,12 +186,20 @@ class Saga:
 
     async def _cancel(self, work: Work, pms: Pms) -> str:
         active = _active(await pms.find(work.key))
+        if not active:
+            return await self._absent(work, Step.NONE)
+        reason = ""
         for one in active:
-            await pms.cancel(one.booking_id)
-        if active:
-            await self._store.next(work, Step.CANCEL, FIRST_PAUSE)
-            return "cancelling"
-        return await self._absent(work, Step.NONE)
+            outcome = await pms.cancel(one.booking_id)
+            reason = reason or outcome.reason
+            if outcome.verdict is Verdict.REJECTED:
+                self._tell(work, "a cancellation was refused by the hotel's own system", reason)
+        # Asked for again, ever less often, until it is gone: its people may have to do it.
+        failures = work.failure_count + 1
+        await self._store.next(
+            work, Step.CANCEL, _pause(failures), failure_count=failures, failure=reason
+        )
+        return "cancelling"
 
     async def _one_of(self, work: Work, pms: Pms) -> str | None:
         """The booking that is to stay; what was made beside it is cancelled, and gone."""

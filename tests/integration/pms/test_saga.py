@@ -18,6 +18,8 @@ from meshkit.errors import FailedPrecondition
 from sandbox.pms.client import PmsControl
 from sandbox.pms.faults import KINDS
 from services.booking.domain import Reservation, ReservationState
+from services.booking.pms.guard import GuardedPms
+from services.booking.pms.port import Outcome, Verdict
 from services.booking.pms.saga import Patience
 from services.booking.pms.store import Step
 from tests.integration.pms.front import SETTLE, Front, Running, stay_from
@@ -144,6 +146,36 @@ async def test_a_guest_who_cancels_meanwhile_has_no_booking_there(
     assert await pms.bookings("h1") == []
     events = await front.bookings.events("mirador", booked.reservation_id, 0, 9)
     assert [one.action for one in events] == ["REQUEST", "CANCEL"]
+
+
+async def test_a_cancellation_that_is_refused_there_is_told_and_asked_for_less_and_less(
+    front: Front, pms: PmsControl, arrival: dt.date, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = 0
+    cancel = GuardedPms.cancel
+
+    async def refuse(_: GuardedPms, __: str) -> Outcome:
+        nonlocal asked
+        asked += 1
+        return Outcome(Verdict.REJECTED, "HAS_ARRIVED")
+
+    async def failures(most: int) -> bool:
+        sql = "SELECT failure_count FROM pms_booking WHERE step = 'CANCEL'"
+        return (await front.store._postgres.of("mirador").fetchval(sql) or 0) >= most
+
+    monkeypatch.setattr(GuardedPms, "cancel", refuse)
+    booked = await front.book("ana", "double", stay_from(arrival))
+    with capture_logs() as logs:
+        async with Running(front):
+            await _becomes(front, booked, CONFIRMED)
+            await front.bookings.cancel("mirador", uuid4(), b"x", booked.reservation_id)
+            await eventually(lambda: failures(3))
+            assert asked == 3
+            assert "mirador (HAS_ARRIVED) refused" in str(front.connections.problem())
+            monkeypatch.setattr(GuardedPms, "cancel", cancel)
+            await eventually(lambda: _settled(front))
+    assert await pms.bookings("h1") == []
+    assert {one["reason"] for one in logs if one["log_level"] == "warning"} == {"HAS_ARRIVED"}
 
 
 @pytest.mark.parametrize("step", [Step.CREATE, Step.LOOK])
