@@ -50,7 +50,8 @@ PAUSE_SECONDS = 1.0
 """After a failure Redis is left alone for so long: nobody waits 250 ms for it again and again."""
 
 MOST_READ = 4096
-"""So many entries are kept as they were understood; each is about 2 kB."""
+"""So many entries are kept as they were understood; each is about 2 kB. Near pins, where everybody
+who needs a room is in it, one counts for several."""
 MOST_WRITING = 64
 """So many batches are written back at once; what is more is not written."""
 
@@ -195,7 +196,7 @@ class AvailabilityCache:
             return known.counters, "hit"
         counters, outcome = _believable(entry, tenant_id, token)
         if counters is not None and entry is not None:
-            self._read.keep(key, _Read(entry, token, counters))
+            self._read.keep(key, _Read(entry, token, counters), counters.weight)
         return counters, outcome
 
     def _write_back(self, fresh: Sequence[tuple[Asked, Any, str]]) -> None:

@@ -23,6 +23,8 @@ from services.booking.rooms.seats import Seats
 ALTERNATIVE_DAYS = 7
 """How far from the asked dates an alternative may lie."""
 MAX_ALTERNATIVES = 3
+SEATS_OF_ONE = 20
+"""So many seats take as much memory again as counters without any."""
 SOLD_OUT = Refused("SOLD_OUT")
 ABOUT_LENGTH = frozenset({"MINIMUM_STAY", "MAXIMUM_STAY"})
 
@@ -43,6 +45,11 @@ class Counters:
     """By type, from the night `first` on."""
     seats: Mapping[str, Seats] = field(default_factory=dict)
     """Of the types with pins around the stay; their nights are counted from `first` too."""
+
+    @property
+    def weight(self) -> int:
+        """How much they take to keep, in counters without seats."""
+        return 1 + sum(len(one.taken) for one in self.seats.values()) // SEATS_OF_ONE
 
     def free_count(self, room_type_id: str, stay: Stay) -> int:
         """How many stays like this can be had: rooms free on every night, the same each night."""

@@ -35,7 +35,7 @@ from services.booking.search.wire import from_availability
 DOMAIN = "booking.conserje"
 _BATCH = BatchOf(BatchSearchAvailabilityResponse, SearchAvailabilityResult)
 MOST_ANSWERS = 4096
-"""An answer about five room types is about 3 kB."""
+"""An answer about five room types is about 3 kB, without the counters that it was built from."""
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
@@ -132,7 +132,8 @@ class SearchServicer(BookingServiceServicer):
             return known.response
         answer = _built(asked, seen, cached=True)
         if not isinstance(answer, MeshError):
-            self._answers.keep(asked, _Answer(seen.inventory, answer))
+            inventory = seen.inventory
+            self._answers.keep(asked, _Answer(inventory, answer), inventory.counters.weight)
             self._metrics.answers.set(len(self._answers))
         return answer
 
