@@ -276,12 +276,11 @@ def approve_deposit(reservation: Reservation, _: Facts) -> Change:
 
 
 def reject_deposit(reservation: Reservation, facts: Facts) -> Change:
-    """The receipt proves nothing: the guest gets the whole term again, up to the arrival."""
+    """The receipt proves nothing: the guest has as long as who books now, or as before."""
     rule = rule_for(Action.REJECT_DEPOSIT, reservation.state)
     deposit = _asked(reservation)
-    again = facts.now + dt.timedelta(hours=reservation.terms.deposit_hours)
     arrival = _arrival(reservation, reservation.terms, facts)
-    due = max(deposit.due_time, min(again, max(arrival, facts.now)))
+    due = max(deposit.due_time, reservation.terms.deposit_due(arrival, facts.now))
     changed = replace(reservation, state=rule.to_state, deposit=replace(deposit, due_time=due))
     return Change(Action.REJECT_DEPOSIT, changed)
 

@@ -246,11 +246,18 @@ def test_without_a_deposit_it_is_certain() -> None:
     assert change.reservation.deposit is None
 
 
-def test_a_rejected_receipt_gives_the_term_again() -> None:
+@pytest.mark.parametrize(
+    ("moment", "due"),
+    [
+        ("2027-02-01T00:00", "2027-02-02T00:00:00+00:00"),
+        ("2027-03-27T20:00", "2027-03-27T21:00:00+00:00"),  # The guest may be at the desk.
+    ],
+)
+def test_a_rejected_receipt_gives_the_term_again(moment: str, due: str) -> None:
     received = reservation(ReservationState.DEPOSIT_RECEIVED)
-    again = domain.reject_deposit(received, at("2027-02-01T00:00")).reservation
+    again = domain.reject_deposit(received, at(moment)).reservation
     assert again.deposit is not None
-    assert again.deposit.due_time.isoformat() == "2027-02-02T00:00:00+00:00"
+    assert again.deposit.due_time.isoformat() == due
 
 
 def test_a_deposit_follows_the_price_while_it_is_awaited() -> None:

@@ -583,7 +583,8 @@ class BookingServiceServicer:
 
     def RejectDeposit(self, request, context):
         """A person has found the receipt to prove nothing: the deposit is awaited
-        again, for the whole period of the terms, but not beyond the arrival.
+        again, for the whole period of the terms, but not beyond the arrival; for an
+        hour at least.
 
         Errors:
         - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.

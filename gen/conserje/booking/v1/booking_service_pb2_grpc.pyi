@@ -315,7 +315,8 @@ class BookingServiceStub:
     """
     RejectDeposit: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.RejectDepositRequest, _booking_service_pb2.RejectDepositResponse]
     """A person has found the receipt to prove nothing: the deposit is awaited
-    again, for the whole period of the terms, but not beyond the arrival.
+    again, for the whole period of the terms, but not beyond the arrival; for an
+    hour at least.
 
     Errors:
     - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
@@ -622,7 +623,8 @@ class BookingServiceAsyncStub(BookingServiceStub):
     """
     RejectDeposit: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.RejectDepositRequest, _booking_service_pb2.RejectDepositResponse]  # type: ignore[assignment]
     """A person has found the receipt to prove nothing: the deposit is awaited
-    again, for the whole period of the terms, but not beyond the arrival.
+    again, for the whole period of the terms, but not beyond the arrival; for an
+    hour at least.
 
     Errors:
     - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
@@ -1094,7 +1096,8 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_booking_service_pb2.RejectDepositResponse, _abc.Awaitable[_booking_service_pb2.RejectDepositResponse]]:
         """A person has found the receipt to prove nothing: the deposit is awaited
-        again, for the whole period of the terms, but not beyond the arrival.
+        again, for the whole period of the terms, but not beyond the arrival; for an
+        hour at least.
 
         Errors:
         - NOT_FOUND `RESERVATION_UNKNOWN`: the hotel has no such reservation.
