@@ -44,6 +44,7 @@ class Agreed:
     """The stay that somebody had before in a room of the same type under the same plan."""
 
     stay: Stay
+    guests: Guests
     prices: Mapping[dt.date, Decimal]
     """What was agreed for its nights; for other guests, who cost what they cost now, only for
     those that are over."""
@@ -86,11 +87,12 @@ class Rate:
     def why_not(self, stay: Stay, guests: Guests, agreed: Agreed | None = None) -> Refused | None:
         """Why nobody can have the stay, whatever is free; None when somebody can.
 
-        Of a stay that was agreed before, nights keep their price and their right, an
-        arrival, a departure and a length that stay as they were are not asked again.
+        Of a stay that was agreed before, nights keep their price and their right, and
+        guests, an arrival, a departure and a length that stay as they were are not asked
+        again.
         Notice is another matter (`notice_days`): it depends on the day that it is.
         """
-        if self._too_many(guests):
+        if self._too_many(guests) and not (agreed and agreed.guests == guests):
             return Refused("TOO_MANY_GUESTS")
         fixed = agreed.prices if agreed else {}
         if not self.prices(stay):

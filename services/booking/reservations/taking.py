@@ -385,7 +385,7 @@ class Kept:
         if had.guests != room.guests:
             # Nights that are over have no price any more: they were slept for what was agreed.
             nights = {night: one for night, one in nights.items() if night < today}
-        return Agreed(self.before.stay, nights)
+        return Agreed(self.before.stay, had.guests, nights)
 
     def of_type(self, number: int, room: RoomWish) -> ReservedRoom | None:
         """The room of this number, when it is to be of the same type, for whomever."""

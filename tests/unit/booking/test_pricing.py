@@ -250,10 +250,10 @@ def test_guests_and_the_horizon() -> None:
 
 def test_nights_that_were_agreed_keep_their_price_and_are_not_restricted() -> None:
     sold = rate(hotel(restrictions=(Restriction(after(0), after(1), closed=True),)))
-    agreed = Agreed(stay(0, 2), {after(0): Decimal(60), after(1): Decimal(70)})
+    agreed = Agreed(stay(0, 2), TWO, {after(0): Decimal(60), after(1): Decimal(70)})
     assert sold.why_not(stay(0, 3), TWO, agreed) is None
     assert list(sold.quote(stay(0, 3), TWO, agreed).nightly_prices) == [60, 70, 100]
-    found = sold.why_not(stay(0, 3), TWO, Agreed(stay(0, 1), {after(0): Decimal(60)}))
+    found = sold.why_not(stay(0, 3), TWO, Agreed(stay(0, 1), TWO, {after(0): Decimal(60)}))
     assert found is not None
 
 
@@ -272,7 +272,7 @@ def test_only_the_dates_that_were_agreed_are_not_asked_again(
 ) -> None:
     """Three nights from Friday on were sold; a part of them was not, nor more."""
     sold = rate(hotel(restrictions=(Restriction(*ALWAYS, **limits),)))
-    agreed = Agreed(stay(4, 3), dict.fromkeys(map(after, (4, 5, 6)), Decimal(60)))
+    agreed = Agreed(stay(4, 3), TWO, dict.fromkeys(map(after, (4, 5, 6)), Decimal(60)))
     for first, count in free:
         assert sold.why_not(stay(first, count), TWO, agreed) is None
     for first, count in bound:
@@ -281,10 +281,18 @@ def test_only_the_dates_that_were_agreed_are_not_asked_again(
         assert found.reason == reason
 
 
+def test_guests_who_were_agreed_are_never_too_many_for_the_room() -> None:
+    """The hotel may have found since that it is smaller."""
+    sold = rate(hotel(details=TypeDetails(max_adult_count=1)))
+    agreed = Agreed(stay(0, 2), TWO, {after(0): Decimal(60), after(1): Decimal(70)})
+    assert sold.why_not(stay(0, 3), TWO, agreed) is None
+    assert sold.why_not(stay(0, 3), Guests(3, 0), agreed) is not None
+
+
 def test_other_guests_keep_the_stay_and_pay_what_they_cost() -> None:
     never = Restriction(*ALWAYS, closed=True, closed_to_arrival=True, min_nights_through=9)
     sold = rate(hotel(restrictions=(never,)))
-    agreed = Agreed(stay(), {})
+    agreed = Agreed(stay(), TWO, {})
     assert sold.why_not(stay(), Guests(1, 0), agreed) is None
     assert list(sold.quote(stay(), Guests(1, 0), agreed).nightly_prices) == [100, 100]
 
@@ -320,7 +328,7 @@ def test_equal_quotes_are_kept_once_and_no_more_of_them_than_is_allowed() -> Non
     assert sold.quote(stay(0), TWO) is sold.quote(stay(7), TWO)
     assert sold.quote(stay(0), TWO) is rate(hotel()).quote(stay(0), TWO)
     for price in range(MOST_QUOTES + 1):
-        fixed = Agreed(stay(0, 1), {after(0): Decimal(price)})
+        fixed = Agreed(stay(0, 1), TWO, {after(0): Decimal(price)})
         assert sold.quote(stay(0, 1), TWO, fixed).total_price == price
     assert quotes_kept() == MOST_QUOTES
 
