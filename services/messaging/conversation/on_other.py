@@ -29,4 +29,4 @@ _ANSWERS = {
 
 def on_other(turn: Turn, kind: str) -> Decision:
     """Says politely what can be done with it; kinds we never heard of are `unsupported`."""
-    return turn.say(_ANSWERS.get(kind, texts.GOT_UNSUPPORTED))
+    return turn.talks_on.say(_ANSWERS.get(kind, texts.GOT_UNSUPPORTED))

@@ -25,7 +25,7 @@ def on_outcome(turn: Turn, number: int, outcome: Outcome) -> Steps:
     waits for it any more.
     """
     if isinstance(outcome, asked.News):
-        return (yield from asked.decided(turn, outcome))
+        return (yield from asked.decided(turn.talks_on, outcome))
     opened = turn.state.open
     if opened is None or opened.number != number:
         return Decision(turn.state)

@@ -19,11 +19,16 @@ from services.messaging.replies import bookings, questions, texts
 from services.messaging.replies.phrase import Phrase
 from services.messaging.understanding.meaning import MAX_GUESTS
 
+_OF_LOCK = (taps.CONFIRM, taps.CHANGE, taps.RELEASE)
+
 
 def on_tap(turn: Turn, reply_id: str) -> Steps:
     """Does what the button says, if what it is about still stands; else says that it does not."""
     turn = turn.but(asking=Asking.NOTHING, cancelling="")
-    match taps.parse(reply_id):
+    tapped = taps.parse(reply_id)
+    if not (isinstance(tapped, ActionTap) and tapped.action in _OF_LOCK):
+        turn = turn.talks_on
+    match tapped:
         case RoomTap() as tap:
             return (yield from _room(turn, tap))
         case MoreTap() as tap:
@@ -38,7 +43,10 @@ def on_tap(turn: Turn, reply_id: str) -> Steps:
             )
             return (yield from _stay(turn, draft))
         case GuestsTap(adults) if 1 <= adults <= MAX_GUESTS:
-            draft = replace(turn.state.draft, adults=adults, children=0)
+            draft = turn.state.draft
+            # Children that were named first come along.
+            children = draft.children if draft.adults is None else 0
+            draft = replace(draft, adults=adults, children=children)
             return (yield from _stay(turn, draft))
         case ActionTap() as tap:
             return (yield from _action(turn, tap))
@@ -107,7 +115,7 @@ def _stay(turn: Turn, draft: Draft) -> Steps:
 
 
 def _action(turn: Turn, tap: ActionTap) -> Steps:
-    if tap.action in (taps.CONFIRM, taps.CHANGE, taps.RELEASE):
+    if tap.action in _OF_LOCK:
         return (yield from _about_lock(turn, tap))
     if tap.action == taps.CANCEL_PAYING:
         return _about_penalty(turn, tap)

@@ -37,6 +37,8 @@ def on_text(turn: Turn, text: str) -> Steps:
     """Reads the text and does the first thing that it can mean."""
     meaning = understand(text, context(turn))
     turn = in_language(_without_past(turn), meaning)
+    if not meaning.wants(Intent.AFFIRM):
+        turn = turn.talks_on
     cancelling = _answer_to_cancelling(turn, meaning)
     if cancelling is not None:
         return cancelling
@@ -106,6 +108,7 @@ def context(turn: Turn) -> Context:
         draft.month,
         asking_nights=asking is Asking.NIGHTS,
         asking_guests=asking is Asking.GUESTS,
+        children=draft.children if draft.adults is None else 0,
     )
 
 

@@ -1,5 +1,6 @@
 """Reservations that the guest has: showing them and cancelling them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from meshkit.money import Money
@@ -50,10 +51,10 @@ def ask_cancel(turn: Turn) -> Decision:
     return ask_cancel_this(turn, coming[0])
 
 
-def ask_cancel_this(turn: Turn, reservation: Reservation) -> Decision:
+def ask_cancel_this(turn: Turn, reservation: Reservation, intro: Sequence[str] = ()) -> Decision:
     """Asks whether this reservation is to be cancelled."""
     asking = turn.but(asking=Asking.CANCELLING, cancelling=reservation.reservation_id)
-    return asking.reply(bookings.ask_cancel(turn.voice, reservation))
+    return asking.reply(bookings.ask_cancel(turn.voice, reservation, intro))
 
 
 def ask_paying(turn: Turn, reservation_id: str, penalty: Money) -> Decision:
@@ -110,11 +111,10 @@ def not_found(turn: Turn, reservation_id: str) -> Decision:
 
 def not_cancelled_now(turn: Turn, reservation_id: str) -> Decision:
     """Nobody knows whether it is cancelled; the guest may ask again."""
-    voice = turn.voice
     known = find(turn, reservation_id)
     if known is None:
         return turn.say(texts.CANNOT_CANCEL)
-    return turn.reply(bookings.ask_cancel(voice, known, (voice.say(texts.CANNOT_CANCEL),)))
+    return ask_cancel_this(turn, known, (turn.voice.say(texts.CANNOT_CANCEL),))
 
 
 def _ask_what(turn: Turn, coming: tuple[Reservation, ...]) -> Decision:

@@ -35,6 +35,14 @@ class Turn:
         return lock if lock is not None and lock.expire_time > self.hotel.now else None
 
     @property
+    def talks_on(self) -> "Turn":
+        """The talk goes on to something else: a room whose time has run out is not asked about.
+
+        A yes that comes later is to what was said since, and buys nothing.
+        """
+        return self if self.live_lock is not None else self.but(lock=None)
+
+    @property
     def coming(self) -> tuple[Reservation, ...]:
         """The reservations that are not over yet."""
         today = self.hotel.today

@@ -43,23 +43,35 @@ _COUPLE = re.compile(
     r"|(?:me and|with) my (?:wife|husband|partner|girlfriend|boyfriend)"
     r"|(?:una|en|somos) pareja|a couple|couple)\b"
 )
+# `4 people, 2 kids` are four, `2 people and a child` are three.
+_AND_CHILDREN = re.compile(
+    rf"\s*(?:(?:y|and|mas|plus)\b|[+&])\s*(?:{_CHILDREN.pattern}|{_A_CHILD.pattern})"
+)
 _BARE = re.compile(r"^\W*(?P<n>\d+)\W*(?:(?:y|and|\+|mas|plus)\W*(?P<c>\d+)\W*)?$")
 
 
-def read(rest: str, *, asked: bool) -> Guests:
-    """The guests that were named; `asked` when a bare number can only mean them."""
+def read(rest: str, *, asked: bool, children_known: int = 0) -> Guests:
+    """The guests that were named; `asked` when a bare number can only mean them.
+
+    `children_known` are those that were named before the adults were.
+    """
     if _BELOW_NONE.search(rest):
         return Guests(impossible=True)
     adults, children = _sum(_ADULTS, rest), _sum(_CHILDREN, rest)
     if children is None:
         children = _children_without_count(rest)
-    if adults is None:
-        adults = _adults_of_party(_party(rest), children)
-    if asked and adults is None and children is None:
-        adults, children = _bare(rest)
     if children is None and _SOME_CHILDREN.search(rest):
         # Nobody knows how many: it has to be asked, so the adults are not enough.
         return Guests()
+    young = children_known if children is None else children
+    if adults is None:
+        adults = _adults_of_party(rest, young)
+    if asked and adults is None and children is None:
+        adults, children = _bare(rest)
+        if children is None:
+            adults = _without(adults, young)
+    if adults is not None and children is None and young:
+        children = young
     return _checked(adults, children)
 
 
@@ -84,21 +96,20 @@ def _number(written: str) -> int:
     return int(written) if written.isdecimal() else 1
 
 
-def _party(rest: str) -> int | None:
+def _adults_of_party(rest: str, children: int) -> int | None:
     for pattern in (_PEOPLE, _FOR):
         found = pattern.search(rest)
         if found:
-            return _number(found["n"])
+            party = _number(found["n"])
+            return party if _AND_CHILDREN.match(rest, found.end()) else _without(party, children)
     if _COUPLE.search(rest):
         return 2
     return 1 if _ALONE.search(rest) else None
 
 
-def _adults_of_party(party: int | None, children: int | None) -> int | None:
+def _without(party: int | None, children: int) -> int | None:
     """`4 people, 2 kids`: the children are part of the party, unless there would be no adult."""
-    if party is None or not children or children >= party:
-        return party
-    return party - children
+    return party if party is None or children >= party else party - children
 
 
 def _bare(rest: str) -> tuple[int | None, int | None]:

@@ -95,7 +95,10 @@ class Guests:
 
 @dataclass(frozen=True)
 class Context:
-    """What a text is read against: the hotel's today and what is known or asked already."""
+    """What a text is read against: the hotel's today and what is known or asked already.
+
+    `children` are those that were named while nobody knows of the adults.
+    """
 
     today: date
     check_in: date | None = None
@@ -103,6 +106,7 @@ class Context:
     month: date | None = None
     asking_nights: bool = False
     asking_guests: bool = False
+    children: int = 0
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,9 @@ def understand(text: str, context: Context) -> Meaning:
         is_question="?" in plain,
         dates=stays.read(found, context),
         speaks_of_staying=intents.names_staying(plain) or _from_to(found),
-        guests=guests.read(found.rest, asked=context.asking_guests),
+        guests=guests.read(
+            found.rest, asked=context.asking_guests, children_known=context.children
+        ),
         rooms=max(int(several["n"]), 1) if several else 1,
         number=int(number["n"]) if number else None,
         choice=rooms.ordinal(plain),

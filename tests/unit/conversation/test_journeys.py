@@ -219,6 +219,19 @@ def test_children_without_a_number_are_asked_for() -> None:
     assert chat.desk.queries == [SearchAvailability(*DECEMBER, 2, 2)]
 
 
+@pytest.mark.parametrize("answer", ["2 adultos", "3", "mi mujer y yo"])
+def test_a_child_who_was_named_first_is_not_forgotten(answer: str) -> None:
+    chat = Chat()
+    chat.writes("del 10 al 12 de diciembre con un niño")
+    assert "2 adultos y 1 niño" in chat.writes(answer).body
+
+
+def test_a_child_who_was_named_first_comes_along_with_a_tap() -> None:
+    chat = Chat()
+    chat.writes("del 10 al 12 de diciembre con mi hijo")
+    assert "2 adultos y 1 niño" in chat.taps("Dos adultos").body
+
+
 def test_a_voice_note_does_not_disturb_a_kept_room() -> None:
     chat = Chat()
     chat.writes("del 10 al 12 de diciembre para 2")

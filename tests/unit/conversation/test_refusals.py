@@ -1,5 +1,6 @@
 """Sold out, lapsed, dearer, broken: the guest is told the truth and can go on."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
 
@@ -7,7 +8,7 @@ import pytest
 
 from meshkit.money import Money
 from services.messaging.conversation.commands import AcquireLock, CancelReservation
-from services.messaging.conversation.events import EffectAnswer, GuestText
+from services.messaging.conversation.events import EffectAnswer, GuestTap, GuestText
 from services.messaging.conversation.outcomes import (
     CancelRefused,
     CommandFailed,
@@ -213,6 +214,36 @@ def test_a_lapsed_lock_whose_room_is_free_is_confirmed_all_the_same() -> None:
     chat = kept()
     chat.later(minutes=30)
     assert "confirmada" in chat.taps("Confirmar").body
+
+
+def test_yes_to_a_lapsed_lock_buys_the_room_while_nothing_else_was_said() -> None:
+    chat = kept()
+    chat.later(minutes=30)
+    assert "KQXM1001" in chat.writes("sí").body
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        lambda chat: chat.writes("¿hay desayuno?"),
+        lambda chat: chat.writes("gracias"),
+        lambda chat: chat.sends("audio"),
+        lambda chat: chat.taps("Reservar", of=chat.replies[0]),
+        lambda chat: chat.happens(GuestTap("an old button")),
+    ],
+)
+def test_yes_to_something_else_buys_no_room_whose_time_ran_out(
+    between: Callable[[Chat], object],
+) -> None:
+    chat = Chat()
+    chat.writes("hola")
+    chat.writes(ASKED)
+    chat.writes("doble")
+    chat.later(days=2)
+    between(chat)
+    chat.writes("ok")
+    assert chat.state.reservations == ()
+    assert chat.desk.reservations == {}
 
 
 def test_a_lapsed_lock_whose_room_is_gone_leads_to_what_is_free() -> None:
@@ -489,3 +520,19 @@ def test_a_room_type_whose_names_are_odd_can_be_booked() -> None:
     menu = chat.writes("del 10 al 12 de diciembre para 2")
     assert "Te guardo" in chat.happens_by_row(menu, 0).body
     assert "confirmada" in chat.writes("sí").body
+
+
+def test_yes_after_a_cancellation_that_failed_cancels_and_buys_nothing() -> None:
+    chat = kept()
+    chat.taps("Confirmar")
+    chat.writes("suite del 14 al 16 de diciembre para 2")
+    chat.writes("suite")
+    chat.writes("mis reservas")
+    chat.taps("Cancelar")
+    once(chat, CommandFailed("INTERNAL"))
+    told = chat.writes("sí").body
+    assert "no he podido cancelar" in told
+    assert "¿Seguro que quieres cancelar esta reserva?" in told
+    assert "KQXM1001" in chat.writes("sí").body
+    assert chat.state.reservations == ()
+    assert chat.state.lock is not None

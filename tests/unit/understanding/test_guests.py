@@ -101,3 +101,42 @@ def test_a_dash_before_a_line_is_no_sign() -> None:
 )
 def test_a_bare_number_once_it_was_asked_for(text: str, guests: Guests) -> None:
     assert read(text, asked=True) == guests
+
+
+@pytest.mark.parametrize(
+    ("text", "guests"),
+    [
+        ("mi mujer y yo con un niño", Guests(2, 1)),
+        ("my wife and I and 2 kids", Guests(2, 2)),
+        ("una pareja con mi hija", Guests(2, 1)),
+        ("2 personas y un niño", Guests(2, 1)),
+        ("somos 2 más un bebé", Guests(2, 1)),
+        ("for two and a child", Guests(2, 1)),
+        ("2 people plus 1 baby", Guests(2, 1)),
+        ("somos 2 y nuestra hija", Guests(2, 1)),
+        ("somos 4, mi mujer y 2 niños", Guests(2, 2)),
+        ("2 personas con un bebé", Guests(1, 1)),
+    ],
+)
+def test_children_who_come_to_a_party_and_those_who_are_part_of_it(
+    text: str, guests: Guests
+) -> None:
+    assert read(text) == guests
+
+
+@pytest.mark.parametrize(
+    ("text", "guests"),
+    [
+        ("3", Guests(2, 1)),
+        ("somos 3", Guests(2, 1)),
+        ("2 adultos", Guests(2, 1)),
+        ("mi pareja y yo", Guests(2, 1)),
+        ("2 adultos sin niños", Guests(2, 0)),
+        ("2 y 2", Guests(2, 2)),
+        ("1", Guests(1, 1)),
+        ("hola", Guests()),
+    ],
+)
+def test_a_child_who_was_named_before_the_adults(text: str, guests: Guests) -> None:
+    context = Context(date(2026, 11, 23), asking_guests=True, children=1)
+    assert understand(text, context).guests == guests
