@@ -65,13 +65,17 @@ class NoticeEntrance:
         return await self._pass_on(request, body)
 
     async def _pass_on(self, request: web.Request, body: bytes) -> tuple[str, web.Response]:
-        notice = ReceivePmsNoticeRequest(
-            tenant_id=request.match_info["tenant_id"],
-            notice_id=request.headers[ID],
-            timestamp=request.headers[TIMESTAMP],
-            signature=request.headers[SIGNATURE],
-            body=body,
-        )
+        try:
+            notice = ReceivePmsNoticeRequest(
+                tenant_id=request.match_info["tenant_id"],
+                notice_id=request.headers[ID],
+                timestamp=request.headers[TIMESTAMP],
+                signature=request.headers[SIGNATURE],
+                body=body,
+            )
+        except UnicodeEncodeError:
+            # Bytes that are no UTF-8, which a message cannot hold.
+            return "not_authentic", problems.notice_not_authentic()
         # A trace of its own: nobody outside the mesh decides what is sampled in it.
         with self._tracing.start_span("gateway notice", kind="server", traceparent="") as span:
             outcome, response = await self._answer(notice)

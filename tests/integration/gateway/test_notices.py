@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from conserje.booking.v1.pms_service_pb2 import ReceivePmsNoticeRequest, ReceivePmsNoticeResponse
@@ -103,6 +104,8 @@ async def test_what_cannot_be_a_notice_reaches_nobody(world: tuple[Gateway, Book
     for name in SIGNED:
         without = {key: value for key, value in SIGNED.items() if key != name}
         assert (await gateway.post(BODY, path=ADDRESS, **without))[0] == 401
+        assert b" 401 " in await _first_line(gateway, {**SIGNED, name: "\xff"})
+    assert gateway.count("gateway_pms_notices_total", outcome="not_authentic") == 2 * len(SIGNED)
     assert (await gateway.post(b"x" * (MAX_BODY + 1), path=ADDRESS, **SIGNED))[0] == 413
     assert (await gateway.post(_pieces(), path=ADDRESS, **SIGNED))[0] == 413
     async with gateway.session.get(gateway.address + ADDRESS, headers=SIGNED) as answer:
@@ -112,6 +115,19 @@ async def test_what_cannot_be_a_notice_reaches_nobody(world: tuple[Gateway, Book
     assert booking.told == []
     # The most that a body may have is taken.
     assert (await gateway.post(b"x" * MAX_BODY, path=ADDRESS, **SIGNED))[0] == 200
+
+
+async def _first_line(gateway: Gateway, headers: dict[str, str]) -> bytes:
+    """The answer to a notice whose headers go out as Latin-1, so not always as UTF-8."""
+    url = urlsplit(gateway.address)
+    reader, writer = await asyncio.open_connection(url.hostname, url.port)
+    lines = [f"POST {ADDRESS} HTTP/1.1", "Host: here", f"Content-Length: {len(BODY)}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    writer.write("\r\n".join((*lines, "", "")).encode("latin-1") + BODY)
+    try:
+        return await reader.readline()
+    finally:
+        writer.close()
 
 
 async def test_what_breaks_the_rules_of_the_contract_is_not_authentic(
