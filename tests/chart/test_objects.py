@@ -279,6 +279,32 @@ def test_an_install_has_no_name_twice(name: str) -> None:
     assert len(names) == len(set(names))
 
 
+@each_scenario
+def test_a_headless_service_has_the_ports_of_its_pods(name: str) -> None:
+    """Its name leads to the pods themselves: another port than theirs leads nowhere."""
+    objects = scenario(name)
+    for one in objects:
+        if one["kind"] != "Service" or one["spec"].get("clusterIP") != "None":
+            continue
+        (pod,) = (
+            template["spec"]["containers"][0]
+            for at, template in pod_templates(objects)
+            if at == f"Deployment/{one['metadata']['name']}"
+        )
+        listening = {port["name"]: port["containerPort"] for port in pod["ports"]}
+        for port in one["spec"]["ports"]:
+            assert port["port"] == listening[port["targetPort"]], one["metadata"]["name"]
+
+
+def test_a_trial_posts_its_webhooks_where_the_gateway_listens() -> None:
+    (graph,) = (
+        template["spec"]["containers"][0]
+        for at, template in pod_templates(scenario("dev"))
+        if at.endswith("-graph")
+    )
+    assert "--webhook-url=http://inn-gateway:8080/webhooks/whatsapp" in graph["args"]
+
+
 def test_a_trial_has_the_demo_hotels_numbers() -> None:
     (graph,) = (
         template["spec"]["containers"][0]

@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from tests.chart.render import RELEASE, Object, environment, matches, scenario
+from pathlib import Path
+
+import pytest
+
+from gateway.webhook import MAX_BODY
+from tests.chart.render import (
+    CHART,
+    RELEASE,
+    SCENARIOS,
+    Object,
+    environment,
+    matches,
+    pod_templates,
+    scenario,
+    template,
+    values_file,
+)
 
 SERVICES = ("booking", "messaging", "tenant")
 
@@ -43,14 +59,27 @@ def test_calls_are_spread_over_every_pod_of_a_service() -> None:
                 assert target.startswith("dns:///"), (one["metadata"]["name"], name)
 
 
-def test_databases_are_migrated_after_an_install_and_before_an_upgrade() -> None:
-    jobs = {one["metadata"]["name"]: one for one in _all("Job")}
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_databases_are_migrated_before_what_helm_waits_for(name: str) -> None:
+    """`--wait` waits for ready pods, which wait for their schema."""
+    before = "post-install,pre-upgrade" if name == "dev" else "pre-install,pre-upgrade"
+    objects = {(one["kind"], one["metadata"]["name"]): one for one in scenario(name)}
     for service in SERVICES:
-        job = jobs[f"{RELEASE}-{service}-migrate"]
-        hooks = job["metadata"]["annotations"]["helm.sh/hook"]
-        assert hooks == "post-install,pre-upgrade"
+        job, policy = (
+            objects[kind, f"{RELEASE}-{service}-migrate"] for kind in ("Job", "NetworkPolicy")
+        )
+        told, earlier = (one["metadata"]["annotations"] for one in (job, policy))
+        assert told["helm.sh/hook"] == earlier["helm.sh/hook"] == before
+        assert int(earlier["helm.sh/hook-weight"]) < int(told["helm.sh/hook-weight"])
         (container,) = job["spec"]["template"]["spec"]["containers"]
         assert container["args"] == ["-m", f"services.{service}", "migrate"]
+
+
+def test_the_ingress_takes_bodies_as_big_as_metas() -> None:
+    """ingress-nginx takes 1 MB by itself; a bigger one of Meta would never come in."""
+    annotations = _one("Ingress")["metadata"]["annotations"]
+    size = annotations["nginx.ingress.kubernetes.io/proxy-body-size"]
+    assert size == f"{MAX_BODY // 1024**2}m"
 
 
 def test_workers_scale_by_the_inbox_and_by_what_they_compute() -> None:
@@ -131,3 +160,15 @@ def test_files_lie_on_the_claim_that_is_named_and_nobody_else_has_them() -> None
                     assert mount["mountPath"] == own["CONSERJE_MESSAGING_MEDIA_FOLDER"]
                     holders[one["metadata"]["name"]] = found
         assert holders == {f"{RELEASE}-messaging-media": {"name": "media", **volume}}
+
+
+@pytest.mark.parametrize("name", ["dev", "mtls"])
+def test_every_pod_runs_on_the_nodes_that_are_named(name: str, tmp_path: Path) -> None:
+    """An install waits for its jobs, which no tainted node would take otherwise."""
+    where = {
+        "nodeSelector": {"pool": "guests"},
+        "tolerations": [{"key": "guests", "operator": "Exists", "effect": "NoSchedule"}],
+    }
+    objects = template(f"--values={CHART / 'ci' / name}.yaml", values_file(tmp_path, where))
+    for at, pod in pod_templates(objects):
+        assert {key: pod["spec"].get(key) for key in where} == where, at

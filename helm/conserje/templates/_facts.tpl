@@ -121,6 +121,16 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version }}
     secretKeyRef: {name: {{ .secret | quote }}, key: {{ .key }}}
 {{- end }}
 
+{{/* Which nodes a pod may run on: any pod of ours, since an install waits for its jobs. */}}
+{{- define "conserje.placement" -}}
+{{- with .Values.nodeSelector }}
+nodeSelector: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .Values.tolerations }}
+tolerations: {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+
 {{- define "conserje.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 10001
