@@ -25,10 +25,10 @@ class RefusedError(Exception):
     """What helm said instead of objects."""
 
 
-def template(*arguments: str) -> list[Object]:
+def template(*arguments: str, release: str = RELEASE) -> list[Object]:
     """The objects of a release with these arguments; `RefusedError` when helm refuses."""
     # A helm built by `go install` believes in a very old cluster.
-    asked = [tool("helm"), "template", RELEASE, str(CHART), "--kube-version=1.33.0", *arguments]
+    asked = [tool("helm"), "template", release, str(CHART), "--kube-version=1.33.0", *arguments]
     ran = subprocess.run(asked, capture_output=True, text=True, check=False)
     if ran.returncode:
         raise RefusedError(ran.stderr)

@@ -162,6 +162,15 @@ def test_files_lie_on_the_claim_that_is_named_and_nobody_else_has_them() -> None
         assert holders == {f"{RELEASE}-messaging-media": {"name": "media", **volume}}
 
 
+def test_numbers_among_the_settings_arrive_as_they_were_written(tmp_path: Path) -> None:
+    """To helm all numbers are floats, which it writes as 1.6777216e+07."""
+    told = {"MESSAGING_BIG": 16_777_216, "MESSAGING_SHARE": 0.25, "MESSAGING_ON": True}
+    objects = template(values_file(tmp_path, {"settings": told}))
+    (steps,) = (pod for at, pod in pod_templates(objects) if at.endswith("-messaging-steps"))
+    own = environment(steps["spec"]["containers"][0])
+    assert [own[f"CONSERJE_{name}"] for name in told] == ["16777216", "0.25", "true"]
+
+
 @pytest.mark.parametrize("name", ["dev", "mtls"])
 def test_every_pod_runs_on_the_nodes_that_are_named(name: str, tmp_path: Path) -> None:
     """An install waits for its jobs, which no tainted node would take otherwise."""

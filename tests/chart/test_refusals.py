@@ -71,6 +71,16 @@ def test_what_cannot_be_meant_is_refused_with_a_sentence(
         template(values_file(tmp_path, values))
 
 
+def test_two_workloads_never_have_one_name() -> None:
+    """Names are cut at 63 characters, where those of a long release would be the same."""
+    longest = "a" * 45
+    names = [(one["kind"], one["metadata"]["name"]) for one in template(release=longest)]
+    assert len(names) == len(set(names))
+    assert ("Job", f"{longest}-messaging-migrate") in names
+    with pytest.raises(RefusedError, match="at most 45 characters"):
+        template(release=longest + "a")
+
+
 def test_plaintext_must_be_said_by_name() -> None:
     for one in template():
         if one["kind"] == "Deployment":

@@ -215,7 +215,8 @@ capabilities: {drop: [ALL]}
 {{- if and (ne $one $process) (hasPrefix (printf "%s_" $one) $name) }}{{ $other = true }}{{ end }}
 {{- end }}
 {{- if not $other }}
-- {name: CONSERJE_{{ $name }}, value: {{ $value | quote }}}
+{{- /* To helm a number is a float, which `quote` alone writes as 1.6777216e+07. */}}
+- {name: CONSERJE_{{ $name }}, value: {{ ternary $value (toJson $value) (kindIs "string" $value) | quote }}}
 {{- end }}
 {{- end }}
 {{- end }}
