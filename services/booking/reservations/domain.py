@@ -306,9 +306,14 @@ def _deposit(reservation: Reservation) -> Deposit:
 
 
 def _asked(reservation: Reservation) -> Deposit:
-    """The deposit that the terms ask for, by what the reservation costs now."""
+    """The deposit that the terms ask for, by what the reservation costs now.
+
+    Where that is nothing it stays as it was asked for: it is awaited, so there is one, and a
+    person may approve it without a receipt.
+    """
+    asked = _deposit(reservation)
     amount = _charge(reservation.terms.deposit, reservation)
-    return replace(_deposit(reservation), amount=amount)
+    return replace(asked, amount=amount or asked.amount)
 
 
 def _arrival(reservation: Reservation, terms: Terms, facts: Facts) -> dt.datetime:

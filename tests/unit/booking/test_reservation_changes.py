@@ -277,6 +277,20 @@ def test_a_deposit_follows_the_price_while_it_is_awaited() -> None:
         assert again.deposit.amount == Decimal(price) * 2
 
 
+@pytest.mark.parametrize(
+    "state", [ReservationState.AWAITING_DEPOSIT, ReservationState.DEPOSIT_RECEIVED]
+)
+def test_a_deposit_that_would_come_to_nothing_stays_as_it_was(state: ReservationState) -> None:
+    first_night = replace(STRICT, deposit=Charge(ChargeKind.NIGHTS, Decimal(1)))
+    before = reservation(state, first_night, (room(1, "0.00", "80.00"),))
+    assert before.deposit is not None
+    assert domain.modified(before).deposit == before.deposit
+    rejected = reservation(ReservationState.DEPOSIT_RECEIVED, first_night, before.rooms)
+    again = domain.reject_deposit(rejected, at("2027-02-01T00:00")).reservation.deposit
+    assert again is not None
+    assert again.amount == before.deposit.amount
+
+
 def test_a_receipt_after_the_deadline_is_too_late() -> None:
     tentative = reservation(ReservationState.AWAITING_DEPOSIT)
     with pytest.raises(FailedPrecondition, match="TOO_LATE"):

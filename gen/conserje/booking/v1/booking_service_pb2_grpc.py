@@ -408,7 +408,8 @@ class BookingServiceServicer:
         is given away before all of the new one are taken; refused, everything is
         as it was. Nights of a room that stay as they were keep their price; the
         terms stay those of the booking. A late checkout ends with a change of dates. A
-        deposit that is awaited follows the price, and is due when it was.
+        deposit that is awaited follows the price, and is due when it was; where the
+        terms would ask for nothing any more it stays as it was asked for.
 
         What was agreed for a room of the same type is not asked again: its nights
         may have been closed since, and while it has the same day of arrival, or of
