@@ -44,12 +44,13 @@ from services.messaging.windows.forms import Window
 
 FIRST_RETRY, LONGEST_RETRY = 0.5, 60.0
 # Meta: after 131056 wait 4^X seconds.
-PAIR_BASE, PAIR_LONGEST = 4.0, 256.0
+PAIR_BASE, PAIR_TRIES = 4.0, 4
 # What goes out again as it is would be refused again.
 FINAL = (Reaction.NEVER, Reaction.LATER, Reaction.CHANGE_FORM)
 # After 130429 the whole number takes a breath, on all replicas.
 NUMBER_HOLD_SECONDS = 1.0
-# The service window of WhatsApp: an answer after it would be refused.
+# A template that somebody sends is about its day. What a conversation has said is never too old:
+# once the guest's window is shut it leaves as a template, or is held.
 GIVE_UP_AFTER = timedelta(hours=24)
 TOO_LATE = -1
 STORE_ATTEMPTS = 5
@@ -274,13 +275,16 @@ class OutboxWorker:
     async def _again(
         self, message: Sending, code: int | None, detail: str, outcome: str, *, pair: bool = False
     ) -> None:
-        """It goes again after a pause, unless it is too old to be of use."""
+        """It goes again after a pause, unless it is a template that is too old to be of use."""
         self._metrics.sends.labels(outcome).inc()
-        if self._clock.now() - message.create_time > GIVE_UP_AFTER:
+        age = self._clock.now() - message.create_time
+        if message.kind == "template" and age > GIVE_UP_AFTER:
             await self._store.rejected(message, TOO_LATE if code is None else code, detail)
             return
         seconds = backoff(message.attempt_count, first=FIRST_RETRY, longest=LONGEST_RETRY)
         if pair:
-            seconds = min(PAIR_BASE ** (message.attempt_count - 1), PAIR_LONGEST)
+            # A message that has waited for hours has been tried more often than a float can tell.
+            tries = min(message.attempt_count - 1, PAIR_TRIES)
+            seconds = PAIR_BASE**tries
             await self._rates.slow_pair(message, seconds)
         await self._store.again(message, seconds, code, detail)

@@ -46,6 +46,9 @@ class Unknown:
     detail: str
 
 
+# What stands between us and Meta says so of its own: not now.
+NOT_NOW = (408, 425, 429)
+
 Outcome = Accepted | Refused | Unsent | Unknown
 
 
@@ -95,7 +98,8 @@ def outcome_of(status: int, body: bytes) -> Outcome:
 
 
 def _refused_by(status: int) -> Refused:
-    return Refused(-status, Reaction.NEVER, f"HTTP {status}")
+    reaction = Reaction.RETRY if status in NOT_NOW else Reaction.NEVER
+    return Refused(-status, reaction, f"HTTP {status}")
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -189,6 +189,17 @@ async def test_the_pair_limit_delays_that_guest_alone(mesh: Mesh) -> None:
     assert order.index(str(mine[0]["outbox_id"])) < 2
 
 
+async def test_the_pair_limit_is_no_harm_to_what_was_tried_a_thousand_times(mesh: Mesh) -> None:
+    mesh.graph.script = [131056]
+    stub = await mesh.start("serve", "steps")
+    await mesh.say(stub, text())
+    await mesh.until_answered(1)
+    await mesh.admin.execute("UPDATE outbox SET attempt_count = 1000")
+    await mesh.start("send")
+    await mesh.until("SELECT state = 'PENDING' AND error_code = 131056 FROM outbox")
+    assert await mesh.admin.fetchval("SELECT due_time < now() + interval '257 s' FROM outbox")
+
+
 async def test_to_each_guest_one_at_a_time_and_in_order(mesh: Mesh) -> None:
     stub = await mesh.start()
     await mesh.start("send")

@@ -115,6 +115,25 @@ async def test_what_comes_too_late_is_held_and_goes_first_when_the_guest_writes(
     assert await held(mesh) == []
 
 
+@pytest.mark.parametrize("template", [False, True])
+async def test_what_was_held_for_days_is_not_lost_by_one_failure(
+    mesh: Mesh, template: bool
+) -> None:
+    stub = await mesh.start()
+    await mesh.say(stub, old())
+    await mesh.until("SELECT count(*) FROM outbox WHERE state = 'HELD'", value=1)
+    await mesh.admin.execute("UPDATE outbox SET create_time = now() - interval '3 days'")
+    mesh.graph.script = [131000]
+    if template:
+        await choose(mesh)
+    else:
+        await mesh.say(stub, text("hola"))
+    sent = await mesh.accepted(1 if template else 2)
+    opaque = sent[0]["biz_opaque_callback_data"].rpartition("/")[2]
+    held = await mesh.admin.fetchval("SELECT outbox_id FROM outbox ORDER BY outbox_number LIMIT 1")
+    assert opaque == str(held)
+
+
 async def test_with_a_template_it_leaves_as_that(mesh: Mesh) -> None:
     stub = await mesh.start("serve", "steps")
     await choose(mesh)

@@ -156,6 +156,13 @@ def test_accepted_without_a_name_is_accepted(body: bytes) -> None:
     assert outcome_of(200, body) == Accepted("")
 
 
+@pytest.mark.parametrize("status", [408, 425, 429])
+def test_what_says_not_now_without_a_code_is_tried_again(status: int) -> None:
+    outcome = outcome_of(status, b"<html>Too many requests</html>")
+    assert isinstance(outcome, Refused)
+    assert outcome.reaction is Reaction.RETRY
+
+
 def test_a_client_error_without_a_code_is_a_refusal() -> None:
     outcome = outcome_of(404, b"not found")
     assert isinstance(outcome, Refused)
