@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TypeVar
 
+from meshkit.errors import Unavailable
 from meshkit.watch import History, Part
 from services.tenant.domain import Difference, Directory, Holdings, Number, Snapshot
 
@@ -68,13 +69,23 @@ class Changes:
     ) -> AsyncIterator[Part[Change]]:
         """All that comes after a version; `look` is called when that is not known here yet.
 
-        Raises `Unavailable` DIRECTORY_NOT_LOADED.
+        Raises `Unavailable` DIRECTORY_NOT_LOADED and DIRECTORY_BEHIND.
         """
         if after_version > self._directory.snapshot.version:
             look()
             await self._history.reach(after_version, CATCH_UP_SECONDS)
+            self._need_heard(after_version)
         async for part in self._history.watch(after_version, self._everything):
             yield part
+
+    def _need_heard(self, version: int) -> None:
+        """A database that was heard and has no such version was set back, and so is the reader.
+
+        While it is not heard, others know what is new: their readers are not to go back here.
+        """
+        behind = version > self._directory.snapshot.version
+        if behind and self._directory.age() >= CATCH_UP_SECONDS:
+            raise Unavailable("DIRECTORY_BEHIND", "The database is not heard: ask another replica.")
 
     def _everything(self) -> tuple[int, list[Change]]:
         snapshot = self._directory.snapshot

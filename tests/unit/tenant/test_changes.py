@@ -8,10 +8,12 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from meshkit.clock import FakeClock
+from meshkit.errors import Unavailable
 from meshkit.watch import NOTHING, Part
 from services.tenant.changes import Change, Changes, Removed, changes_between
 from services.tenant.domain import Directory, Number
@@ -90,3 +92,21 @@ async def test_a_version_from_another_replica_is_waited_for() -> None:
     assert await following(changes, 7, look) == Part(8, 7, [DELETED])
     assert (await following(changes, NOTHING, look)).whole
     assert len(looking) == 1
+
+
+async def test_a_replica_without_its_database_sets_nobody_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Another one has told the version, so it is there, and this one cannot know of it."""
+    monkeypatch.setattr("services.tenant.changes.CATCH_UP_SECONDS", 0.05)
+    clock = FakeClock(READ_TIME)
+    directory = Directory(clock)
+    changes = Changes(directory)
+    await changes.publish(snapshot([MIRADOR], version=7))
+    clock.advance(10)
+    with pytest.raises(Unavailable, match="DIRECTORY_BEHIND"):
+        await following(changes, 8)
+    assert await following(changes, 7) == Part(7, 7)
+    # A database that is heard and has no such version was set back.
+    part = await following(changes, 8, directory.confirm)
+    assert (part.whole, part.version) == (True, 7)

@@ -179,6 +179,8 @@ class TenantServiceServicer:
         Errors:
         - UNAVAILABLE `DIRECTORY_NOT_LOADED`: the process has not loaded its first
         snapshot yet.
+        - UNAVAILABLE `DIRECTORY_BEHIND`: the reader has a newer version than the
+        process, whose database is away: another replica told it.
         - UNAVAILABLE `STREAM_OVER`: the server leaves, or the stream has lasted
         long enough.
         - UNAVAILABLE `READER_TOO_SLOW`: no message was taken for 10 s.
