@@ -16,7 +16,9 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
     account = commands.add_parser("account")
     verbs = account.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_verb(verbs, "list", "every account of which something was said", _list_accounts)
-    setting = add_verb(verbs, "set", "by which app it comes, and whose it is", _set_account)
+    setting = add_verb(
+        verbs, "set", "by which app it comes, and whose it is, in place of before", _set_account
+    )
     removing = add_verb(verbs, "remove", "forget what was said of it", _remove_account)
     for verb in (setting, removing):
         verb.add_argument(
@@ -27,7 +29,7 @@ def add_to(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> N
         dest="app_name",
         default="",
         metavar="APP",
-        help="the only app that its webhooks may come by",
+        help="the only app that its webhooks may come by; without this any may",
     )
     setting.add_argument(
         "--portfolio", dest="portfolio_id", default="", metavar="ID", help="the one that owns it"

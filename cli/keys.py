@@ -7,7 +7,7 @@ from typing import Any
 from conserje.tenant.v1 import credential_service_pb2 as pb
 from conserje.tenant.v1.credential_pb2 import EncryptionKey
 
-from cli.asking import or_else, pages
+from cli.asking import SaidNoError, or_else, pages
 from cli.secret import add_verb
 
 
@@ -31,6 +31,7 @@ def _describe(key: EncryptionKey) -> str:
 
 
 def _rotate(stub: Any, _options: argparse.Namespace) -> Iterator[str]:
+    """To the end; no when secrets are still under other keys."""
     renewed = failed = 0
     newest = ""
     for page in pages(stub.RotateKeys, pb.RotateKeysRequest()):
@@ -40,3 +41,4 @@ def _rotate(stub: Any, _options: argparse.Namespace) -> Iterator[str]:
     yield f"{renewed} secrets are now under {newest}"
     if failed:
         yield f"{failed} could not be decrypted and are as they were; see `conserje keys list`"
+        raise SaidNoError

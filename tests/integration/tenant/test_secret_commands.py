@@ -128,6 +128,16 @@ async def test_keys_are_listed_and_rotated(place: Place) -> None:
     assert (await place.run("keys", "rotate"))[1] == "0 secrets are now under 2026-07\n"
 
 
+async def test_a_rotation_that_leaves_secrets_behind_says_no(place: Place) -> None:
+    """So that nobody's script takes the old key away after it."""
+    await place.run("token", "set", MIRADOR, "--from", str(place.file))
+    add_key(place.keys, "2026-07")
+    (place.keys / "2026-01").unlink()
+    code, out, _ = await place.run("keys", "rotate")
+    assert (code, out.splitlines()[0]) == (1, "0 secrets are now under 2026-07")
+    assert out.splitlines()[1].startswith("1 could not be decrypted")
+
+
 async def test_accounts_and_portfolios_are_said_listed_and_forgotten(place: Place) -> None:
     await place.run("app", "set", "norte")
     assert (await place.run("portfolio", "set", "31", "--name", "Norte"))[1] == "31  Norte\n"
