@@ -142,7 +142,7 @@ def _pms(
     kit.worker("sweep-pms-notices", _sweeping(told.sweep, settings.sweep_seconds))
     servicer = PmsServicer(store, connections, reconciler, notices)
     kit.grpc(add_PmsServiceServicer_to_server, servicer, PMS_SERVICE)
-    return worker, PmsOverlay(connections, nights)
+    return worker, PmsOverlay(connections, nights, bookings)
 
 
 def _stored_secrets(kit: Kit, settings: BookingSettings) -> Secrets | None:

@@ -166,6 +166,11 @@ class LockRequest:
         return (RoomWish(self.room_type_id, self.guests, self.room_id), *self.other_rooms)
 
     @property
+    def key(self) -> tuple[str, UUID]:
+        """The hotel, and what a repeat of the request is known by there."""
+        return self.tenant_id, self.request_id
+
+    @property
     def by_counters(self) -> bool:
         """Whether it is for one room, whichever: what a batch decides."""
         return not (self.room_id or self.other_rooms)

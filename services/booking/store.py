@@ -78,6 +78,17 @@ class BookingStore(LockStore, SettledLockStore, TakingStore):
             self._metrics.locks.labels(outcome).inc(count)
         return answers
 
+    SELECT_ANSWERED = """
+SELECT a.tenant_id, a.request_id FROM unnest($1::text[], $2::uuid[]) AS w (tenant_id, request_id)
+JOIN request_answer a USING (tenant_id, request_id)
+"""
+
+    async def answered(self, requests: Sequence[LockRequest]) -> set[tuple[str, UUID]]:
+        """The keys of those that have been decided: `acquire` gives them their answers again."""
+        tenants, request_ids = zip(*(one.key for one in requests), strict=True)
+        hotels = self._postgres.of(*set(tenants))
+        return set(map(tuple, await hotels.fetch(self.SELECT_ANSWERED, tenants, request_ids)))
+
     async def _by_counters(self, requests: Sequence[LockRequest]) -> list[_Decided]:
         """Those whose prices had moved since they were read are decided again."""
         found = await self._decided(requests)

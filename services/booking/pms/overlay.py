@@ -13,6 +13,7 @@ from services.booking.pms.connections import Connected, Connections
 from services.booking.pms.nights import SELL, Freshness, Known, PmsNights
 from services.booking.pms.port import TypeNight
 from services.booking.search.domain import ALTERNATIVE_DAYS, Counters, Inventory, not_sold
+from services.booking.store import BookingStore
 
 SURE = dt.timedelta(seconds=5)
 """A refusal is asked for again when it is older: somebody may just have cancelled."""
@@ -29,9 +30,10 @@ class Seen:
 class PmsOverlay:
     """What is free is what both sides have free."""
 
-    def __init__(self, connections: Connections, nights: PmsNights) -> None:
+    def __init__(self, connections: Connections, nights: PmsNights, bookings: BookingStore) -> None:
         self._connections = connections
         self._nights = nights
+        self._bookings = bookings
 
     async def concerns(self, tenant_ids: Iterable[str]) -> bool:
         """Whether any of these hotels has a system of its own; the others' way is the short one."""
@@ -55,14 +57,21 @@ class PmsOverlay:
     async def refused(self, requests: Sequence[LockRequest]) -> list[MeshError | None]:
         """For each request why the hotel's own system cannot have it; None when it may.
 
-        One that does not answer refuses nothing: the reservation will be a request.
+        One that does not answer refuses nothing: the reservation will be a request. Nor is it asked
+        about a request that has its answer: whoever repeats it may hold the last room.
         """
-        if not await self.concerns(one.tenant_id for one in requests):
+        hotels = [await self._connections.of(one.tenant_id) for one in requests]
+        asked = [one for one, hotel in zip(requests, hotels, strict=True) if hotel is not None]
+        if not asked:
             return [None] * len(requests)
-        return list(await asyncio.gather(*map(self._refusal, requests)))
+        answered = await self._bookings.answered(asked)
+        refusals = (
+            self._refusal(None if one.key in answered else hotel, one)
+            for one, hotel in zip(requests, hotels, strict=True)
+        )
+        return list(await asyncio.gather(*refusals))
 
-    async def _refusal(self, request: LockRequest) -> MeshError | None:
-        hotel = await self._connections.of(request.tenant_id)
+    async def _refusal(self, hotel: Connected | None, request: LockRequest) -> MeshError | None:
         if hotel is None:
             return None
         theirs = hotel.connection.room_types.get(request.room_type_id)

@@ -57,6 +57,7 @@ class Front:
         self.registry = CollectorRegistry()
         self.metrics = PmsMetrics(self.registry)
         self.hosts = Hosts()
+        self.postgres = postgres
         self.store = PmsStore(postgres)
         self.bookings = BookingStore(postgres, metrics)
         self.breakers = Breakers(redis, clock)
@@ -85,7 +86,7 @@ class Front:
             metrics=metrics,
         )
         self.nights = PmsNights(redis, clock, self.metrics)
-        self.overlay = PmsOverlay(self.connections, self.nights)
+        self.overlay = PmsOverlay(self.connections, self.nights, self.bookings)
         self.saga = Saga(
             store=self.store,
             bookings=self.bookings,

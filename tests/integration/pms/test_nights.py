@@ -219,7 +219,7 @@ async def test_a_room_is_kept_only_after_a_young_answer_and_asked_for_when_there
     pms: PmsControl,
     arrival: dt.date,
 ) -> None:
-    overlay = PmsOverlay(front.connections, nights)
+    overlay = PmsOverlay(front.connections, nights, front.bookings)
     stay = stay_from(arrival)
     assert await _refusal(overlay, "suite", arrival) == ""
     taken = await pms.book("h1", "SUI", check_in=str(stay.check_in), check_out=str(stay.check_out))
