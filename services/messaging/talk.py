@@ -7,7 +7,7 @@ queries are answered by the services that know, and its decision becomes rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID, uuid5
 
 from google.rpc.status_pb2 import Status
@@ -133,7 +133,7 @@ class Talk:
     ) -> tuple[Decision, list[Read]]:
         """Drive the machine; also what it read, as it came."""
         reads: list[Read] = []
-        steps = self._advance(state, event, hotel)
+        steps = self._advance(going_on(state, event), event, hotel)
         try:
             query = next(steps)
             while True:
@@ -155,6 +155,15 @@ class Talk:
         except MeshError as error:
             return clients.failed(error)
         return profile_of(response, hotel), Read(True, response)
+
+
+def going_on(state: State, event: Event) -> State:
+    """The state that an event finds.
+
+    No message comes while an answer is awaited: when one does, that answer was given up, and
+    nobody waits for it any more.
+    """
+    return state if isinstance(event, EffectAnswer) else replace(state, open=None)
 
 
 def heard(effect: EffectRow) -> EffectAnswer:

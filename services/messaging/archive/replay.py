@@ -141,7 +141,7 @@ class Replay:
 
     def _decide(self, state: State, event: Event, step: LoggedStep) -> Decision:
         hotel = hotel_json.from_bytes(step.hotel)
-        steps = self._advance(state, event, hotel)
+        steps = self._advance(talk.going_on(state, event), event, hotel)
         told = 0
         try:
             query = next(steps)

@@ -18,6 +18,7 @@ from meshkit.errors import FailedPrecondition, MeshError, Unavailable
 from meshkit.status import from_rpc_error
 from services.messaging.clients import HOTEL_DECIDED
 from services.messaging.conversation import machine
+from services.messaging.conversation.events import EffectAnswer
 from tests.integration.cli.conftest import Conserje
 from tests.integration.cli.conftest import conserje as conserje
 from tests.integration.messaging.mesh import TENANT, Mesh, ids_in, tap, text
@@ -84,6 +85,32 @@ async def test_a_booking_is_led_to_the_same_state(mesh: Mesh, keys: str, pause: 
     assert replayed.step_count == taken == (6 if pause else 8)
     assert replayed.replayed_hash == replayed.live_hash
     assert mesh.kits[0].registry.get_sample_value("archive_replays_total", {"outcome": "same"}) == 1
+
+
+async def test_an_answer_that_was_given_up_does_not_hold_the_talk_for_ever(
+    mesh: Mesh, keys: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    advance, poison = machine.advance, [True]
+
+    def poisoned(state: Any, event: Any, hotel: Any) -> Any:
+        if poison and isinstance(event, EffectAnswer):
+            raise ArithmeticError("poison")
+        return advance(state, event, hotel)
+
+    monkeypatch.setattr(machine, "advance", poisoned)
+    stub = await mesh.start(keys_folder=keys, step_attempts=2)
+    await mesh.say(stub, text(ASKS))
+    (menu,) = await mesh.accepted(1)
+    await mesh.say(stub, tap(ids_in(menu)[0]))
+    await mesh.until("SELECT state = 'DEAD' FROM effect")
+    poison.clear()
+    await mesh.say(stub, text(ASKS))
+    again = (await mesh.accepted(2))[-1]
+    await mesh.say(stub, tap(ids_in(again)[0]))
+    summary = (await mesh.accepted(3))[-1]
+    assert summary["interactive"]["type"] == "button"
+    await mesh.until_quiet()
+    assert not (await replay(mesh)).HasField("difference")
 
 
 async def test_refusals_and_searches_without_an_answer_are_led_over_again(
