@@ -90,7 +90,7 @@ def _shown(value: Any) -> str:
 
 def _dump(plain: Any) -> str:
     told: str = yaml.dump(plain, Dumper=_DUMPER, sort_keys=False, allow_unicode=True)
-    return told.rstrip()
+    return told.removesuffix("\n")
 
 
 def found_alike(before: Tenant, after: Tenant) -> bool:

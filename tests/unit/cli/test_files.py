@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from conserje.tenant.v1.tenant_pb2 import Tenant
 
 from cli import hotel_file, inventory_file, secret
 from cli.files import parse_yaml, read_text
@@ -23,6 +24,16 @@ room_types:
 def test_every_scalar_is_text() -> None:
     told = parse_yaml("a: no\nb: [010, 1.50, 2027-01-31]\nc: {d: ~}", "it")
     assert told == {"a": "no", "b": ["010", "1.50", "2027-01-31"], "c": {"d": "~"}}
+
+
+@pytest.mark.parametrize("end", ["", " ", "\n", "\n\n", "\u00a0", "\u2028", ":", "#", "…"])
+def test_a_hotels_file_says_what_the_hotel_says(tmp_path: Path, end: str) -> None:
+    """The last text of a file as well, though it ends with what counts as a blank."""
+    hotel = Tenant(tenant_id="casa-azul")
+    hotel.staff_contacts.add(display_name="Ana", email=f"ana{end}")
+    file = tmp_path / "hotels.yaml"
+    file.write_text(hotel_file.write_many([hotel, hotel]) + "\n", "utf-8")
+    assert hotel_file.read_many(str(file)) == [hotel, hotel]
 
 
 @pytest.mark.parametrize(
