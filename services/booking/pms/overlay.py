@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from meshkit.errors import MeshError
@@ -74,20 +75,22 @@ class PmsOverlay:
     async def _refusal(self, hotel: Connected | None, request: LockRequest) -> MeshError | None:
         if hotel is None:
             return None
-        theirs = hotel.connection.room_types.get(request.room_type_id)
-        if theirs is None:
+        theirs = hotel.connection.room_types
+        if any(one.room_type_id not in theirs for one in request.rooms):
             return refusal("SOLD_OUT")
+        wanted = Counter(theirs[one.room_type_id] for one in request.rooms)
         known = await self._nights.certain(hotel, request.stay, but_older=SELL)
-        if _full(known, theirs, request.stay):
+        if _short(known, wanted, request.stay):
             known = await self._nights.certain(hotel, request.stay, but_older=SURE)
-        sold_out = known.freshness is not Freshness.ASK and _full(known, theirs, request.stay)
+        sold_out = known.freshness is not Freshness.ASK and _short(known, wanted, request.stay)
         return refusal("SOLD_OUT") if sold_out else None
 
 
-def _full(known: Known, type_id: str, stay: Stay) -> bool:
-    days = (stay.check_in + dt.timedelta(days=day) for day in range(stay.night_count))
-    found = (known.nights.get(TypeNight(type_id, day)) for day in days)
-    return any(one is not None and one.free_count < 1 for one in found)
+def _short(known: Known, wanted: Mapping[str, int], stay: Stay) -> bool:
+    """Whether a night is known to have fewer rooms of a type of theirs than are wanted."""
+    days = [stay.check_in + dt.timedelta(days=day) for day in range(stay.night_count)]
+    found = ((known.nights.get(TypeNight(one, day)), one) for one in wanted for day in days)
+    return any(night is not None and night.free_count < wanted[one] for night, one in found)
 
 
 def _with_alternatives(stay: Stay, counters: Counters) -> Stay:

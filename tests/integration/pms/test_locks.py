@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import Any, cast
 from uuid import uuid4
 
@@ -12,6 +13,7 @@ from conserje.booking.v1.booking_service_pb2 import (
     AcquireLockResponse,
     BatchAcquireLocksRequest,
     BatchAcquireLocksResponse,
+    LockRoomRequest,
 )
 from conserje.booking.v1.lock_pb2 import Lock
 from prometheus_client import CollectorRegistry
@@ -63,6 +65,28 @@ async def test_a_repeat_hears_its_answer_though_the_system_has_no_room_any_more(
     assert await _calls(pms) > asked
 
 
+@pytest.mark.parametrize("first", ["double", "suite"])
+async def test_every_room_of_a_lock_is_asked_for(
+    servicer: BookingServicer, front: Front, pms: PmsControl, arrival: dt.date, first: str
+) -> None:
+    others = {"double", "suite"} - {first}
+    await _sold_at_the_desk(front, pms, "SUI", arrival)
+    with pytest.raises(FailedPrecondition, match="SOLD_OUT"):
+        await _acquired(servicer, _request(first, arrival, others=others))
+    await _acquired(servicer, _request(first, arrival + dt.timedelta(days=1), others=others))
+
+
+async def test_as_many_rooms_are_asked_for_as_are_wanted(
+    servicer: BookingServicer, front: Front, pms: PmsControl, arrival: dt.date
+) -> None:
+    await _sold_at_the_desk(front, pms, "DBL", arrival, 4)
+    two = _request("double", arrival)
+    two.quantity = 2
+    with pytest.raises(FailedPrecondition, match="SOLD_OUT"):
+        await _acquired(servicer, two)
+    await _acquired(servicer, _request("double", arrival))
+
+
 async def test_only_a_hotel_with_a_system_of_its_own_is_looked_up_before(
     servicer: BookingServicer, front: Front, sql: tuple[Sql, object], arrival: dt.date
 ) -> None:
@@ -78,7 +102,9 @@ async def test_only_a_hotel_with_a_system_of_its_own_is_looked_up_before(
     assert statements == {"luna": 1, "mirador": 2}
 
 
-def _request(room_type: str, arrival: dt.date, tenant_id: str = "mirador") -> AcquireLockRequest:
+def _request(
+    room_type: str, arrival: dt.date, tenant_id: str = "mirador", others: Iterable[str] = ()
+) -> AcquireLockRequest:
     stay = stay_from(arrival)
     return AcquireLockRequest(
         tenant_id=tenant_id,
@@ -88,6 +114,7 @@ def _request(room_type: str, arrival: dt.date, tenant_id: str = "mirador") -> Ac
         check_out_date=from_date(stay.check_out),
         adult_count=1,
         guest_id=uuid4().hex,
+        other_rooms=[LockRoomRequest(room_type_id=one, adult_count=1) for one in others],
     )
 
 
@@ -96,10 +123,13 @@ async def _acquired(servicer: BookingServicer, request: AcquireLockRequest) -> L
     return AcquireLockResponse.FromString(answer).lock
 
 
-async def _sold_at_the_desk(front: Front, pms: PmsControl, type_id: str, arrival: dt.date) -> None:
-    """One of the type, which nobody here has heard of."""
+async def _sold_at_the_desk(
+    front: Front, pms: PmsControl, type_id: str, arrival: dt.date, count: int = 1
+) -> None:
+    """Some rooms of the type, which nobody here has heard of."""
     stay = stay_from(arrival)
-    await pms.book("h1", type_id, check_in=str(stay.check_in), check_out=str(stay.check_out))
+    for _ in range(count):
+        await pms.book("h1", type_id, check_in=str(stay.check_in), check_out=str(stay.check_out))
     hotel = await front.connections.of("mirador")
     assert hotel is not None
     await front.nights.forget(hotel, [type_id], stay)
