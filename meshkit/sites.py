@@ -33,8 +33,13 @@ class Site:
     def __init__(self, app: web.Application, listen: str, *, drain_seconds: float) -> None:
         """Requests under way at a stop get `drain_seconds`."""
         self._listen = listen
+        # Bodies stay as they come: unpacking 3 MB of whoever sends them may take seconds.
         self._runner = web.AppRunner(
-            app, access_log=None, handler_cancellation=False, shutdown_timeout=drain_seconds
+            app,
+            access_log=None,
+            handler_cancellation=False,
+            shutdown_timeout=drain_seconds,
+            auto_decompress=False,
         )
         self.port = 0
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 from collections.abc import AsyncIterator
 
 import pytest
+from conserje.messaging.v1.event_pb2 import UNREADABLE_REASON_BODY
 
 from gateway import webhook
 from gateway.webhook import MAX_BODY, PATH
@@ -53,6 +55,18 @@ async def test_more_is_refused(gateway: Gateway, length: int, chunked: bool) -> 
     assert gateway.messaging.arrived == 0
     assert gateway.count("gateway_webhooks_total", outcome="too_large") == 1
     assert await gateway.post_signed(bodies.body("text").data) == 200
+
+
+async def test_nothing_is_unpacked_for_anybody(gateway: Gateway) -> None:
+    """Three MB may hold three GB, and the signature is of the bytes that came."""
+    packed = gzip.compress(bytes(MAX_BODY + 1))
+    encoding = {"Content-Encoding": "gzip"}
+    assert (await gateway.post(packed, "sha256=no", **encoding))[0] == 401
+    assert gateway.messaging.arrived == 0
+    status, _, _ = await gateway.post(packed, bodies.sign(packed, SECRET), **encoding)
+    assert status == 200
+    (event,) = gateway.messaging.events
+    assert event.unreadable.reason == UNREADABLE_REASON_BODY
 
 
 async def send(gateway: Gateway, head: str, data: bytes, *, close: bool) -> bytes:
