@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from zoneinfo import available_timezones
@@ -66,14 +66,15 @@ class Draft:
 
     def check(self) -> None:
         """Refuse what contradicts itself, with every field that does."""
-        violations = tuple(self._violations())
-        if violations:
-            first = violations[0]
-            message = f"{first.field}: {first.description}"
-            raise InvalidArgument("INVALID_REQUEST", message, violations=violations)
+        _refuse(self._violations())
 
     def read(self, today: dt.date, kept: Inventory) -> Inventory:
-        """What is to be sold from `today` on; what the draft leaves open is as it was `kept`."""
+        """What is to be sold from `today` on; what the draft leaves open is as it was `kept`.
+
+        Refuses to keep amounts of another currency.
+        """
+        if self.terms is None and self.currency_code != kept.currency_code:
+            _refuse(_amounts_of_before(kept, self.currency_code))
         if not 0 <= (self.last_night - today).days <= MAX_DAYS_AHEAD:
             raise InvalidArgument.field(
                 "inventory.last_night_date",
@@ -119,6 +120,22 @@ class Draft:
             yield from _bad_details(path, one, self.house, self.currency_code)
         yield from _bad_house(self.house, types, self.currency_code)
         yield from _bad_terms("inventory.terms", self.terms, self.currency_code)
+
+
+def _refuse(found: Iterable[Violation]) -> None:
+    violations = tuple(found)
+    if violations:
+        first = violations[0]
+        message = f"{first.field}: {first.description}"
+        raise InvalidArgument("INVALID_REQUEST", message, violations=violations)
+
+
+def _amounts_of_before(kept: Inventory, currency_code: str) -> Iterator[Violation]:
+    """Nobody has said how much of this currency the amounts of the terms would be."""
+    amounts = ", ".join(f"{one.normalize():f}" for _, one in _fixed(kept.terms) if one)
+    if amounts:
+        said = f"cannot stay as they are, with {amounts} in {kept.currency_code}"
+        yield Violation("inventory.terms", f"{said}; name them in {currency_code}, too")
 
 
 def _bad_rooms(path: str, one: TypeDraft, known: set[str]) -> Iterator[Violation]:
@@ -230,10 +247,6 @@ def _bad_limits(path: str, one: Restriction) -> Iterator[Violation]:
 def _bad_terms(path: str, terms: Terms | None, currency_code: str) -> Iterator[Violation]:
     if terms is None:
         return
-    steps = [
-        (f"cancellation_steps[{n}].penalty", s.penalty) for n, s in enumerate(terms.cancellation)
-    ]
-    fees = [(f"late_checkout_steps[{n}].fee", s.fee) for n, s in enumerate(terms.late_checkout)]
     hours = [one.hours_before for one in terms.cancellation]
     yield from _twice(f"{path}.cancellation_steps", "before_arrival", hours)
     until = [one.until for one in terms.late_checkout]
@@ -241,10 +254,20 @@ def _bad_terms(path: str, terms: Terms | None, currency_code: str) -> Iterator[V
     if terms.deposit.value and not terms.deposit_hours:
         said = "is nothing, and every booking would lapse at once; name an hour at least"
         yield Violation(f"{path}.deposit_period", said)
+    for name, amount in _fixed(terms):
+        yield from _bad_amount(f"{path}.{name}.amount", amount, currency_code)
+
+
+def _fixed(terms: Terms) -> Iterator[tuple[str, Decimal]]:
+    """The charges that are amounts of money, by the names of their fields."""
+    steps = [
+        (f"cancellation_steps[{n}].penalty", s.penalty) for n, s in enumerate(terms.cancellation)
+    ]
+    fees = [(f"late_checkout_steps[{n}].fee", s.fee) for n, s in enumerate(terms.late_checkout)]
     ends = [("no_show_penalty", terms.no_show), ("deposit", terms.deposit)]
     for name, charge in (*steps, *fees, *ends):
         if charge.kind is ChargeKind.FIXED:
-            yield from _bad_amount(f"{path}.{name}.amount", charge.value, currency_code)
+            yield name, charge.value
 
 
 def _twice(path: str, name: str, ids: Sequence[object]) -> Iterator[Violation]:

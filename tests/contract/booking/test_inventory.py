@@ -18,6 +18,7 @@ from conserje.booking.v1.booking_service_pb2 import SearchAvailabilityRequest
 from conserje.booking.v1.inventory_pb2 import Inventory
 from conserje.booking.v1.inventory_service_pb2 import GetInventoryRequest, ImportInventoryRequest
 from conserje.booking.v1.inventory_service_pb2_grpc import InventoryServiceStub
+from conserje.booking.v1.reservation_pb2 import ReservationTerms
 from conserje.tenant.v1.tenant_pb2 import Tenant
 from conserje.tenant.v1.tenant_service_pb2 import GetTenantResponse
 from conserje.tenant.v1.tenant_service_pb2_grpc import add_TenantServiceServicer_to_server
@@ -500,6 +501,43 @@ async def test_what_is_sold_is_a_hotels_that_is_there_in_its_time_zone_and_curre
     there = ("--kind", "generic", "--url", "http://127.0.0.1:9", "--property", "1")
     assert nobody in await refusal("pms", "set", "casa-roja", *there)
     await server.stop(0)
+
+
+async def test_terms_with_amounts_are_not_kept_in_another_currency(
+    inventories: Any, call: Call, hotel: Hotel, conserje: Conserje, tmp_path: Path
+) -> None:
+    tenant, file = f"new-{secrets.token_hex(4)}", tmp_path / "hotel.yaml"
+    last = hotel.today + dt.timedelta(days=89)
+    priced = from_yaml(new_inventory(hotel.today))
+    priced.terms.CopyFrom(from_yaml(EVERYTHING.format(first=hotel.today, last=last)).terms)
+    priced.terms.deposit.amount.CopyFrom(Money(currency_code="EUR", units=12, nanos=500000000))
+    request = ImportInventoryRequest(tenant_id=tenant, inventory=priced)
+    before = (await call(inventories.ImportInventory, request)).inventory
+    wanted = Inventory.FromString(before.SerializeToString())
+    wanted.currency_code = "JPY"
+    for rule in [rule for one in wanted.room_types for rule in one.nightly_prices]:
+        rule.price.currency_code, rule.price.nanos = "JPY", 0
+    fee = wanted.terms.late_checkout_steps[0].fee
+    for charge, units in ((fee, 3000), (wanted.terms.deposit, 2000)):
+        charge.amount.CopyFrom(Money(currency_code="JPY", units=units))
+    terms = ReservationTerms.FromString(wanted.terms.SerializeToString())
+    wanted.ClearField("terms")
+
+    request = ImportInventoryRequest(tenant_id=tenant, inventory=wanted)
+    code, error = await refused(call, inventories.ImportInventory, request)
+    assert code == grpc.StatusCode.INVALID_ARGUMENT
+    assert isinstance(error, InvalidArgument)
+    said = "cannot stay as they are, with 20.5, 12.5 in EUR; name them in JPY, too"
+    assert [(one.field, one.description) for one in error.violations] == [("inventory.terms", said)]
+    assert await current(inventories, call, tenant) == before
+    file.write_text(to_yaml(wanted))
+    exit_code, _, err = await conserje("import", tenant, str(file))
+    assert (exit_code, f"terms: {said}." in err) == (2, True)
+
+    wanted.terms.CopyFrom(terms)
+    request = ImportInventoryRequest(tenant_id=tenant, inventory=wanted)
+    after = (await call(inventories.ImportInventory, request)).inventory
+    assert (after.currency_code, after.terms) == ("JPY", terms)
 
 
 async def test_what_fails_in_the_database_leaves_nothing(

@@ -107,7 +107,8 @@ class Inventory(_message.Message):
     @_builtins.property
     def terms(self) -> _reservation_pb2.ReservationTerms:
         """What it asks for deposits, cancellations, no-shows and late departures of
-        those who book from now on. Unset in an import: they stay as they are.
+        those who book from now on. Unset in an import: they stay as they are,
+        which amounts cannot in another currency: such an import names them.
         """
 
     @_builtins.property
