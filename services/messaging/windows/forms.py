@@ -56,6 +56,9 @@ class Window:
 
     async def form(self, message: Sending) -> bytes | None:
         """What leaves for `message`, without the recipient; None when it is held."""
+        if not message.whatsapp_id and not message.user_id:
+            await self._hold(message, 0, "NO_ADDRESS")
+            return None
         if _is_free(message):
             return _own_body(message)
         if message.stands_for is not None:

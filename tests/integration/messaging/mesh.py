@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -190,7 +191,7 @@ def _locked(request: Any) -> Any:
     lock.room_type_id = request.room_type_id
     lock.check_in_date.CopyFrom(request.check_in_date)
     lock.check_out_date.CopyFrom(request.check_out_date)
-    lock.expire_time.GetCurrentTime()
+    lock.expire_time.FromSeconds(int(time.time()) + 1200)
     lock.quote.total_price.currency_code = "EUR"
     lock.quote.total_price.units = 200
     return response

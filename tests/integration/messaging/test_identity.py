@@ -14,6 +14,7 @@ from conserje.messaging.v1.event_pb2 import InboundEvent
 from conserje.messaging.v1.messaging_service_pb2 import IngestEventRequest, TraceMessageRequest
 
 from meshkit.errors import Unavailable
+from meshkit.phones import whatsapp_key
 from tests.integration.cli.conftest import Conserje
 from tests.integration.cli.conftest import conserje as conserje
 from tests.integration.messaging.mesh import ACCOUNT, NUMBER, TENANT, Mesh, ids_in, tap, text
@@ -112,6 +113,57 @@ async def test_a_number_that_became_somebody_elses_tells_nothing_of_before(mesh:
     assert await mesh.admin.fetchval(OWNER, b"p:341") == second
     assert await mesh.admin.fetchval(OWNER, b"u:ES.1") == first
     assert await mesh.admin.fetchval("SELECT count(*) FROM mailbox_merge") == 0
+
+
+async def test_who_lost_a_number_is_not_written_to_by_it(mesh: Mesh) -> None:
+    stub = await mesh.start()
+    await mesh.say(stub, text(ASKS, phone="5215512345678", user="MX.1"), text(ASKS, phone="342"))
+    await mesh.accepted(2)
+    await mesh.admin.execute("UPDATE mailbox SET create_time = now() - interval '1 day'")
+    # The one is known by the user id still; nothing leads to the other any more.
+    await mesh.say(stub, text("hola", phone="525512345678", user="MX.2"))
+    await mesh.say(stub, text("hola", phone="341"))
+    await mesh.say(stub, system(phone="341", new_phone="342"))
+    await mesh.accepted(5)
+    await mesh.say(stub, text("gracias", phone="", user="MX.1"))
+    sent = (await mesh.accepted(6))[-1]
+    assert ("to" in sent, sent.get("recipient")) == (False, "MX.1")
+    await mesh.until_quiet()
+    (stranger,) = await mesh.admin.fetch(
+        "SELECT m.mailbox_id, o.outbox_id FROM mailbox m JOIN outbox o USING (mailbox_id)"
+        " WHERE m.whatsapp_id = '342' AND o.mailbox_id <>"
+        " (SELECT mailbox_id FROM mailbox_alias WHERE alias = 'p:342')"
+    )
+    await mesh.admin.execute(
+        "UPDATE outbox SET state = 'PENDING', due_time = now() WHERE outbox_id = $1",
+        stranger["outbox_id"],
+    )
+    await mesh.until("SELECT count(*) FROM outbox WHERE state = 'HELD'", value=1)
+    (held,) = (
+        await mesh.operations().ListHeldSends(pb.ListHeldSendsRequest(tenant_id=TENANT))
+    ).sends
+    assert (held.conversation_id, held.reason) == (stranger["mailbox_id"], "NO_ADDRESS")
+    assert len(mesh.graph.asked) == 6
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "34600000001",
+        "5215512345678",
+        "551187654321",
+        "54111512345678",
+        "54911151234567",
+        "5493511512345",
+        "542345151234567",
+        "5423451512345678",
+        "x",
+        "549111512345678",
+    ],
+)
+async def test_the_database_names_a_number_as_we_do(mesh: Mesh, written: str) -> None:
+    name = await mesh.admin.fetchval("SELECT phone_name($1)", written.encode())
+    assert name == f"p:{whatsapp_key(written)}".encode()
 
 
 @pytest.mark.parametrize("first", ["message", "system"])

@@ -938,10 +938,11 @@ class HeldSend(_message.Message):
     """Why it waits: `NO_TEMPLATE` when the hotel has chosen none,
     `TEMPLATE_NOT_APPROVED` when Meta has not approved that, or not any more,
     `NO_WORDS` when the message is nothing that words can tell, `TOO_LONG` for
-    the template, `TEMPLATE_REFUSED` when WhatsApp did not take it.
+    the template, `TEMPLATE_REFUSED` when WhatsApp did not take it, `NO_ADDRESS`
+    when the guest's number has become somebody else's and there is no other.
     """
     error_code: _builtins.int
-    """Meta's code: 131047, or why the template was not taken."""
+    """Meta's code: 131047, or why the template was not taken; 0 without an address."""
     @_builtins.property
     def create_time(self) -> _timestamp_pb2.Timestamp:
         """When it was written."""
