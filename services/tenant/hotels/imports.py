@@ -61,7 +61,9 @@ def check_once(wanted: Sequence[Wanted]) -> None:
         for field, key in keys:
             first = seen.setdefault(key, index)
             if first != index:
-                raise InvalidArgument.field(f"{within}.{field}", f"is in items[{first}] too")
+                raise InvalidArgument.field(
+                    f"{within}.{field}", f"is in items[{first}] too", tenant_id=draft.tenant_id
+                )
 
 
 def _planned(wanted: Wanted, hotel: Hotel | None) -> Plan:

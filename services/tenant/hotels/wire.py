@@ -207,18 +207,28 @@ def check_bounds(message: Tenant | WhatsAppNumber, within: str = "tenant.") -> N
 async def to_wanted(request: ImportTenantsRequest) -> list[Wanted]:
     """The hotels of an import, checked one after the other so that the loop goes on turning.
 
-    Raises `InvalidArgument` with the field under `items[n].tenant.`.
+    Raises `InvalidArgument` with the field under `items[n].tenant.`, and the hotel.
     """
     wanted = []
     for index, item in enumerate(request.items):
-        within = f"items[{index}].tenant."
-        check_bounds(item.tenant, within)
-        draft = to_draft(item.tenant, within)
-        draft.check(within)
+        try:
+            draft = _checked(item.tenant, f"items[{index}].tenant.")
+        except InvalidArgument as error:
+            # What is no id may be anything, and is not repeated.
+            if not any(one.field.endswith(".tenant.tenant_id") for one in error.violations):
+                error.metadata["tenant_id"] = item.tenant.tenant_id
+            raise
         wanted.append(Wanted(draft, item.etag))
         await asyncio.sleep(0)
     check_once(wanted)
     return wanted
+
+
+def _checked(tenant: Tenant, within: str) -> Draft:
+    check_bounds(tenant, within)
+    draft = to_draft(tenant, within)
+    draft.check(within)
+    return draft
 
 
 def page(hotels: Sequence[Hotel], size: int) -> list[Tenant]:

@@ -233,13 +233,17 @@ async def test_bad_input_names_the_item_and_its_field(stub: Any) -> None:
         error = await refused(stub.ImportTenants(importing([hotel("casa-roja"), bad])))
         assert isinstance(error, InvalidArgument)
         assert error.violations[0].field == f"items[1].tenant.{field}"
+        # What is no id is not repeated: it may be anything.
+        known = {} if field == "tenant_id" else {"tenant_id": "casa-azul"}
+        assert error.metadata == known
     for twice, field in (
-        ([hotel("casa-azul"), hotel("casa-azul")], "tenant_id"),
+        ([hotel("casa-roja"), hotel("casa-roja")], "tenant_id"),
         ([hotel("casa-azul", "31"), hotel("casa-roja", "31")], "numbers"),
     ):
         error = await refused(stub.ImportTenants(importing(twice)))
         assert isinstance(error, InvalidArgument)
         assert error.violations[0].field == f"items[1].tenant.{field}"
+        assert error.metadata == {"tenant_id": "casa-roja"}
 
 
 def test_no_method_of_the_store_of_imports_was_left_out() -> None:
@@ -295,3 +299,11 @@ async def test_a_file_that_cannot_be_says_where(conserje: Conserje, tmp_path: Pa
     code, _, err = await conserje("tenant", "import", str(file))
     assert code == 1
     assert "items[0].tenant" in err
+    # Of many hotels only those go along that change: it is the third in the file.
+    file.write_text(hotel_file.write_many(many(2)))
+    await conserje("tenant", "import", str(file))
+    bad = hotel("casa-azul")
+    bad.time_zone = "Mars"
+    file.write_text(hotel_file.write_many([*many(2), bad]))
+    code, _, err = await conserje("tenant", "import", str(file))
+    assert (code, "  tenant_id: casa-azul\n" in err) == (1, True)
