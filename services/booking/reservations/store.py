@@ -92,23 +92,30 @@ WHERE p.tenant_id = $1
         except FailedPrecondition as refused:
             if refused.reason != "SOLD_OUT":
                 raise
-        # It had run out, and near rooms that are shut nobody can make room for it.
+        # Near rooms that are shut nobody can make room for it: it is as it was before.
         return await self._carry_out(
             "ConfirmReservation",
             order,
-            lambda connection: self._refuse_expired(connection, order, lock_id),
+            lambda connection: self._refuse_roomless(connection, order, lock_id),
         )
 
-    async def _refuse_expired(
+    SELECT_IN_TIME = """
+SELECT state = 'LIVE' AND expire_time > clock_timestamp() FROM room_lock
+WHERE tenant_id = $1 AND lock_id = $2
+"""
+
+    async def _refuse_roomless(
         self, connection: Connection, order: Order, lock_id: UUID
     ) -> Reservation | MeshError:
         known = await self._known(connection, order)
         if known is not None:
             return known
-        expired = refusal("LOCK_EXPIRED")
-        await self._store_answer(connection, order, expired, None)
-        await self._note_conflict(connection, order, lock_id, expired)
-        return expired
+        # In its time it had a room until the hotel shut that by force, and may have one again.
+        in_time = await connection.fetchval(self.SELECT_IN_TIME, order.tenant_id, lock_id)
+        refused = refusal("SOLD_OUT" if in_time else "LOCK_EXPIRED")
+        await self._store_answer(connection, order, refused, None)
+        await self._note_conflict(connection, order, lock_id, refused)
+        return refused
 
     async def _confirm(
         self, connection: Connection, order: Order, lock: tuple[UUID, str, int]

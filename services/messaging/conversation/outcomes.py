@@ -123,6 +123,7 @@ class DepositLapsed:
 class ConfirmRefused:
     """`LOCK_EXPIRED`, `PRICE_CHANGED`, `LOCK_RELEASED`, `LOCK_CONVERTED`, `LOCK_UNKNOWN`...
 
+    `SOLD_OUT`: in its time, but the hotel has shut the room that there was for it.
     `PMS_REFUSED`: the hotel's own system would not have it.
     """
 

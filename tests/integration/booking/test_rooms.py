@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from meshkit.errors import FailedPrecondition, MeshError, NotFound
 from meshkit.postgres import Postgres
-from services.booking.domain import Guests, Lock, Reservation, RoomWish, Stay
+from services.booking.domain import Guests, Lock, LockState, Reservation, RoomWish, Stay
 from services.booking.inventory.draft import Draft, TypeDraft
 from services.booking.inventory.rates import rules
 from services.booking.inventory.store import InventoryStore
@@ -318,6 +318,25 @@ async def test_a_lapsed_lock_is_not_taken_again_where_nobody_can_make_room(
                 held.fencing_number,
             )
         assert refused.value.reason == "LOCK_EXPIRED"
+    await assert_consistent(sql)
+
+
+async def test_a_lock_in_time_whose_room_was_shut_by_force_is_good_again_once_that_is_open(
+    store: BookingStore, rooms: RoomStore, small: Hotel, sql: Sql
+) -> None:
+    locks = [await lock(store, small, 10, 1) for _ in range(2)]
+    done = await shut(rooms, small, "double-1", 10, forced=True)
+    left_out = await sql.fetchval("SELECT lock_id FROM room_lock WHERE left_out")
+    (held,) = [one for one in locks if isinstance(one, Lock) and one.lock_id == left_out]
+    request = (small.tenant_id, uuid4(), b"", held.lock_id, held.owner_token, held.fencing_number)
+    for _ in range(2):
+        with pytest.raises(FailedPrecondition) as refused:
+            await store.confirm(*request)
+        assert (refused.value.reason, refused.value.metadata) == ("SOLD_OUT", {})
+    assert (await store.lock(small.tenant_id, held.lock_id)).state is LockState.LIVE
+    await assert_consistent(sql)
+    await rooms.reopen(order(small), done.closure.closure_id)
+    assert (await confirm(store, small, held)).room_number
     await assert_consistent(sql)
 
 

@@ -276,6 +276,15 @@ def test_a_lock_that_is_worth_nothing_leads_to_a_fresh_offer(reason: str) -> Non
     assert chat.state.lock is None
 
 
+def test_a_lock_whose_room_the_hotel_has_shut_is_not_said_to_be_over() -> None:
+    chat = kept()
+    once(chat, ConfirmRefused("SOLD_OUT"))
+    told = chat.writes("sí")
+    assert isinstance(told, ListMenu)
+    assert told.body.startswith("Lo siento, *Habitación doble* se acaba de agotar")
+    assert chat.state.lock is None
+
+
 def test_a_failed_confirmation_keeps_the_lock_and_can_be_repeated() -> None:
     chat = kept()
     once(chat, CommandFailed("DEADLINE_EXCEEDED"))

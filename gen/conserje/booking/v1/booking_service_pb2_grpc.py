@@ -360,6 +360,9 @@ class BookingServiceServicer:
         taken meanwhile.
         - FAILED_PRECONDITION `PRICE_CHANGED`: its time ran out and the nights have
         another price now.
+        - FAILED_PRECONDITION `SOLD_OUT`: in its time, but the hotel has shut a room by
+        force and there is none for it. The lock stays as it is: once there is a room
+        again, a new request confirms it.
         - FAILED_PRECONDITION `LOCK_RELEASED`, `LOCK_CONVERTED`: it has ended.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

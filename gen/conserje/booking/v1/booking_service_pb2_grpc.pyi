@@ -157,6 +157,9 @@ class BookingServiceStub:
       taken meanwhile.
     - FAILED_PRECONDITION `PRICE_CHANGED`: its time ran out and the nights have
       another price now.
+    - FAILED_PRECONDITION `SOLD_OUT`: in its time, but the hotel has shut a room by
+      force and there is none for it. The lock stays as it is: once there is a room
+      again, a new request confirms it.
     - FAILED_PRECONDITION `LOCK_RELEASED`, `LOCK_CONVERTED`: it has ended.
     """
     GetReservation: _grpc.UnaryUnaryMultiCallable[_booking_service_pb2.GetReservationRequest, _booking_service_pb2.GetReservationResponse]
@@ -466,6 +469,9 @@ class BookingServiceAsyncStub(BookingServiceStub):
       taken meanwhile.
     - FAILED_PRECONDITION `PRICE_CHANGED`: its time ran out and the nights have
       another price now.
+    - FAILED_PRECONDITION `SOLD_OUT`: in its time, but the hotel has shut a room by
+      force and there is none for it. The lock stays as it is: once there is a room
+      again, a new request confirms it.
     - FAILED_PRECONDITION `LOCK_RELEASED`, `LOCK_CONVERTED`: it has ended.
     """
     GetReservation: _aio.UnaryUnaryMultiCallable[_booking_service_pb2.GetReservationRequest, _booking_service_pb2.GetReservationResponse]  # type: ignore[assignment]
@@ -844,6 +850,9 @@ class BookingServiceServicer(metaclass=_abc_1.ABCMeta):
           taken meanwhile.
         - FAILED_PRECONDITION `PRICE_CHANGED`: its time ran out and the nights have
           another price now.
+        - FAILED_PRECONDITION `SOLD_OUT`: in its time, but the hotel has shut a room by
+          force and there is none for it. The lock stays as it is: once there is a room
+          again, a new request confirms it.
         - FAILED_PRECONDITION `LOCK_RELEASED`, `LOCK_CONVERTED`: it has ended.
         """
 
