@@ -83,9 +83,9 @@ SELECT a.tenant_id, a.request_id FROM unnest($1::text[], $2::uuid[]) AS w (tenan
 JOIN request_answer a USING (tenant_id, request_id)
 """
 
-    async def answered(self, requests: Sequence[LockRequest]) -> set[tuple[str, UUID]]:
-        """The keys of those that have been decided: `acquire` gives them their answers again."""
-        tenants, request_ids = zip(*(one.key for one in requests), strict=True)
+    async def answered(self, keys: Sequence[tuple[str, UUID]]) -> set[tuple[str, UUID]]:
+        """The keys of requests that have been decided: they are given their answers again."""
+        tenants, request_ids = zip(*keys, strict=True)
         hotels = self._postgres.of(*set(tenants))
         return set(map(tuple, await hotels.fetch(self.SELECT_ANSWERED, tenants, request_ids)))
 

@@ -62,7 +62,7 @@ class PmsOverlay:
         about a request that has its answer: whoever repeats it may hold the last room.
         """
         hotels = [await self._connections.of(one.tenant_id) for one in requests]
-        asked = [one for one, hotel in zip(requests, hotels, strict=True) if hotel is not None]
+        asked = [one.key for one, hotel in zip(requests, hotels, strict=True) if hotel is not None]
         if not asked:
             return [None] * len(requests)
         answered = await self._bookings.answered(asked)

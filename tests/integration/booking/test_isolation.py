@@ -105,7 +105,8 @@ class Mirador:
         """Everything is there."""
         hotel, store = self.hotel, self.store
         order = Order(hotel.tenant_id, uuid4(), b"", Actor(ActorKind.STAFF, "ana-of-mirador"))
-        lock = await store.acquire_settled(hotel.request("double", guest_id="its-guest"))
+        asked = hotel.request("double", guest_id="its-guest")
+        lock = await store.acquire_settled(asked)
         sold = await store.acquire_settled(hotel.request("double"))
         assert not isinstance(lock, MeshError)
         assert not isinstance(sold, MeshError)
@@ -129,6 +130,7 @@ class Mirador:
             **{"reservation_id": booked.reservation_id, "key": booked.reservation_id},
             **{"room_id": "double-4", "room_type_id": "", "guest_id": "its-guest"},
             "reservation_ids": [booked.reservation_id],
+            "asked_before": asked.request_id,
             "Sequence[Assignment]": [Assignment(booked.reservation_id, 1, "double-3")],
         }
         self.secrets = [
@@ -152,6 +154,7 @@ class Mirador:
                 "request": request,
                 "requests": [request],
                 "asked": [(tenant_id, self.hotel.stay())],
+                "keys": [(tenant_id, self.things["asked_before"])],
             },
             "order": Order(tenant_id, uuid4(), b"", Actor(ActorKind.STAFF, "bea")),
             "decide": _found,
