@@ -5,12 +5,20 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from hypothesis import strategies as st
-from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, multiple, rule
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+)
 
 from meshkit.dates import nights as nights_of
 from meshkit.errors import MeshError
@@ -69,6 +77,7 @@ class BookingMachine(RuleBasedStateMachine):
 
     locks: Bundle[ModelLock] = Bundle("locks")
     reservations: Bundle[ModelStay] = Bundle("reservations")
+    inside: Bundle[ModelStay] = Bundle("inside")
     closures: Bundle[UUID] = Bundle("closures")
 
     def __init__(self) -> None:
@@ -97,6 +106,25 @@ class BookingMachine(RuleBasedStateMachine):
         """What the model would ask for the nights."""
         span = range(claim.first, claim.end)
         return tuple(self.model.prices.get((claim.kind, night), PRICE) for night in span)
+
+    # A hotel where somebody has booked, holds a room and is inside: what changes those would
+    # seldom come about by chance.
+
+    @initialize(target=reservations, kind=rooms, stay=stays)
+    def somebody_has_booked(self, kind: tuple[str, str], stay: tuple[int, int]) -> Any:
+        """A reservation."""
+        return self.create([kind], stay)
+
+    @initialize(target=locks, wish=wishes)
+    def somebody_holds(self, wish: tuple[list[tuple[str, str]], tuple[int, int], str]) -> Any:
+        """A lock."""
+        return self.acquire([wish], again=False)
+
+    @initialize(target=inside, kind=rooms, count=st.integers(1, 4))
+    def somebody_is_inside(self, kind: tuple[str, str], count: int) -> Any:
+        """A guest who has walked in."""
+        booked = self.create([kind], (0, count))
+        return self.check_in(booked) if isinstance(booked, ModelStay) else multiple()
 
     @rule(target=locks, asked=st.lists(wishes, min_size=1, max_size=4), again=st.booleans())
     def acquire(
@@ -132,7 +160,7 @@ class BookingMachine(RuleBasedStateMachine):
             other_rooms=tuple(others),
         )
 
-    def claims(self, wanted: Sequence[RoomWish | RoomWish], stay: Stay) -> tuple[Claim, ...]:
+    def claims(self, wanted: Sequence[RoomWish], stay: Stay) -> tuple[Claim, ...]:
         """The rooms as the model counts them."""
         first = (stay.check_in - self.hotel.today).days
         end = first + stay.night_count
@@ -273,20 +301,38 @@ class BookingMachine(RuleBasedStateMachine):
             one.reservation, one.claims = answer, claims
             assert all(room.room_number for room in answer.rooms)
 
-    @rule(one=reservations)
-    def check_in(self, one: ModelStay) -> None:
+    @rule(target=inside, one=reservations)
+    def check_in(self, one: ModelStay) -> Any:
         """A guest who is inside stays in the room."""
         if one.inside or not one.occupying or one.claims[0].first > 0:
-            return
+            return multiple()
         key = one.reservation.reservation_id
-        inside = self.run(
+        arrived = self.run(
             self.bookings.change("CheckInReservation", self.order(), key, domain.check_in)
         )
         one.inside = True
         one.claims = tuple(
             Claim(old.kind, old.first, old.end, f"{old.kind}-{room.room_number}")
-            for old, room in zip(one.claims, inside.rooms, strict=True)
+            for old, room in zip(one.claims, arrived.rooms, strict=True)
         )
+        return one
+
+    @rule(one=inside, end=st.integers(1, NIGHTS))
+    def stay_inside(self, one: ModelStay, end: int) -> None:
+        """Guests who are in their rooms leave another day: whoever has not arrived makes way."""
+        claims = tuple(replace(old, end=end) for old in one.claims)
+        wanted = Wishes(check_out=self.hotel.stay(0, end).check_out, accepted_total=ANY_PRICE)
+        key = one.reservation.reservation_id
+        answer = self.answer(self.bookings.modify(self.order(), key, wanted))
+        if self.model.fits(claims, without=one):
+            assert _reason(answer) == "done"
+        else:
+            # That each night has some room, but not this one for all of them, is told apart.
+            assert _reason(answer) in ("SOLD_OUT", "ROOM_TAKEN")
+        if isinstance(answer, Reservation):
+            one.reservation, one.claims = answer, claims
+            rooms = [f"{room.room_type_id}-{room.room_number}" for room in answer.rooms]
+            assert rooms == [claim.room for claim in claims]
 
     @rule(one=reservations)
     def cancel(self, one: ModelStay) -> None:
