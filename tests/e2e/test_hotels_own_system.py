@@ -77,6 +77,28 @@ async def pms(mesh: Mesh) -> AsyncIterator[PmsControl]:
         await _disconnect(stub, mesh)
 
 
+async def test_what_the_desk_books_is_sold_here_as_soon_as_the_system_tells(
+    mesh: Mesh, pms: PmsControl, redis_server: RedisServer
+) -> None:
+    """The regular look is kept away: its turn is taken already.
+
+    Before any test of a system that is down: whose breaker is open is not asked, and a notice that
+    could not be followed waits for the regular look.
+    """
+    redis = make_redis(redis_server.url)
+    await redis.set(f"booking:{{{HOTEL}}}:pms:changes:h1", "1", px=600_000)
+    await redis.aclose()
+    night = date.today() + timedelta(days=60)
+    connection = await asyncpg.connect(mesh.databases["booking"].owner_url)
+    before = await connection.fetchval(SOLD, HOTEL, night)
+    await pms.book("h1", "DBL", check_in=str(night), check_out=str(night + timedelta(days=1)))
+    async with asyncio.timeout(20):
+        while await connection.fetchval(SOLD, HOTEL, night) != before + 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    await connection.close()
+    assert (await pms.report())["notices"] == {"200": 1}
+
+
 async def test_a_guest_hears_that_the_hotel_is_asked_and_then_by_itself_what_it_said(
     mesh: Mesh, pms: PmsControl
 ) -> None:
@@ -123,24 +145,6 @@ async def test_a_guest_hears_that_staff_cancelled_what_the_hotel_had_not_agreed_
         )
     assert "El hotel ha cancelado tu solicitud" in (await guest.hears()).text
     await pms.mode("up")
-
-
-async def test_what_the_desk_books_is_sold_here_as_soon_as_the_system_tells(
-    mesh: Mesh, pms: PmsControl, redis_server: RedisServer
-) -> None:
-    """The regular look is kept away: its turn is taken already."""
-    redis = make_redis(redis_server.url)
-    await redis.set(f"booking:{{{HOTEL}}}:pms:changes:h1", "1", px=600_000)
-    await redis.aclose()
-    night = date.today() + timedelta(days=60)
-    connection = await asyncpg.connect(mesh.databases["booking"].owner_url)
-    before = await connection.fetchval(SOLD, HOTEL, night)
-    await pms.book("h1", "DBL", check_in=str(night), check_out=str(night + timedelta(days=1)))
-    async with asyncio.timeout(20):
-        while await connection.fetchval(SOLD, HOTEL, night) != before + 1:  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    await connection.close()
-    assert (await pms.report())["notices"] == {"200": 1}
 
 
 async def _keep_secret(mesh: Mesh) -> None:
