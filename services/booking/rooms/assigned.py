@@ -116,7 +116,7 @@ SELECT room_type_id, room_key FROM room WHERE tenant_id = $1 AND room_id = $2
             raise refusal("RESERVATION_UNKNOWN", named)
         if plan.claims[key].fixed and plan.claims[key].room != room["room_key"]:
             raise refusal("NO_ASSIGNMENT")
-        plan.bind(key, room["room_key"])
+        plan.bind({key: room["room_key"]})
         plan.homeless.discard(key)
 
     KNOWN_ANSWER = "SELECT reason, metadata, subject_id FROM known_answer($1, $2, $3)"

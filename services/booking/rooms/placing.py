@@ -153,9 +153,10 @@ class Plan:
         """The hotel's number of a room; empty for none."""
         return "" if room is None else self.numbers[room]
 
-    def bind(self, key: str, room: int) -> None:
-        """This claim is for this very room."""
-        self.claims[key] = replace(self.claims[key], room=room, fixed=True)
+    def bind(self, rooms: Mapping[str, int]) -> None:
+        """Those of these claims that are of this type are for these very rooms."""
+        for key in self.claims.keys() & rooms.keys():
+            self.claims[key] = replace(self.claims[key], room=rooms[key], fixed=True)
 
     def has_room(self, nights: Nights, room: int | None) -> bool:
         """Whether one more can sleep here on these nights, in this very room or in any.
@@ -259,9 +260,7 @@ async def settle(
     nobody else one.
     """
     plan = await load(connection, tenant_id, room_type_id)
-    for key, room in bound.items():
-        if key in plan.claims:
-            plan.bind(key, room)
+    plan.bind(bound)
     if plan.pinned:
         placed, _ = plan.settle(plan.homeless - set(fresh))
         await write(connection, plan, placed)
@@ -303,12 +302,10 @@ async def keep_rooms(
     moved = await connection.fetch(
         SELECT_TYPES_MOVED, tenant_id, reservation_id, list(rooms), list(rooms.values())
     )
+    bound = {claim_key(STAY, reservation_id, number): room for number, room in rooms.items()}
     for row in moved:
         plan = await load(connection, tenant_id, row["room_type_id"])
-        for number, room in rooms.items():
-            key = claim_key(STAY, reservation_id, number)
-            if key in plan.claims:
-                plan.bind(key, room)
-                plan.homeless.discard(key)
+        plan.bind(bound)
+        plan.homeless.difference_update(bound)
         placed, _ = plan.settled()
         await write(connection, plan, placed)
