@@ -69,6 +69,11 @@ messagingMedia:
 {{ printf "%s-%s" .root.Release.Name (kebabcase .workload) | trunc 63 | trimSuffix "-" }}
 {{- end }}
 
+{{/* Where webhooks are taken inside the cluster: the port is the pods' own. */}}
+{{- define "conserje.webhookUrl" -}}
+http://{{ include "conserje.name" (dict "root" . "workload" "gateway") }}:8080/webhooks/whatsapp
+{{- end }}
+
 {{- define "conserje.selector" -}}
 app.kubernetes.io/name: conserje
 app.kubernetes.io/instance: {{ .root.Release.Name }}
